@@ -1,0 +1,147 @@
+use serde::de::value::SeqDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
+use serde_json::{Map, Value};
+
+use crate::TaskError;
+
+/// The arguments of a call: a list, and a map of named ones.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Args {
+    /// In the order they were given.
+    #[serde(default)]
+    pub args: Vec<Value>,
+    /// By name.
+    #[serde(default)]
+    pub kwargs: Map<String, Value>,
+}
+
+impl Args {
+    /// Binds the arguments to parameters, as a Python call does: those in order first, then those by
+    /// name. Missing, surplus and doubled arguments, and values of the wrong type, are fatal errors of
+    /// type `payload` that name the parameter.
+    ///
+    /// ```
+    /// # use omniq_core::Args;
+    /// let args: Args = serde_json::from_str(r#"{"args":["cat.png"],"kwargs":{"width":640}}"#).unwrap();
+    /// let (path, width): (String, u32) = args.bind(&["path", "width"])?;
+    /// assert_eq!((path.as_str(), width), ("cat.png", 640));
+    /// # Ok::<(), omniq_core::TaskError>(())
+    /// ```
+    pub fn bind<T: DeserializeOwned>(mut self, parameters: &[&str]) -> Result<T, TaskError> {
+        if self.args.len() > parameters.len() {
+            return Err(refused(format!(
+                "{} arguments were given, but there are only the parameters {parameters:?}",
+                self.args.len()
+            )));
+        }
+        let (given, by_name) = parameters.split_at(self.args.len());
+        if let Some(twice) = given.iter().find(|name| self.kwargs.contains_key(**name)) {
+            return Err(refused(format!("the parameter {twice:?} was given twice")));
+        }
+        for name in by_name {
+            let value = self.kwargs.remove(*name);
+            self.args
+                .push(value.ok_or_else(|| refused(format!("the parameter {name:?} is missing")))?);
+        }
+        if let Some(surplus) = self.kwargs.keys().next() {
+            return Err(refused(format!(
+                "there is no parameter {surplus:?}: the parameters are {parameters:?}"
+            )));
+        }
+        let mut at = 0;
+        let values = Parameters {
+            values: SeqDeserializer::new(self.args.into_iter()),
+            at: &mut at,
+        };
+        T::deserialize(values).map_err(|e| match parameters.get(at.wrapping_sub(1)) {
+            Some(name) => refused(format!("the parameter {name:?}: {e}")),
+            None => refused(e.to_string()),
+        })
+    }
+}
+
+fn refused(message: String) -> TaskError {
+    TaskError::new("payload", message).with_retryable(false)
+}
+
+/// The bound values as one sequence that counts how far the reader came.
+struct Parameters<'a> {
+    values: SeqDeserializer<std::vec::IntoIter<Value>, serde_json::Error>,
+    at: &'a mut usize,
+}
+
+impl<'de> Deserializer<'de> for Parameters<'_> {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> SeqAccess<'de> for Parameters<'_> {
+    type Error = serde_json::Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Self::Error> {
+        *self.at += 1;
+        self.values.next_element_seed(seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn args(list: Value, named: Value) -> Args {
+        serde_json::from_value(json!({"args": list, "kwargs": named})).unwrap()
+    }
+
+    #[test]
+    fn binds_in_order_then_by_name() {
+        let bound: (i32, String, Option<f64>) = args(json!([7]), json!({"c": null, "b": "x"}))
+            .bind(&["a", "b", "c"])
+            .unwrap();
+        assert_eq!(bound, (7, "x".to_owned(), None));
+        args(json!([]), json!({})).bind::<()>(&[]).unwrap();
+        let (one,): (Vec<u8>,) = args(json!([[1, 2]]), json!({})).bind(&["bytes"]).unwrap();
+        assert_eq!(one, [1, 2]);
+    }
+
+    #[test]
+    fn each_misfit_names_its_parameter() {
+        let cases = [
+            (json!([1]), json!({}), "\"b\" is missing"),
+            (json!([1, 2, 3]), json!({}), "3 arguments"),
+            (json!([1]), json!({"a": 1, "b": 2}), "\"a\" was given twice"),
+            (json!([1, 2]), json!({"d": 1}), "no parameter \"d\""),
+            (json!([1]), json!({"b": "x"}), "\"b\": invalid type"),
+            (json!(["x"]), json!({"b": 1}), "\"a\": invalid type"),
+        ];
+        for (list, named, expected) in cases {
+            let error = args(list, named)
+                .bind::<(i32, i32)>(&["a", "b"])
+                .unwrap_err();
+            assert_eq!(error.error_type, "payload");
+            assert!(!error.is_retryable);
+            assert!(
+                error.message.contains(expected),
+                "{expected} in {}",
+                error.message
+            );
+        }
+    }
+}

@@ -1,0 +1,162 @@
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::TaskError;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of thing went wrong, by what the caller can do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting or an option has a value that can't be used: change it.
+    Settings,
+    /// The storage could not do it: see [`Error::is_retryable`] and [`Error::is_unknown`].
+    Storage,
+    /// A value can't be written or read: change the value or its type.
+    Serialization,
+    /// There is no task of that id.
+    NotFound,
+    /// Another task holds what this one needs, such as its unique key.
+    Conflict,
+    /// The task is not in a state for it.
+    InvalidState,
+    /// The task ended as failed: see [`Error::task_error`].
+    TaskFailed,
+    /// The task was cancelled.
+    TaskCancelled,
+    /// The task did not finish within the time that was given.
+    WaitTimeout,
+    /// A blocking call on a thread that runs async tasks.
+    InsideRuntime,
+    /// The queue or pool was closed.
+    Closed,
+}
+
+/// Why an operation of OmniQ did not succeed. The text says what to do; causes are kept in
+/// [`source`](StdError::source).
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    task_error: Option<TaskError>,
+    retryable: bool,
+    unknown: bool,
+}
+
+impl Error {
+    /// An error of a kind, with a text that says what is wrong and what to change.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            source: None,
+            task_error: None,
+            retryable: false,
+            unknown: false,
+        }))
+    }
+
+    /// With the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// With the error that the task ended with.
+    #[must_use]
+    pub fn with_task_error(mut self, error: TaskError) -> Self {
+        self.0.task_error = Some(error);
+        self
+    }
+
+    /// Marks it as worth another try: nothing was changed, and the cause may go away by itself.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.0.retryable = true;
+        self
+    }
+
+    /// Marks it as *unknown, not no*: the write may or may not have happened.
+    #[must_use]
+    pub fn unknown(mut self) -> Self {
+        self.0.unknown = true;
+        self
+    }
+
+    /// The kind, for a `match`.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The error that the task itself ended with, where the kind is [`ErrorKind::TaskFailed`].
+    pub fn task_error(&self) -> Option<&TaskError> {
+        self.0.task_error.as_ref()
+    }
+
+    /// Whether nothing was changed and the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    /// Whether the write may have happened all the same: a commit failed half-way. Look before you
+    /// try again, or enqueue with a unique key.
+    pub fn is_unknown(&self) -> bool {
+        self.0.unknown
+    }
+
+    /// Whether there is no task of that id.
+    pub fn is_not_found(&self) -> bool {
+        self.0.kind == ErrorKind::NotFound
+    }
+
+    /// Whether another task holds what this one needs.
+    pub fn is_conflict(&self) -> bool {
+        self.0.kind == ErrorKind::Conflict
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.0.kind, self.0.message)?;
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_tells_the_whole_chain() {
+        let inner = Error::new(ErrorKind::Storage, "the disk is full").retryable();
+        let outer = Error::new(ErrorKind::Closed, "the pool ended").with_source(inner);
+        assert_eq!(
+            format!("{outer:?}"),
+            "Closed: the pool ended\n  caused by: the disk is full"
+        );
+        assert_eq!(outer.to_string(), "the pool ended");
+        assert!(!outer.is_retryable() && !outer.is_unknown() && !outer.is_not_found());
+    }
+}

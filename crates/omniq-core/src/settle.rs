@@ -1,0 +1,205 @@
+//! Decides once what is written: an outcome, a takeover or a caller's wish becomes one [`Change`].
+
+use crate::lifecycle::{Event, apply};
+use crate::storage::Orphan;
+use crate::{
+    Backoff, Due, Error, ErrorKind, NewTask, Payload, Result, Task, TaskError, TaskId, TaskStatus,
+    Timestamp,
+};
+
+/// What became of one execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The handler returned a value, and asks for these tasks in the same write.
+    Done {
+        /// What it returned.
+        result: Payload,
+        /// What is to be enqueued with it.
+        then: Vec<NewTask>,
+    },
+    /// The attempt failed.
+    Broke(TaskError),
+    /// The task is given back as if it had not been claimed.
+    Released,
+    /// The lease is no longer ours; at most a cancelled task is let go of.
+    LeaseLost,
+}
+
+/// One guarded write: it happens if the task still has this status and lease, else not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// The task.
+    pub id: TaskId,
+    /// The guard: the status that it must have.
+    pub expect: TaskStatus,
+    /// The guard: the lease that it must have.
+    pub lease: u64,
+    /// The status that it gets.
+    pub status: TaskStatus,
+    /// The executions that it has then.
+    pub attempts: u32,
+    /// The crashes that it has then.
+    pub crashes: u32,
+    /// The eta that it gets; `None` leaves it as it is, and due if it was due.
+    pub eta: Option<Due>,
+    /// Whether the owner stays until it lets go. A running task that is cancelled keeps its owner.
+    pub keep_owner: bool,
+    /// The value that is kept.
+    pub result: Option<Payload>,
+    /// The failed attempt that is added to those kept.
+    pub error: Option<TaskError>,
+    /// New tasks in the same write; one whose unique key or series is taken is left out.
+    pub then: Vec<NewTask>,
+}
+
+impl Change {
+    fn of(task: &Task, event: Event) -> Result<Self> {
+        Ok(Self {
+            id: task.id,
+            expect: task.status,
+            lease: task.lease,
+            status: apply(task.status, event)?,
+            attempts: task.attempts,
+            crashes: task.crashes,
+            eta: None,
+            keep_owner: false,
+            result: None,
+            error: None,
+            then: Vec::new(),
+        })
+    }
+
+    /// Frees a cancelled task from the owner that ran it, so that its key and a requeue are possible.
+    pub fn let_go(task: &Task) -> Self {
+        Self {
+            id: task.id,
+            expect: TaskStatus::Cancelled,
+            lease: task.lease,
+            status: TaskStatus::Cancelled,
+            attempts: task.attempts,
+            crashes: task.crashes,
+            eta: None,
+            keep_owner: false,
+            result: None,
+            error: None,
+            then: Vec::new(),
+        }
+    }
+
+    /// Whether the task can be claimed (now or later) after this.
+    pub fn adds_work(&self) -> bool {
+        self.status == TaskStatus::Pending || !self.then.is_empty()
+    }
+}
+
+/// The one write that records what became of an execution of `task` (as it was claimed). `dice` is a
+/// random number from 0 up to 1.
+pub fn settle(task: &Task, outcome: Outcome, now: Timestamp, dice: f64) -> Result<Change> {
+    match outcome {
+        Outcome::Done { result, then } => {
+            let mut change = Change::of(task, Event::Succeed)?;
+            change.result = Some(result);
+            change.then = then;
+            change.then.extend(next_run(task));
+            Ok(change)
+        }
+        Outcome::Broke(error) => broke(task, error, now, dice),
+        Outcome::Released => {
+            let mut change = Change::of(task, Event::Release)?;
+            change.attempts = task.attempts.saturating_sub(1);
+            Ok(change)
+        }
+        Outcome::LeaseLost => Ok(Change::let_go(task)),
+    }
+}
+
+fn broke(task: &Task, error: TaskError, now: Timestamp, dice: f64) -> Result<Change> {
+    let again = error.is_retryable && task.attempts < task.max_attempts;
+    let wait = error
+        .requested_wait()
+        .unwrap_or_else(|| task.backoff.delay(task.attempts, dice));
+    let mut change = Change::of(task, if again { Event::Retry } else { Event::GiveUp })?;
+    change.error = Some(error.settled(now, task.attempts.saturating_sub(1)));
+    if again {
+        change.eta = Some(Due::In(wait));
+    } else {
+        change.then.extend(next_run(task));
+    }
+    Ok(change)
+}
+
+/// The one write that takes a task over from an owner that died or fell silent. The attempt is refunded;
+/// if it had started, the crash counts, and the `max_crashes`th is the last.
+pub fn take_over(orphan: &Orphan, max_crashes: u32, now: Timestamp, dice: f64) -> Result<Change> {
+    let task = &orphan.task;
+    if task.status == TaskStatus::Cancelled {
+        return Ok(Change::let_go(task));
+    }
+    let crashes = task.crashes.saturating_add(u32::from(orphan.started));
+    let last = orphan.started && crashes >= max_crashes.max(1);
+    let mut change = Change::of(task, if last { Event::GiveUp } else { Event::Release })?;
+    change.attempts = task.attempts.saturating_sub(1);
+    change.crashes = crashes;
+    if last {
+        let text = format!(
+            "its owner was lost {crashes} time(s) while it ran ({})",
+            orphan.reason
+        );
+        let error = TaskError::new("crash", text).with_retryable(false);
+        change.error = Some(error.settled(now, change.attempts));
+        change.then.extend(next_run(task));
+    } else if orphan.started {
+        change.eta = Some(Due::In(Backoff::default().delay(crashes, dice)));
+    }
+    Ok(change)
+}
+
+/// A caller's wish that a task does not run, or stops.
+pub fn cancel(task: &Task) -> Result<Change> {
+    let mut change = Change::of(task, Event::Cancel)?;
+    change.keep_owner = task.status == TaskStatus::Running;
+    Ok(change)
+}
+
+/// A caller's wish that a pending task runs at another time.
+pub fn reschedule(task: &Task, eta: Due) -> Result<Change> {
+    let mut change = Change::of(task, Event::Reschedule)?;
+    change.eta = Some(eta);
+    Ok(change)
+}
+
+/// A caller's wish that a task which ended without success is tried from the beginning. While the owner
+/// of a cancelled task has not let go of it, this is an error of kind `InvalidState`.
+pub fn requeue(task: &Task) -> Result<Change> {
+    let mut change = Change::of(task, Event::Requeue)?;
+    if task.owner.is_some() {
+        let text = format!(
+            "the task {} was cancelled, but its handler has not stopped yet",
+            task.id
+        );
+        return Err(Error::new(ErrorKind::InvalidState, text).retryable());
+    }
+    change.attempts = 0;
+    change.crashes = 0;
+    change.eta = Some(Due::NOW);
+    Ok(change)
+}
+
+/// The next task of a series, an interval after this one's finish.
+fn next_run(task: &Task) -> Option<NewTask> {
+    let interval = task.interval?;
+    Some(NewTask {
+        priority: task.priority,
+        eta: Due::In(interval),
+        interval: Some(interval),
+        series_id: task.series_id.or(Some(task.id)),
+        max_attempts: task.max_attempts,
+        timeout: task.timeout,
+        backoff: task.backoff,
+        unique_key: task.unique_key.clone(),
+        headers: task.headers.clone(),
+        ..NewTask::new(task.name.clone(), task.queue.clone(), task.payload.clone())
+    })
+}

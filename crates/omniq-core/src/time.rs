@@ -1,0 +1,103 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A point in time: microseconds since 1970-01-01 00:00 UTC. An integer on the wire.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The microseconds since 1970.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Later by `span`; stops at the end of time instead of wrapping.
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(micros(span)))
+    }
+
+    /// Earlier by `span`; stops at the beginning of time instead of wrapping.
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(span)))
+    }
+
+    /// The time from `earlier` to this; zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
+    }
+}
+
+/// Whole microseconds of a span, at most `i64::MAX`.
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Self(micros(since)),
+            Err(before) => Self(-micros(before.duration())),
+        }
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(time: Timestamp) -> Self {
+        let span = Duration::from_micros(time.0.unsigned_abs());
+        let moved = if time.0 < 0 {
+            UNIX_EPOCH.checked_sub(span)
+        } else {
+            UNIX_EPOCH.checked_add(span)
+        };
+        moved.unwrap_or(UNIX_EPOCH)
+    }
+}
+
+/// When something becomes due, before the storage's clock has been asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Due {
+    /// So long after the write that records it.
+    In(Duration),
+    /// At this time.
+    At(Timestamp),
+}
+
+impl Due {
+    /// With the write that records it.
+    pub const NOW: Self = Self::In(Duration::ZERO);
+
+    /// The time it means for a write at `now`.
+    pub fn resolve(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::In(span) => now.after(span),
+            Self::At(time) => time,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_stops_at_the_ends_of_time() {
+        assert_eq!(Timestamp(1).after(Duration::MAX), Timestamp(i64::MAX));
+        assert_eq!(Timestamp(-2).before(Duration::MAX), Timestamp(i64::MIN));
+        assert_eq!(Timestamp(5).since(Timestamp(9)), Duration::ZERO);
+        assert_eq!(Timestamp(9).since(Timestamp(5)), Duration::from_micros(4));
+    }
+
+    #[test]
+    fn system_time_round_trips_on_both_sides_of_1970() {
+        for micros in [-1_500_000, -1, 0, 1, 1_790_000_000_123_456] {
+            assert_eq!(
+                Timestamp::from(SystemTime::from(Timestamp(micros))),
+                Timestamp(micros)
+            );
+        }
+    }
+}

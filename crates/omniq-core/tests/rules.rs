@@ -1,0 +1,229 @@
+//! The rules of settling, requeueing and taking over, without any storage.
+
+use std::time::Duration;
+
+use omniq_core::lifecycle::{Event, apply, next};
+use omniq_core::settle::{cancel, requeue, reschedule, settle, take_over};
+use omniq_core::storage::{Orphan, OrphanReason};
+use omniq_core::{
+    Backoff, Due, Error, ErrorKind, Format, NewTask, Outcome, OwnerId, Payload, Task, TaskError,
+    TaskId, TaskStatus, Timestamp,
+};
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn pending() -> Task {
+    let payload = Payload::new(Format::Json, b"{}".to_vec());
+    let new = NewTask::new("resize", "images", payload);
+    Task::first(new, TaskId::from_i64(7).unwrap(), NOW)
+}
+
+fn running(attempts: u32) -> Task {
+    let mut task = pending();
+    task.status = TaskStatus::Running;
+    task.attempts = attempts;
+    task.lease = 10 + u64::from(attempts);
+    task.owner = OwnerId::from_i64(5);
+    task
+}
+
+fn done() -> Outcome {
+    Outcome::Done {
+        result: Payload::new(Format::Json, b"1".to_vec()),
+        then: Vec::new(),
+    }
+}
+
+#[test]
+fn only_the_listed_steps_are_allowed() {
+    use Event::*;
+    use TaskStatus::*;
+    let events = [
+        Claim, Succeed, Retry, Release, GiveUp, Cancel, Requeue, Reschedule,
+    ];
+    let allowed = [
+        (Pending, Claim, Running),
+        (Pending, Cancel, Cancelled),
+        (Pending, Reschedule, Pending),
+        (Running, Succeed, Success),
+        (Running, Retry, Pending),
+        (Running, Release, Pending),
+        (Running, GiveUp, Failed),
+        (Running, Cancel, Cancelled),
+        (Failed, Requeue, Pending),
+        (Cancelled, Requeue, Pending),
+    ];
+    for from in TaskStatus::ALL {
+        for event in events {
+            let expected = allowed.iter().find(|(f, e, _)| (*f, *e) == (from, event));
+            assert_eq!(
+                next(from, event),
+                expected.map(|(_, _, to)| *to),
+                "{from} {event:?}"
+            );
+        }
+    }
+    let error = apply(Success, Cancel).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidState);
+    for part in ["SUCCESS", "CANCELLED", "PENDING or RUNNING"] {
+        assert!(error.to_string().contains(part), "{part} in {error}");
+    }
+}
+
+#[test]
+fn a_retry_waits_and_the_last_attempt_gives_up() {
+    let first = settle(
+        &running(1),
+        Outcome::Broke(TaskError::new("io", "x")),
+        NOW,
+        0.5,
+    )
+    .unwrap();
+    assert_eq!((first.status, first.attempts), (TaskStatus::Pending, 1));
+    assert_eq!(first.eta, Some(Due::In(Duration::from_secs(1))));
+    let kept = first.error.unwrap();
+    assert_eq!((kept.timestamp, kept.retry_count), (NOW, 0));
+
+    let last = settle(
+        &running(3),
+        Outcome::Broke(TaskError::new("io", "x")),
+        NOW,
+        0.5,
+    )
+    .unwrap();
+    assert_eq!((last.status, last.eta), (TaskStatus::Failed, None));
+    assert_eq!(last.error.unwrap().retry_count, 2);
+
+    let fatal = settle(
+        &running(1),
+        Outcome::Broke(TaskError::fatal("no")),
+        NOW,
+        0.5,
+    )
+    .unwrap();
+    assert_eq!(fatal.status, TaskStatus::Failed);
+
+    let asked = TaskError::retry_after(Duration::from_secs(90));
+    let asked = settle(&running(1), Outcome::Broke(asked), NOW, 0.0).unwrap();
+    assert_eq!(
+        asked.eta,
+        Some(Due::In(Duration::from_secs(90))),
+        "no dice on what was asked for"
+    );
+}
+
+#[test]
+fn a_release_refunds_and_stays_due() {
+    let change = settle(&running(2), Outcome::Released, NOW, 0.5).unwrap();
+    assert_eq!(
+        (change.status, change.attempts, change.eta),
+        (TaskStatus::Pending, 1, None)
+    );
+}
+
+#[test]
+fn a_repeating_task_brings_its_next_run_along() {
+    let mut task = running(1);
+    task.interval = Some(Duration::from_secs(60));
+    task.unique_key = Some("k".into());
+    task.backoff = Backoff::Fixed(Duration::from_secs(2));
+    let success = settle(&task, done(), NOW, 0.5).unwrap();
+    let next = &success.then[0];
+    assert_eq!(next.series_id, Some(task.id));
+    assert_eq!(next.eta, Due::In(Duration::from_secs(60)));
+    assert_eq!(
+        (next.unique_key.as_deref(), next.backoff),
+        (Some("k"), task.backoff)
+    );
+
+    let failure = settle(&task, Outcome::Broke(TaskError::fatal("no")), NOW, 0.5).unwrap();
+    assert_eq!(
+        failure.then.len(),
+        1,
+        "a final failure does not end the series"
+    );
+    let retry = settle(&task, Outcome::Broke(TaskError::new("io", "x")), NOW, 0.5).unwrap();
+    assert!(retry.then.is_empty(), "a retry is the same member");
+    assert!(
+        cancel(&task).unwrap().then.is_empty(),
+        "a cancel ends the series"
+    );
+}
+
+#[test]
+fn a_takeover_refunds_and_counts_only_what_had_started() {
+    let orphan = |started, crashes| {
+        let mut task = running(2);
+        task.crashes = crashes;
+        Orphan {
+            task,
+            reason: OrphanReason::LeaseOver,
+            started,
+        }
+    };
+    let unstarted = take_over(&orphan(false, 2), 3, NOW, 0.5).unwrap();
+    assert_eq!(
+        (unstarted.status, unstarted.attempts, unstarted.crashes),
+        (TaskStatus::Pending, 1, 2)
+    );
+    assert_eq!(unstarted.eta, None, "claimable at once");
+    let again = take_over(&orphan(true, 1), 3, NOW, 0.5).unwrap();
+    assert_eq!(
+        (again.status, again.attempts, again.crashes),
+        (TaskStatus::Pending, 1, 2)
+    );
+    assert_eq!(again.eta, Some(Due::In(Duration::from_secs(2))));
+    let last = take_over(&orphan(true, 2), 3, NOW, 0.5).unwrap();
+    assert_eq!((last.status, last.attempts), (TaskStatus::Failed, 1));
+    assert_eq!(last.error.unwrap().error_type, "crash");
+    let mut cancelled = orphan(true, 2);
+    cancelled.task.status = TaskStatus::Cancelled;
+    let freed = take_over(&cancelled, 3, NOW, 0.5).unwrap();
+    assert_eq!(
+        (freed.status, freed.keep_owner),
+        (TaskStatus::Cancelled, false)
+    );
+}
+
+#[test]
+fn wishes_are_checked_against_the_lifecycle() {
+    let invalid = |result: Result<_, Error>| {
+        assert_eq!(
+            result.map(|_: omniq_core::Change| ()).unwrap_err().kind(),
+            ErrorKind::InvalidState
+        );
+    };
+    assert!(!cancel(&pending()).unwrap().keep_owner);
+    assert!(
+        cancel(&running(1)).unwrap().keep_owner,
+        "its handler still runs"
+    );
+    invalid(reschedule(&running(1), Due::NOW));
+    invalid(requeue(&pending()));
+    let mut failed = running(3);
+    failed.status = TaskStatus::Failed;
+    failed.owner = None;
+    failed.crashes = 2;
+    let again = requeue(&failed).unwrap();
+    assert_eq!(
+        (again.attempts, again.crashes, again.lease),
+        (0, 0, failed.lease)
+    );
+    invalid(cancel(&failed));
+    let mut held = running(1);
+    held.status = TaskStatus::Cancelled;
+    invalid(requeue(&held));
+}
+
+#[test]
+fn wire_forms_round_trip() {
+    let mut task = running(1);
+    task.result = Some(Payload::new(Format::Raw, vec![1, 2, 255]));
+    task.errors = vec![TaskError::new("io", "x")];
+    let text = serde_json::to_string(&task).unwrap();
+    assert!(
+        text.contains("\"status\":\"RUNNING\"") && text.contains("\"id\":\"0000000000007\""),
+        "{text}"
+    );
+    assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task);
+}
