@@ -1,0 +1,213 @@
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::time::Duration;
+
+use omniq_core::storage::{
+    ClaimRequest, Claimed, Enqueued, HeldLease, Hold, LaneStats, Lease, LeaseWatch, Orphan,
+    OrphanReason, PurgeRequest, QueueStats, TaskFilter,
+};
+use omniq_core::{NewTask, Result, Task, TaskId, TaskStatus, Timestamp};
+
+use crate::ids::Ids;
+use crate::index::Index;
+use crate::lanes::LaneKey;
+
+/// How many waiting tasks one claim lets come due, so that it stays short.
+const COME_DUE: usize = 1_000;
+
+/// A task, and what only the storage knows of it.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) task: Task,
+    /// A task once due stays due, wherever the clock goes.
+    pub(crate) due: bool,
+    /// How often the lease was renewed.
+    beats: u64,
+    lease_for: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) ids: Ids,
+    rows: BTreeMap<TaskId, Row>,
+    pub(crate) index: Index,
+    leases: LeaseWatch,
+}
+
+impl State {
+    pub(crate) fn enqueue(&mut self, tasks: Vec<NewTask>, now: Timestamp) -> Result<Vec<Enqueued>> {
+        let ids = self.ids.give(tasks.len(), now)?;
+        let pairs = tasks.into_iter().zip(ids);
+        Ok(pairs.map(|(new, id)| self.insert(new, id, now)).collect())
+    }
+
+    /// Adds a task under this id, unless another is in its way.
+    pub(crate) fn insert(&mut self, new: NewTask, id: TaskId, now: Timestamp) -> Enqueued {
+        let key = new.unique_key.as_deref();
+        if let Some(holder) = self.index.in_the_way(&new.name, key, new.series_id) {
+            return Enqueued::Existing(holder);
+        }
+        let task = Task::first(new, id, now);
+        let row = Row {
+            due: task.eta <= now,
+            task,
+            beats: 0,
+            lease_for: Duration::ZERO,
+        };
+        self.index.add(&row);
+        self.rows.insert(id, row);
+        Enqueued::New(id)
+    }
+
+    pub(crate) fn row(&self, id: TaskId) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
+    /// The only way to change a row: it keeps the index in step.
+    pub(crate) fn update(&mut self, id: TaskId, change: impl FnOnce(&mut Row)) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            self.index.remove(row);
+            change(row);
+            self.index.add(row);
+        }
+    }
+
+    pub(crate) fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Claimed {
+        let filter = &request.filter;
+        if request.limit == 0 {
+            return Claimed::default();
+        }
+        for id in self.index.lanes.come_due(filter, now, COME_DUE) {
+            self.update(id, |row| row.due = true);
+        }
+        let ids = self.index.lanes.first(filter, request.limit);
+        for id in &ids {
+            self.update(*id, |row| row.begin(request, now));
+        }
+        let next_due = (ids.len() < request.limit)
+            .then(|| self.index.lanes.next_due(filter))
+            .flatten();
+        let tasks = self.get(&ids).into_iter().flatten().collect();
+        Claimed { tasks, next_due }
+    }
+
+    pub(crate) fn renew(&mut self, leases: &[Lease], lease_for: Duration) -> Vec<Hold> {
+        for lease in leases {
+            if let Some(row) = self.rows.get_mut(&lease.id)
+                && row.hold(*lease) != Hold::Lost
+            {
+                row.beats += 1;
+                row.lease_for = lease_for;
+            }
+        }
+        self.held(leases)
+    }
+
+    pub(crate) fn held(&self, leases: &[Lease]) -> Vec<Hold> {
+        let hold = |lease: &Lease| self.row(lease.id).map_or(Hold::Lost, |r| r.hold(*lease));
+        leases.iter().map(hold).collect()
+    }
+
+    pub(crate) fn orphans(&mut self, steady: Duration, limit: usize) -> Vec<Orphan> {
+        let held = self.index.held.iter().filter_map(|id| self.rows.get(id));
+        let held = held.map(|row| HeldLease {
+            lease: row.task.lease(),
+            beats: row.beats,
+            lease_for: row.lease_for,
+        });
+        let mut over = self.leases.observe(held, steady);
+        over.sort_unstable();
+        let tasks = over
+            .iter()
+            .take(limit)
+            .filter_map(|lease| self.row(lease.id));
+        tasks
+            .map(|row| Orphan {
+                task: row.task.clone(),
+                reason: OrphanReason::LeaseOver,
+                started: true,
+            })
+            .collect()
+    }
+
+    pub(crate) fn get(&self, ids: &[TaskId]) -> Vec<Option<Task>> {
+        let task = |id: &TaskId| self.row(*id).map(|row| row.task.clone());
+        ids.iter().map(task).collect()
+    }
+
+    pub(crate) fn list(&self, filter: &TaskFilter) -> Vec<Task> {
+        let from = filter.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let wanted = |task: &&Task| {
+            filter.queue.as_ref().is_none_or(|q| *q == task.queue)
+                && filter.name.as_ref().is_none_or(|n| *n == task.name)
+                && filter.status.is_none_or(|s| s == task.status)
+        };
+        let page = self.rows.range((from, Bound::Unbounded));
+        let page = page.map(|(_, row)| &row.task).filter(wanted);
+        page.take(filter.limit as usize).cloned().collect()
+    }
+
+    pub(crate) fn stats(&self, now: Timestamp) -> Vec<LaneStats> {
+        let mut lanes: BTreeMap<LaneKey, QueueStats> = BTreeMap::new();
+        for row in self.rows.values() {
+            row.count(lanes.entry(LaneKey::of(&row.task)).or_default(), now);
+        }
+        let lanes = lanes.into_iter();
+        lanes
+            .map(|(lane, counts)| LaneStats {
+                queue: lane.queue,
+                name: lane.name,
+                format: lane.format,
+                counts,
+            })
+            .collect()
+    }
+
+    pub(crate) fn purge(&mut self, request: &PurgeRequest) -> u64 {
+        let finished = self.index.finished.iter();
+        let rows = finished.filter_map(|(_, id)| self.rows.get(id));
+        let rows = rows.filter(|row| request.takes(&row.task));
+        let ids: Vec<_> = rows.map(|r| r.task.id).take(request.limit).collect();
+        for id in &ids {
+            if let Some(row) = self.rows.remove(id) {
+                self.index.remove(&row);
+            }
+        }
+        ids.len() as u64
+    }
+}
+
+impl Row {
+    fn begin(&mut self, request: &ClaimRequest, now: Timestamp) {
+        let task = &mut self.task;
+        task.status = TaskStatus::Running;
+        task.attempts = task.attempts.saturating_add(1);
+        task.lease += 1;
+        task.owner = Some(request.owner);
+        task.started_at = Some(now);
+        self.beats = 0;
+        self.lease_for = request.lease_for;
+    }
+
+    fn hold(&self, lease: Lease) -> Hold {
+        let ours = self.task.owner.is_some() && self.task.lease == lease.number;
+        match self.task.status {
+            TaskStatus::Running if ours => Hold::Held,
+            TaskStatus::Cancelled if ours => Hold::Cancelled,
+            _ => Hold::Lost,
+        }
+    }
+
+    fn count(&self, counts: &mut QueueStats, now: Timestamp) {
+        match self.task.status {
+            TaskStatus::Running => counts.running += 1,
+            TaskStatus::Success => counts.success += 1,
+            TaskStatus::Failed => counts.failed += 1,
+            TaskStatus::Cancelled => counts.cancelled += 1,
+            _ => {
+                counts.pending += 1;
+                counts.scheduled += u64::from(!self.due && self.task.eta > now);
+            }
+        }
+    }
+}
