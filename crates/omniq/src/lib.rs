@@ -1,1 +1,81 @@
-//! Soon.
+//! A task queue that you embed instead of operating.
+//!
+//! Tasks are enqueued, claimed by a worker pool, run by a handler, and their results are waited for:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use omniq::{Args, AsyncOmniQ, TaskContext, TaskError, call};
+//!
+//! #[tokio::main]
+//! async fn main() -> omniq::Result<()> {
+//!     let omniq = AsyncOmniQ::connect("memory:").await?;
+//!     let greet = |_: TaskContext, args: Args| async move {
+//!         let (name,): (String,) = args.bind(&["name"])?;
+//!         Ok::<_, TaskError>(format!("hello, {name}"))
+//!     };
+//!     let pool = omniq.worker().concurrency(8).handler("greet", greet).start().await?;
+//!
+//!     let handle = omniq.enqueue(call("greet").arg("Ada")).await?;
+//!     assert_eq!(handle.wait(Duration::from_secs(30)).await?, "hello, Ada");
+//!
+//!     pool.stop().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! An enqueue that returned is never lost, on a storage that outlives the process. A task runs at least
+//! once, and never under two valid leases at the same time; what a late worker writes is refused.
+//!
+//! | to | use |
+//! | --- | --- |
+//! | enqueue, look, cancel | [`AsyncOmniQ`] |
+//! | say what and when | [`Order`], made by [`call`] |
+//! | wait for a result | [`TaskHandle`] |
+//! | run tasks | [`AsyncOmniQ::worker`], [`AsyncWorkerPool`] |
+//! | know about the execution | [`TaskContext`] |
+//! | write a loop of one's own | [`AsyncTaskQueue`] |
+//! | write a storage | [`storage`] |
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod claim;
+mod client;
+mod clock;
+mod connect;
+mod context;
+mod due;
+mod events;
+mod handle;
+mod handler;
+mod owner;
+mod panic;
+mod pools;
+mod queue;
+mod settings;
+mod token;
+mod trouble;
+mod waiters;
+mod worker;
+
+pub use omniq_core::storage;
+pub use omniq_core::storage::{Enqueued, QueueStats, Stats, TaskFilter};
+pub use omniq_core::{
+    Args, Backoff, CoreSettings, Durability, Error, ErrorKind, Format, NewTask, Order, OwnerId,
+    Payload, Result, Schedule, Storage, Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp,
+    call,
+};
+#[cfg(feature = "memory")]
+pub use omniq_memory::MemoryStorage;
+#[cfg(feature = "sqlite")]
+pub use omniq_sqlite::SqliteStorage;
+
+pub use claim::Claim;
+pub use client::AsyncOmniQ;
+pub use context::{State, TaskContext};
+pub use events::{Event, EventKind, EventStream};
+pub use handle::TaskHandle;
+pub use handler::{Handler, TaskDef};
+pub use queue::AsyncTaskQueue;
+pub use settings::{Settings, SettingsBuilder};
+pub use worker::{AsyncWorkerPool, StopSummary, WorkerBuilder};

@@ -1,0 +1,192 @@
+//! The front door.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::storage::{PurgeRequest, QueueStats, Stats, TaskFilter};
+use omniq_core::{Order, Result, Storage, Task, TaskId, TaskResult, TaskStatus, Timestamp};
+
+use crate::events::EventStream;
+use crate::handle::TaskHandle;
+use crate::pools::Pools;
+use crate::waiters::Waiters;
+use crate::worker::WorkerBuilder;
+use crate::{AsyncTaskQueue, Settings, clock, connect};
+
+/// A task queue: enqueue tasks, run them, look at them. Clones are the same queue.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use omniq::{Args, AsyncOmniQ, TaskContext, TaskError, call};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> omniq::Result<()> {
+/// let omniq = AsyncOmniQ::connect("memory:").await?;
+/// let double = |_: TaskContext, args: Args| async move {
+///     let (number,): (i64,) = args.bind(&["number"])?;
+///     Ok::<_, TaskError>(number * 2)
+/// };
+/// let pool = omniq.worker().handler("double", double).start().await?;
+/// let handle = omniq.enqueue(call("double").arg(21)).await?;
+/// assert_eq!(handle.wait(Duration::from_secs(10)).await?, 42);
+/// pool.stop().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct AsyncOmniQ {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queue: AsyncTaskQueue,
+    waiters: Waiters,
+    pools: Pools,
+}
+
+impl AsyncOmniQ {
+    /// Opens the storage of a URL with the default settings: `sqlite:///relative.db`,
+    /// `sqlite:////absolute.db`, `sqlite::memory:` or `memory:`.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::with_settings(Settings::builder().url(url).build()?).await
+    }
+
+    /// Opens the storage that the environment names: see [`Settings::from_env`].
+    pub async fn from_env() -> Result<Self> {
+        Self::with_settings(Settings::from_env()?).await
+    }
+
+    /// Opens the storage that the settings name.
+    pub async fn with_settings(settings: Settings) -> Result<Self> {
+        let storage = connect::open(&settings).await?;
+        Self::with_storage(storage, settings).await
+    }
+
+    /// Uses a storage that is open already; the URL in the settings plays no part.
+    pub async fn with_storage(storage: Arc<dyn Storage>, settings: Settings) -> Result<Self> {
+        let inner = Inner {
+            waiters: Waiters::new(Arc::clone(&storage)),
+            queue: AsyncTaskQueue::new(storage, &settings)?,
+            pools: Pools::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Adds a task. While another unfinished task of its name holds its unique key, the handle is that
+    /// one's.
+    ///
+    /// An order that can't be used is an error of kind `Settings` or `Serialization`; an error for which
+    /// [`is_unknown`](omniq_core::Error::is_unknown) holds means that the task may be there all the same.
+    pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskHandle<T>> {
+        let id = self.inner.queue.enqueue(order).await?;
+        Ok(self.handle(id))
+    }
+
+    /// Adds tasks: all, or none if there is an error.
+    pub async fn enqueue_many<T>(
+        &self,
+        orders: impl IntoIterator<Item = Order<T>>,
+    ) -> Result<Vec<TaskHandle<T>>> {
+        let ids = self.inner.queue.enqueue_many(orders).await?;
+        Ok(ids.into_iter().map(|id| self.handle(id)).collect())
+    }
+
+    /// The task of this id; `None` if there is none.
+    pub async fn get_task(&self, id: TaskId) -> Result<Option<Task>> {
+        self.inner.queue.get_task(id).await
+    }
+
+    /// How the task ended; `None` while it has not, or if there is no such task.
+    pub async fn get_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
+        self.inner.queue.get_result(id).await
+    }
+
+    /// Tasks by id, from the oldest.
+    pub async fn list_tasks(&self, filter: TaskFilter) -> Result<Vec<Task>> {
+        self.inner.queue.list_tasks(filter).await
+    }
+
+    /// Cancels a pending task, or a running one: see [`AsyncTaskQueue::cancel_task`].
+    pub async fn cancel_task(&self, id: TaskId) -> Result<bool> {
+        self.inner.queue.cancel_task(id).await
+    }
+
+    /// Tries a failed or cancelled task again: see [`AsyncTaskQueue::requeue_task`].
+    pub async fn requeue_task(&self, id: TaskId) -> Result<bool> {
+        self.inner.queue.requeue_task(id).await
+    }
+
+    /// Gives a pending task another eta: see [`AsyncTaskQueue::reschedule_task`].
+    pub async fn reschedule_task(&self, id: TaskId, eta: impl Into<Timestamp>) -> Result<bool> {
+        self.inner.queue.reschedule_task(id, eta).await
+    }
+
+    /// Forgets tasks that finished at least `older_than` ago, however they ended; says how many.
+    pub async fn purge_results(&self, older_than: Duration) -> Result<u64> {
+        let finished = TaskStatus::ALL.into_iter().filter(|s| s.is_finished());
+        let request = PurgeRequest::new(finished, older_than, clock::now());
+        self.inner.queue.purge(request).await
+    }
+
+    /// How many tasks there are by queue, and which due ones no running pool of this queue (its clones'
+    /// pools included) takes.
+    pub async fn stats(&self) -> Result<Stats> {
+        let lanes = self.storage().stats(clock::now()).await?;
+        let mut queues: BTreeMap<String, QueueStats> = BTreeMap::new();
+        let mut unhandled: BTreeMap<String, u64> = BTreeMap::new();
+        for lane in lanes {
+            let due = lane.counts.pending.saturating_sub(lane.counts.scheduled);
+            if due > 0 && !self.inner.pools.takes(&lane.queue, &lane.name, lane.format) {
+                *unhandled.entry(lane.name).or_default() += due;
+            }
+            queues.entry(lane.queue).or_default().add(&lane.counts);
+        }
+        let mut stats = Stats::default();
+        stats.queues = queues;
+        stats.unhandled = unhandled;
+        Ok(stats)
+    }
+
+    /// The handle of a task that was enqueued before, here or elsewhere. `T` is what it returns.
+    pub fn handle<T>(&self, id: TaskId) -> TaskHandle<T> {
+        TaskHandle::new(self.clone(), id)
+    }
+
+    /// What happens from now on to tasks through this queue, its clones and their pools.
+    pub fn events(&self) -> EventStream {
+        self.inner.queue.events().listen()
+    }
+
+    /// A worker pool to be set up and started.
+    pub fn worker(&self) -> WorkerBuilder {
+        WorkerBuilder::new(self.clone())
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        self.inner.queue.settings()
+    }
+
+    pub(crate) fn queue(&self) -> &AsyncTaskQueue {
+        &self.inner.queue
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        self.inner.queue.storage()
+    }
+
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.inner.waiters
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.inner.pools
+    }
+}
+
+impl fmt::Debug for AsyncOmniQ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncOmniQ").finish_non_exhaustive()
+    }
+}

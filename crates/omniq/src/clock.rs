@@ -1,0 +1,22 @@
+//! The only place that reads a clock.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use omniq_core::Timestamp;
+
+/// The wall clock: it may jump.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+/// A clock that only goes forward, for measuring.
+pub(crate) fn instant() -> Instant {
+    Instant::now()
+}
+
+/// The steady clock as a span since this process first asked for it.
+pub(crate) fn steady() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
+}

@@ -1,0 +1,165 @@
+//! A URL becomes a storage.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use omniq_core::{Error, ErrorKind, Result, Storage};
+
+use crate::Settings;
+
+const KNOWN: &str = "sqlite:///relative.db, sqlite:////absolute.db, sqlite::memory: and memory:";
+
+/// What a URL means.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    SqliteFile(PathBuf),
+    SqliteMemory,
+    Memory,
+}
+
+/// Opens the storage that the settings name.
+pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
+    let place = match settings.url() {
+        Some(url) => parse(url)?,
+        None => Place::SqliteFile(settings.base_dir().join("omniq.db")),
+    };
+    match place {
+        Place::SqliteFile(path) => sqlite(Some(path), settings).await,
+        Place::SqliteMemory => sqlite(None, settings).await,
+        Place::Memory => memory(),
+    }
+}
+
+fn parse(url: &str) -> Result<Place> {
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    match scheme {
+        "memory" if rest.is_empty() && url.ends_with(':') => Ok(Place::Memory),
+        "memory" => Err(refused(
+            "the URL of the memory storage is memory: and nothing else",
+        )),
+        "sqlite" if rest == ":memory:" => Ok(Place::SqliteMemory),
+        "sqlite" => sqlite_path(rest),
+        "file" => Err(refused(format!(
+            "file storage is not there yet: use one of {KNOWN}"
+        ))),
+        // The rest of an unknown URL may hold a password.
+        other => Err(refused(format!(
+            "the URL scheme {other:?} is unknown: use one of {KNOWN}"
+        ))),
+    }
+}
+
+fn sqlite_path(rest: &str) -> Result<Place> {
+    match rest.strip_prefix("///") {
+        Some(path) if !path.is_empty() => Ok(Place::SqliteFile(PathBuf::from(path))),
+        _ => {
+            let path = match rest.trim_start_matches('/') {
+                "" => "jobs.db",
+                path => path,
+            };
+            Err(refused(format!(
+                "sqlite:{rest} is not how a database file is named: write sqlite:///{path} for a relative \
+                 path, sqlite:////{path} for an absolute one (three slashes, then the path)"
+            )))
+        }
+    }
+}
+
+fn refused(text: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Settings, text)
+}
+
+#[cfg(feature = "sqlite")]
+async fn sqlite(path: Option<PathBuf>, settings: &Settings) -> Result<Arc<dyn Storage>> {
+    let core: omniq_core::CoreSettings =
+        AsRef::<omniq_core::CoreSettings>::as_ref(settings).clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        use omniq_sqlite::SqliteStorage;
+        let Some(path) = path else {
+            return SqliteStorage::open_in_memory(&core);
+        };
+        create_parent(&path)?;
+        SqliteStorage::open(path, &core)
+    });
+    let storage = opened.await.map_err(|e| {
+        Error::new(ErrorKind::Storage, "opening the database was broken off").with_source(e)
+    })??;
+    Ok(Arc::new(storage))
+}
+
+#[cfg(feature = "sqlite")]
+fn create_parent(path: &std::path::Path) -> Result<()> {
+    let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|e| {
+        let text = format!("the folder {} can't be created: {e}", folder.display());
+        Error::new(ErrorKind::Storage, text).with_source(e)
+    })
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn sqlite(_: Option<PathBuf>, _: &Settings) -> Result<Arc<dyn Storage>> {
+    Err(not_built("sqlite"))
+}
+
+#[cfg(feature = "memory")]
+fn memory() -> Result<Arc<dyn Storage>> {
+    Ok(Arc::new(omniq_memory::MemoryStorage::new()))
+}
+
+#[cfg(not(feature = "memory"))]
+fn memory() -> Result<Arc<dyn Storage>> {
+    Err(not_built("memory"))
+}
+
+#[cfg(not(all(feature = "sqlite", feature = "memory")))]
+fn not_built(feature: &str) -> Error {
+    refused(format!(
+        "this program was built without the storage {feature:?}: add the feature {feature:?} to omniq in Cargo.toml"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_of_a_url_has_its_place() {
+        let file = |path: &str| Place::SqliteFile(PathBuf::from(path));
+        let cases = [
+            ("sqlite:///jobs.db", file("jobs.db")),
+            ("sqlite:///a b/%20.db", file("a b/%20.db")),
+            ("sqlite:////var/jobs.db", file("/var/jobs.db")),
+            ("sqlite::memory:", Place::SqliteMemory),
+            ("memory:", Place::Memory),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(parse(url).unwrap(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_says_what_to_write_instead() {
+        let cases = [
+            ("sqlite://x.db", "sqlite:///x.db"),
+            ("sqlite:x.db", "sqlite:///x.db"),
+            ("sqlite:///", "sqlite:///jobs.db"),
+            ("memory", "memory: and nothing else"),
+            ("memory:x", "memory: and nothing else"),
+            ("file:///data", "not there yet"),
+            ("mysql://me:secret@host/db", "sqlite:///relative.db"),
+            ("", "memory:"),
+        ];
+        for (url, expected) in cases {
+            let error = parse(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Settings);
+            let text = error.to_string();
+            assert!(text.contains(expected), "{expected} in {text}");
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+}

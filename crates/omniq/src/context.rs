@@ -1,0 +1,188 @@
+//! What a handler knows about its execution.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use omniq_core::{Args, NewTask, Order, Result, Task, TaskError, TaskId};
+
+use crate::events::EventKind;
+use crate::token::Token;
+use crate::{AsyncOmniQ, TaskHandle};
+
+/// One execution of a task, as its handler sees it. Clones are the same execution.
+#[derive(Clone)]
+pub struct TaskContext {
+    execution: Arc<Execution>,
+}
+
+/// One execution: the task as it was claimed, and what happens around it.
+pub(crate) struct Execution {
+    pub(crate) task: Task,
+    /// Raised when the task was cancelled or its lease is lost.
+    pub(crate) stop: Token,
+    then: Mutex<Vec<NewTask>>,
+    surroundings: Arc<Surroundings>,
+}
+
+/// What every execution of a pool is given.
+pub(crate) struct Surroundings {
+    pub(crate) omniq: AsyncOmniQ,
+    pub(crate) states: States,
+}
+
+/// One value per type.
+pub(crate) type States = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+
+impl Execution {
+    pub(crate) fn new(task: Task, surroundings: Arc<Surroundings>) -> Self {
+        Self {
+            task,
+            stop: Token::default(),
+            then: Mutex::default(),
+            surroundings,
+        }
+    }
+
+    /// The follow-up tasks that the handler asked for.
+    pub(crate) fn take_then(&self) -> Vec<NewTask> {
+        std::mem::take(&mut self.then.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl TaskContext {
+    pub(crate) fn new(execution: Arc<Execution>) -> Self {
+        Self { execution }
+    }
+
+    fn task(&self) -> &Task {
+        &self.execution.task
+    }
+
+    fn omniq(&self) -> &AsyncOmniQ {
+        &self.execution.surroundings.omniq
+    }
+
+    pub(crate) fn args(&self) -> Result<Args, TaskError> {
+        self.task().payload.decode_args().map_err(|e| {
+            TaskError::new("payload", format!("the arguments can't be read: {e}"))
+                .with_retryable(false)
+        })
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.task().id
+    }
+
+    /// The task's name.
+    pub fn name(&self) -> &str {
+        &self.task().name
+    }
+
+    /// The queue that it came from.
+    pub fn queue(&self) -> &str {
+        &self.task().queue
+    }
+
+    /// Which execution of the task this is, from 1; one that was given back does not count.
+    pub fn attempt(&self) -> u32 {
+        self.task().attempts
+    }
+
+    /// The number of this claim. It goes up with each claim of the task: a fence for writes elsewhere.
+    pub fn lease(&self) -> u64 {
+        self.task().lease
+    }
+
+    /// Whether this execution should stop: the task was cancelled, or is no longer this pool's.
+    pub fn is_cancelled(&self) -> bool {
+        self.execution.stop.is_fired()
+    }
+
+    /// Waits until this execution should stop. A handler that goes on is dropped some seconds later; its
+    /// result is refused either way.
+    pub async fn cancelled(&self) {
+        self.execution.stop.fired().await;
+    }
+
+    /// Tells listeners of [`events`](AsyncOmniQ::events) how far the task is: a fraction from 0 to 1
+    /// (others are brought to the nearer end; one that is no number is left out), and a text. It is not
+    /// stored.
+    pub fn progress(&self, fraction: f64, message: &str) {
+        let events = self.omniq().queue().events();
+        if fraction.is_nan() || !events.anyone_listens() {
+            return;
+        }
+        let progressed = EventKind::Progressed {
+            fraction: fraction.clamp(0.0, 1.0),
+            message: message.to_owned(),
+        };
+        events.tell_of(self.task(), progressed);
+    }
+
+    /// The value of this type that the pool was given by
+    /// [`WorkerBuilder::state`](crate::WorkerBuilder::state); a fatal error that names the type if it was
+    /// given none.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, TaskError> {
+        let found = self.execution.surroundings.states.get(&TypeId::of::<T>());
+        let value = found.and_then(|value| Arc::clone(value).downcast::<T>().ok());
+        value.map(State).ok_or_else(|| {
+            let wanted = type_name::<T>();
+            let text =
+                format!("the pool has no state of type {wanted}: give it one with .state(value)");
+            TaskError::new("state", text).with_retryable(false)
+        })
+    }
+
+    /// Adds a task at once, whatever becomes of this one.
+    pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskHandle<T>> {
+        self.omniq().enqueue(order).await
+    }
+
+    /// Adds a task in the same write as this one's success; nothing is added if it does not succeed. A
+    /// task whose unique key is taken by then is left out.
+    pub fn then<T>(&self, order: Order<T>) -> Result<()> {
+        let task = order.into_new_task(self.omniq().settings().as_ref())?;
+        let then = &self.execution.then;
+        then.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskContext")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value that a pool's handlers share, such as a connection pool.
+pub struct State<T>(Arc<T>);
+
+impl<T> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Clone for State<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for State<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,82 @@
+//! Finds due tasks: looks once, then stays parked in the storage until there is something to see.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::storage::{ClaimFilter, ClaimRequest};
+use omniq_core::{OwnerId, Result, Storage, Task, Timestamp};
+
+use crate::clock;
+
+/// Two looks are at least this far apart, so that a clock that jumps can't make them spin.
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
+
+/// One claimer's view of what is due.
+pub(crate) struct DueTasks {
+    storage: Arc<dyn Storage>,
+    owner: OwnerId,
+    filter: Arc<ClaimFilter>,
+    lease_for: Duration,
+    poll_interval: Duration,
+    /// The last look found nothing, and learned this of the next due task.
+    idle: Option<Option<Timestamp>>,
+    round_trip: Option<Duration>,
+}
+
+impl DueTasks {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        owner: OwnerId,
+        filter: Arc<ClaimFilter>,
+        lease_for: Duration,
+        poll_interval: Duration,
+    ) -> Self {
+        Self {
+            storage,
+            owner,
+            filter,
+            lease_for,
+            poll_interval,
+            idle: None,
+            round_trip: None,
+        }
+    }
+
+    /// Claims at most `limit` due tasks. The first look answers at once; after one that found nothing,
+    /// the next waits for work, but no longer than `at_most`, the next eta or the poll interval.
+    pub(crate) async fn claim(&mut self, limit: usize, at_most: Duration) -> Result<Vec<Task>> {
+        let now = clock::now();
+        let request = ClaimRequest::new(self.owner, Arc::clone(&self.filter), now, self.lease_for)
+            .limit(limit);
+        self.round_trip = None;
+        let claimed = match self.idle.take() {
+            None => {
+                let begin = clock::instant();
+                let claimed = self.storage.claim(request).await?;
+                self.round_trip = Some(begin.elapsed());
+                claimed
+            }
+            Some(next_due) => {
+                let nap = self.nap(next_due, now).min(at_most);
+                tokio::select! {
+                    claimed = self.storage.claim(request.park(next_due)) => claimed?,
+                    () = tokio::time::sleep(nap) => return Ok(Vec::new()),
+                }
+            }
+        };
+        if claimed.tasks.is_empty() {
+            self.idle = Some(claimed.next_due);
+        }
+        Ok(claimed.tasks)
+    }
+
+    /// How long the last claim took, if it did not wait for work.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    fn nap(&self, next_due: Option<Timestamp>, now: Timestamp) -> Duration {
+        let until = next_due.map_or(self.poll_interval, |due| due.since(now));
+        until.min(self.poll_interval).max(SHORTEST_NAP)
+    }
+}

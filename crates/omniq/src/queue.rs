@@ -1,0 +1,365 @@
+//! The engine: tasks go in, are claimed, settled and looked at. Every write is decided in `omniq-core`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::settle;
+use omniq_core::storage::{ClaimFilter, Enqueued, PurgeRequest, Settled, TaskFilter, Watch};
+use omniq_core::{
+    Change, Due, Error, ErrorKind, Format, NewTask, Order, Outcome, OwnerId, Payload, Result,
+    Storage, Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp,
+};
+use serde::Serialize;
+use tokio::time::Instant;
+use tokio_stream::StreamExt as _;
+
+use crate::claim::Claim;
+use crate::due::DueTasks;
+use crate::events::{EventKind, Events};
+use crate::{Settings, clock, owner};
+
+/// A task queue without workers, for programs that write their own loop. Clones are the same queue.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use omniq::{AsyncTaskQueue, MemoryStorage, Settings, call};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> omniq::Result<()> {
+/// let queue = AsyncTaskQueue::new(Arc::new(MemoryStorage::new()), &Settings::default())?;
+/// let id = queue.enqueue(call("double").arg(21)).await?;
+/// while let Some(claim) = queue.dequeue(&[], Duration::ZERO).await? {
+///     let args = claim.payload.decode_args()?;
+///     queue.complete_task(claim, args.args[0].as_i64().map(|n| n * 2)).await?;
+/// }
+/// let result = queue.get_result(id).await?.expect("it has run");
+/// assert_eq!(result.decode::<i64>()?, 42);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct AsyncTaskQueue {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    storage: Arc<dyn Storage>,
+    settings: Settings,
+    owner: OwnerId,
+    events: Events,
+}
+
+impl AsyncTaskQueue {
+    /// A queue on a storage.
+    pub fn new(storage: Arc<dyn Storage>, settings: &Settings) -> Result<Self> {
+        let inner = Inner {
+            storage,
+            settings: settings.clone(),
+            owner: owner::this_process(),
+            events: Events::new(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.inner.storage
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.inner.events
+    }
+
+    /// Due tasks that the filter takes, for a loop that claims.
+    pub(crate) fn due_tasks(&self, filter: Arc<ClaimFilter>) -> DueTasks {
+        let settings = self.settings();
+        let storage = Arc::clone(self.storage());
+        let (lease, poll) = (settings.lease(), settings.poll_interval());
+        DueTasks::new(storage, self.inner.owner, filter, lease, poll)
+    }
+
+    /// Adds a task. While another unfinished task holds its unique key, that one's id is the answer.
+    pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskId> {
+        let ids = self.enqueue_many([order]).await?;
+        ids.first().copied().ok_or_else(no_answer)
+    }
+
+    /// Adds tasks: all, or none if there is an error.
+    pub async fn enqueue_many<T>(
+        &self,
+        orders: impl IntoIterator<Item = Order<T>>,
+    ) -> Result<Vec<TaskId>> {
+        let defaults = self.settings().as_ref();
+        let tasks: Result<Vec<_>> = orders
+            .into_iter()
+            .map(|order| order.into_new_task(defaults))
+            .collect();
+        self.enqueue_tasks(tasks?).await
+    }
+
+    async fn enqueue_tasks(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listened = self.events().anyone_listens();
+        let names: Vec<_> = tasks
+            .iter()
+            .filter(|_| listened)
+            .map(|task| (task.name.clone(), task.queue.clone()))
+            .collect();
+        let answers = self.storage().enqueue(tasks, clock::now()).await?;
+        for ((name, queue), answer) in names.iter().zip(&answers) {
+            if let Enqueued::New(id) = answer {
+                self.events().tell(*id, name, queue, EventKind::Enqueued);
+            }
+        }
+        Ok(answers.into_iter().map(Enqueued::id).collect())
+    }
+
+    /// Claims the next due task of these queues (of every queue, if none is named), whatever its name;
+    /// waits at most `wait` for one. `None` if there was none.
+    ///
+    /// Tasks in a format that this build can't read stay where they are. Dropping the future strands
+    /// nothing.
+    pub async fn dequeue(&self, queues: &[&str], wait: Duration) -> Result<Option<Claim>> {
+        let mut filter = ClaimFilter::any().formats(Format::READABLE.iter().copied());
+        if !queues.is_empty() {
+            filter = filter.queues(queues.iter().copied());
+        }
+        let mut due = self.due_tasks(Arc::new(filter));
+        let begin = Instant::now();
+        loop {
+            let left = wait.saturating_sub(begin.elapsed());
+            if let Some(task) = due.claim(1, left).await?.pop() {
+                self.events().tell_of(&task, EventKind::Started);
+                return Ok(Some(Claim::new(self.clone(), task)));
+            }
+            if left.is_zero() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Records a claimed task's success. `false` if the claim was no longer valid: it was cancelled,
+    /// taken over or purged, and nothing was written.
+    ///
+    /// A value that can't be written, or is larger than the limit, fails the task with an error of type
+    /// `result`. If the storage fails, the task is released.
+    pub async fn complete_task(&self, claim: Claim, value: impl Serialize) -> Result<bool> {
+        let outcome = match self.encode_result(&value) {
+            Ok(result) => Outcome::Done {
+                result,
+                then: Vec::new(),
+            },
+            Err(error) => Outcome::Broke(error),
+        };
+        self.settle_claim(claim, outcome).await
+    }
+
+    /// Records that a claimed task's attempt failed; whether there is another is decided from the error
+    /// and the attempts left. `false` as in [`complete_task`](Self::complete_task).
+    pub async fn fail_task(&self, claim: Claim, error: TaskError) -> Result<bool> {
+        self.settle_claim(claim, Outcome::Broke(error)).await
+    }
+
+    /// Gives a claimed task back as if it had not been claimed. `false` as in
+    /// [`complete_task`](Self::complete_task).
+    pub async fn release_task(&self, claim: Claim) -> Result<bool> {
+        self.settle_claim(claim, Outcome::Released).await
+    }
+
+    fn encode_result(&self, value: &impl Serialize) -> Result<Payload, TaskError> {
+        let result = encode_result(value)?;
+        fits(&result, self.settings().max_payload())?;
+        Ok(result)
+    }
+
+    async fn settle_claim(&self, claim: Claim, outcome: Outcome) -> Result<bool> {
+        let done = self.settle_task(&claim, outcome).await?;
+        claim.settled();
+        Ok(done)
+    }
+
+    pub(crate) async fn settle_task(&self, task: &Task, outcome: Outcome) -> Result<bool> {
+        let now = clock::now();
+        let change = settle::settle(task, outcome, now, fastrand::f64())?;
+        let told = EventKind::of(&change);
+        let answer = self.write(change).await?;
+        if let (Settled::Done, Some(kind)) = (answer, told) {
+            self.events().tell_of(task, kind);
+        } else if must_let_go(task, answer) {
+            self.write(Change::let_go(task)).await?;
+        }
+        Ok(answer == Settled::Done)
+    }
+
+    async fn write(&self, change: Change) -> Result<Settled> {
+        let answers = self.storage().settle(vec![change], clock::now()).await?;
+        answers.first().copied().ok_or_else(no_answer)
+    }
+
+    /// The task of this id; `None` if there is none.
+    pub async fn get_task(&self, id: TaskId) -> Result<Option<Task>> {
+        let found = self.storage().get(vec![id]).await?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    /// How the task ended; `None` while it has not, or if there is no such task.
+    pub async fn get_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
+        Ok(self.get_task(id).await?.and_then(|task| task.outcome()))
+    }
+
+    /// Tasks by id, from the oldest.
+    pub async fn list_tasks(&self, filter: TaskFilter) -> Result<Vec<Task>> {
+        self.storage().list_tasks(filter).await
+    }
+
+    /// Forgets what the request takes, batch by batch, until nothing is left of it.
+    pub(crate) async fn purge(&self, request: PurgeRequest) -> Result<u64> {
+        let mut total = 0;
+        loop {
+            match self.storage().purge(request.clone()).await? {
+                0 => return Ok(total),
+                gone => total += gone,
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Gives a pending task another eta. `false` if it is not pending; an unknown id is an error of kind
+    /// `NotFound`.
+    pub async fn reschedule_task(&self, id: TaskId, eta: impl Into<Timestamp>) -> Result<bool> {
+        let eta = Due::At(eta.into());
+        let done = self
+            .change(id, |task| settle::reschedule(task, eta))
+            .await?;
+        Ok(done.is_some())
+    }
+
+    /// Cancels a pending task, or a running one: its handler is told to stop, and its late result is
+    /// refused. `false` if it was finished; an unknown id is an error of kind `NotFound`.
+    pub async fn cancel_task(&self, id: TaskId) -> Result<bool> {
+        let cancelled = self.change(id, settle::cancel).await?;
+        if let Some(task) = &cancelled {
+            self.events().tell_of(task, EventKind::Cancelled);
+        }
+        Ok(cancelled.is_some())
+    }
+
+    /// Tries a failed or cancelled task again from the beginning, with all its attempts. `false` if it is
+    /// neither; an unknown id is an error of kind `NotFound`; if another task holds its unique key or its
+    /// place in the series, an error of kind `Conflict` names that one.
+    ///
+    /// While the handler of a cancelled task has not stopped, this waits for it.
+    pub async fn requeue_task(&self, id: TaskId) -> Result<bool> {
+        // Before the first look, so that no letting go falls between a look and the wait.
+        let mut watch = self.storage().watch();
+        loop {
+            match self.change(id, settle::requeue).await {
+                Ok(done) => return Ok(done.is_some()),
+                Err(error) if still_held(&error) => self.something_happens(&mut watch).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits for a signal of the storage, at most a poll interval.
+    async fn something_happens(&self, watch: &mut Watch) {
+        let safety = tokio::time::sleep(self.settings().poll_interval());
+        tokio::pin!(safety);
+        tokio::select! {
+            Some(_) = watch.next() => {}
+            () = &mut safety => {}
+        }
+    }
+
+    /// Reads a task, decides, and writes if it is still as it was read; else again. Answers with the task
+    /// as it was before; `None` if it is not in a state for the wish.
+    async fn change(
+        &self,
+        id: TaskId,
+        decide: impl Fn(&Task) -> Result<Change>,
+    ) -> Result<Option<Task>> {
+        loop {
+            let task = self.get_task(id).await?.ok_or_else(|| not_found(id))?;
+            let change = match decide(&task) {
+                Ok(change) => change,
+                Err(e) if e.kind() == ErrorKind::InvalidState && !e.is_retryable() => {
+                    return Ok(None);
+                }
+                Err(e) => return Err(e),
+            };
+            match self.write(change).await? {
+                Settled::Done => return Ok(Some(task)),
+                Settled::Conflict { holder } => return Err(conflict(&task, holder)),
+                Settled::Gone => return Err(not_found(id)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether a refused write left a cancelled task with us, so that only we can let go of it.
+pub(crate) fn must_let_go(task: &Task, answer: Settled) -> bool {
+    matches!(
+        answer,
+        Settled::Moved { status: TaskStatus::Cancelled, lease } if lease == task.lease
+    )
+}
+
+/// Writes a handler's value; a value that can't be written is a fatal error of type `result`.
+pub(crate) fn encode_result(value: &impl Serialize) -> Result<Payload, TaskError> {
+    Payload::encode(Format::Json, value).map_err(|e| {
+        TaskError::new("result", format!("the result can't be written: {e}")).with_retryable(false)
+    })
+}
+
+/// Refuses a result that is larger than the limit.
+pub(crate) fn fits(result: &Payload, limit: usize) -> Result<(), TaskError> {
+    let size = result.bytes.len();
+    if size <= limit {
+        return Ok(());
+    }
+    let text = format!(
+        "the result takes {size} bytes, but the limit is {limit}: return a path or a key instead of the \
+         data, or raise OMNIQ_MAX_PAYLOAD"
+    );
+    Err(TaskError::new("result", text).with_retryable(false))
+}
+
+pub(crate) fn not_found(id: TaskId) -> Error {
+    let text = format!("there is no task {id}: it was never enqueued here, or it was purged");
+    Error::new(ErrorKind::NotFound, text)
+}
+
+fn still_held(error: &Error) -> bool {
+    error.kind() == ErrorKind::InvalidState && error.is_retryable()
+}
+
+fn conflict(task: &Task, holder: TaskId) -> Error {
+    let held = match &task.unique_key {
+        Some(key) => format!("its unique key {key:?} is held by"),
+        None => "its series goes on with".to_owned(),
+    };
+    let text = format!(
+        "the task {} can't be requeued: {held} the task {holder}",
+        task.id
+    );
+    Error::new(ErrorKind::Conflict, text)
+}
+
+fn no_answer() -> Error {
+    Error::new(
+        ErrorKind::Storage,
+        "the storage gave fewer answers than it was asked for",
+    )
+}
+
+impl fmt::Debug for AsyncTaskQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncTaskQueue").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,357 @@
+//! Every knob, with its default and what is allowed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use omniq_core::{Backoff, CoreSettings, Durability, Error, ErrorKind, Result};
+
+/// How OmniQ behaves. Made by [`Settings::builder`], [`Settings::from_env`] or [`Settings::default`], and
+/// always valid.
+///
+/// ```
+/// # use std::time::Duration;
+/// let settings = omniq::Settings::builder().url("memory:").lease(Duration::from_secs(10)).build()?;
+/// assert_eq!(settings.max_attempts(), 3);
+/// # Ok::<(), omniq::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    core: CoreSettings,
+    url: Option<String>,
+    base_dir: PathBuf,
+    result_ttl: Duration,
+    failed_ttl: Duration,
+    lease: Duration,
+    grace: Duration,
+    prefetch: Option<usize>,
+    max_crashes: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            core: CoreSettings::default(),
+            url: None,
+            base_dir: PathBuf::from("./omniq_data"),
+            result_ttl: DAY,
+            failed_ttl: DAY * 30,
+            lease: Duration::from_secs(30),
+            grace: Duration::from_secs(30),
+            prefetch: None,
+            max_crashes: 3,
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults, to be changed one by one.
+    pub fn builder() -> SettingsBuilder {
+        SettingsBuilder {
+            settings: Self::default(),
+        }
+    }
+
+    /// From the environment: `OMNIQ_DB_URL`. The other settings keep their defaults.
+    pub fn from_env() -> Result<Self> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// As [`from_env`](Self::from_env), with the values of the variables taken from `lookup`.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut builder = Self::builder();
+        if let Some(url) = lookup("OMNIQ_DB_URL") {
+            builder = builder.url(url);
+        }
+        builder.build()
+    }
+
+    /// Where tasks are kept, if it was said.
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// The folder of the default database.
+    pub fn base_dir(&self) -> &Path {
+        &self.base_dir
+    }
+
+    /// The queue of an order that names none.
+    pub fn queue(&self) -> &str {
+        &self.core.queue
+    }
+
+    /// The total number of executions of an order that says nothing else.
+    pub fn max_attempts(&self) -> u32 {
+        self.core.max_attempts
+    }
+
+    /// The time limit of one attempt of an order that says nothing else; `None` for no limit.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.core.timeout
+    }
+
+    /// The wait between attempts of an order that says nothing else.
+    pub fn backoff(&self) -> Backoff {
+        self.core.backoff
+    }
+
+    /// The largest payload or result, in bytes.
+    pub fn max_payload(&self) -> usize {
+        self.core.max_payload
+    }
+
+    /// What a commit means.
+    pub fn durability(&self) -> Durability {
+        self.core.durability
+    }
+
+    /// How often to look for what nobody told of.
+    pub fn poll_interval(&self) -> Duration {
+        self.core.poll_interval
+    }
+
+    /// How long successes and cancellations are kept.
+    pub fn result_ttl(&self) -> Duration {
+        self.result_ttl
+    }
+
+    /// How long failures are kept.
+    pub fn failed_ttl(&self) -> Duration {
+        self.failed_ttl
+    }
+
+    /// How long a claim holds unless it is renewed.
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// How long a stopping pool waits for running handlers.
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// How many tasks a pool claims ahead of its free seats; `None` lets each pool measure it.
+    pub fn prefetch(&self) -> Option<usize> {
+        self.prefetch
+    }
+
+    /// With how many crashes a task fails.
+    pub fn max_crashes(&self) -> u32 {
+        self.max_crashes
+    }
+}
+
+impl AsRef<CoreSettings> for Settings {
+    fn as_ref(&self) -> &CoreSettings {
+        &self.core
+    }
+}
+
+/// Changes settings one by one; [`build`](Self::build) checks them.
+#[derive(Debug, Clone)]
+#[must_use = "settings do nothing until they are built"]
+pub struct SettingsBuilder {
+    settings: Settings,
+}
+
+impl SettingsBuilder {
+    /// Where tasks are kept, such as `sqlite:///jobs.db` or `memory:`.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.settings.url = Some(url.into());
+        self
+    }
+
+    /// The folder of the default database; `./omniq_data` by default.
+    pub fn base_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.settings.base_dir = folder.into();
+        self
+    }
+
+    /// The queue of an order that names none; `default` by default.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.settings.core.queue = queue.into();
+        self
+    }
+
+    /// The total number of executions, at least 1; 3 by default.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.settings.core.max_attempts = attempts;
+        self
+    }
+
+    /// The time limit of one attempt; `None` for no limit; 300 s by default.
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.core.timeout = limit.into();
+        self
+    }
+
+    /// The wait between attempts; exponential from 1 s to 60 s by default.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.settings.core.backoff = backoff;
+        self
+    }
+
+    /// The largest payload or result, in bytes; 1 MiB by default.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.settings.core.max_payload = bytes;
+        self
+    }
+
+    /// What a commit means; full by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.settings.core.durability = durability;
+        self
+    }
+
+    /// How often to look for what nobody told of; 1 s by default.
+    pub fn poll_interval(mut self, span: Duration) -> Self {
+        self.settings.core.poll_interval = span;
+        self
+    }
+
+    /// How long successes and cancellations are kept; 24 h by default.
+    pub fn result_ttl(mut self, span: Duration) -> Self {
+        self.settings.result_ttl = span;
+        self
+    }
+
+    /// How long failures are kept; 30 days by default.
+    pub fn failed_ttl(mut self, span: Duration) -> Self {
+        self.settings.failed_ttl = span;
+        self
+    }
+
+    /// How long a claim holds unless it is renewed; 30 s by default.
+    pub fn lease(mut self, span: Duration) -> Self {
+        self.settings.lease = span;
+        self
+    }
+
+    /// How long a stopping pool waits for running handlers; 30 s by default.
+    pub fn grace(mut self, span: Duration) -> Self {
+        self.settings.grace = span;
+        self
+    }
+
+    /// How many tasks a pool claims ahead of its free seats: 0 for none, at most 10,000; measured by
+    /// each pool by default.
+    pub fn prefetch(mut self, tasks: usize) -> Self {
+        self.settings.prefetch = Some(tasks);
+        self
+    }
+
+    /// With how many crashes a task fails, at least 1; 3 by default.
+    pub fn max_crashes(mut self, crashes: u32) -> Self {
+        self.settings.max_crashes = crashes;
+        self
+    }
+
+    /// The settings; an error of kind `Settings` names the first one that can't be used.
+    pub fn build(self) -> Result<Settings> {
+        let s = &self.settings;
+        let limit = s.core.timeout;
+        check(
+            "queue",
+            format!("{:?}", s.core.queue),
+            !s.core.queue.is_empty(),
+            "a name",
+        )?;
+        check(
+            "url",
+            format!("{:?}", s.url),
+            s.url.as_deref() != Some(""),
+            "a URL, or nothing",
+        )?;
+        check(
+            "max_attempts",
+            s.core.max_attempts,
+            s.core.max_attempts > 0,
+            "at least 1",
+        )?;
+        check(
+            "max_payload",
+            s.core.max_payload,
+            s.core.max_payload > 0,
+            "at least 1 byte",
+        )?;
+        check(
+            "max_crashes",
+            s.max_crashes,
+            s.max_crashes > 0,
+            "at least 1",
+        )?;
+        check_prefetch(s.prefetch)?;
+        check_span("timeout", limit.unwrap_or(Duration::MAX))?;
+        check_span("lease", s.lease)?;
+        check_span("poll_interval", s.core.poll_interval)?;
+        Ok(self.settings)
+    }
+}
+
+/// A prefetch larger than this would only keep work from others.
+const MOST_PREFETCH: usize = 10_000;
+
+pub(crate) fn check_prefetch(prefetch: Option<usize>) -> Result<()> {
+    let tasks = prefetch.unwrap_or(0);
+    check("prefetch", tasks, tasks <= MOST_PREFETCH, "0 to 10000")
+}
+
+/// Shorter spans would spin.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+fn check_span(name: &str, span: Duration) -> Result<()> {
+    check(name, format!("{span:?}"), span >= SHORTEST, "at least 1 ms")
+}
+
+fn check(name: &str, value: impl std::fmt::Display, fits: bool, allowed: &str) -> Result<()> {
+    if fits {
+        return Ok(());
+    }
+    let text = format!("the setting {name} is {value}, but must be {allowed}");
+    Err(Error::new(ErrorKind::Settings, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_named_with_what_is_allowed() {
+        let zero = Duration::ZERO;
+        let cases = [
+            (Settings::builder().lease(zero), "lease is 0ns"),
+            (
+                Settings::builder().poll_interval(zero),
+                "poll_interval is 0ns",
+            ),
+            (Settings::builder().timeout(zero), "timeout is 0ns"),
+            (Settings::builder().max_attempts(0), "max_attempts is 0"),
+            (Settings::builder().max_payload(0), "max_payload is 0"),
+            (Settings::builder().max_crashes(0), "max_crashes is 0"),
+            (Settings::builder().prefetch(20_000), "prefetch is 20000"),
+            (Settings::builder().queue(""), "queue is \"\""),
+        ];
+        for (builder, expected) in cases {
+            let error = builder.build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Settings);
+            let text = error.to_string();
+            assert!(
+                text.contains(expected) && text.contains("must be"),
+                "{text}"
+            );
+        }
+        Settings::builder().timeout(None).build().unwrap();
+    }
+
+    #[test]
+    fn the_url_comes_from_the_environment() {
+        let found =
+            Settings::from_lookup(|name| (name == "OMNIQ_DB_URL").then(|| "memory:".into()));
+        assert_eq!(found.unwrap().url(), Some("memory:"));
+        assert_eq!(
+            Settings::from_lookup(|_| None).unwrap(),
+            Settings::default()
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! One subscription for everybody who waits for a result.
+//!
+//! A wait sends its wish to one task that listens to the storage, and gets the result from there. What is
+//! to be looked up (new wishes, and finished tasks that somebody waits for) is read in one batch.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use omniq_core::storage::{Signal, Watch};
+use omniq_core::{Result, Storage, Task, TaskId, TaskResult};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::StreamExt as _;
+
+use crate::queue::not_found;
+use crate::trouble::Trouble;
+
+/// How many tasks one look asks for.
+const LOOK: usize = 1000;
+
+/// Where waits go. The listening task starts with the first of them.
+pub(crate) struct Waiters {
+    storage: Arc<dyn Storage>,
+    hub: Mutex<Option<mpsc::UnboundedSender<Wish>>>,
+}
+
+/// What a wait tells the hub. The channel is unbounded because a dropped wait can't wait for room; each
+/// wait has at most two wishes in it.
+enum Wish {
+    Wait(TaskId, oneshot::Sender<Answer>),
+    Leave(TaskId),
+}
+
+/// `None`: there is no such task.
+type Answer = Option<TaskResult>;
+
+impl Waiters {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self {
+            storage,
+            hub: Mutex::new(None),
+        }
+    }
+
+    /// Waits until the task has finished.
+    pub(crate) async fn wait(&self, id: TaskId) -> Result<TaskResult> {
+        loop {
+            let hub = self.hub();
+            let (sender, answer) = oneshot::channel();
+            // A hub that ended with its runtime drops the wish: then the next one is asked.
+            let _ = hub.send(Wish::Wait(id, sender));
+            let mut leave = Leave(Some((hub, id)));
+            if let Ok(answer) = answer.await {
+                leave.0 = None;
+                return answer.ok_or_else(|| not_found(id));
+            }
+        }
+    }
+
+    fn hub(&self) -> mpsc::UnboundedSender<Wish> {
+        let mut hub = self.hub.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = hub.as_ref().filter(|hub| !hub.is_closed()) {
+            return running.clone();
+        }
+        let (sender, wishes) = mpsc::unbounded_channel();
+        tokio::spawn(Hub::new(Arc::clone(&self.storage)).run(wishes));
+        hub.insert(sender).clone()
+    }
+}
+
+/// Takes a dropped wait out of the hub's book.
+struct Leave(Option<(mpsc::UnboundedSender<Wish>, TaskId)>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some((hub, id)) = self.0.take() {
+            // An error means that the hub, and its book, are gone.
+            let _ = hub.send(Wish::Leave(id));
+        }
+    }
+}
+
+struct Hub {
+    storage: Arc<dyn Storage>,
+    watch: Watch,
+    waiting: HashMap<TaskId, Vec<oneshot::Sender<Answer>>>,
+    to_look_up: HashSet<TaskId>,
+    trouble: Trouble,
+}
+
+impl Hub {
+    fn new(storage: Arc<dyn Storage>) -> Self {
+        Self {
+            watch: storage.watch(),
+            storage,
+            waiting: HashMap::new(),
+            to_look_up: HashSet::new(),
+            trouble: Trouble::new("reading results"),
+        }
+    }
+
+    async fn run(mut self, mut wishes: mpsc::UnboundedReceiver<Wish>) {
+        let mut inbox = Vec::new();
+        loop {
+            tokio::select! {
+                count = wishes.recv_many(&mut inbox, LOOK) => {
+                    if count == 0 {
+                        return;
+                    }
+                    inbox.drain(..).for_each(|wish| self.note(wish));
+                }
+                signal = self.watch.next() => self.hear(signal).await,
+            }
+            self.look().await;
+        }
+    }
+
+    fn note(&mut self, wish: Wish) {
+        match wish {
+            Wish::Wait(id, sender) => {
+                self.waiting.entry(id).or_default().push(sender);
+                self.to_look_up.insert(id);
+            }
+            Wish::Leave(id) => {
+                if let Some(senders) = self.waiting.get_mut(&id) {
+                    senders.retain(|sender| !sender.is_closed());
+                    if senders.is_empty() {
+                        self.waiting.remove(&id);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self, signal: Option<Signal>) {
+        match signal {
+            Some(Signal::Finished(ids) | Signal::Cancelled(ids)) => {
+                let waited_for = ids.iter().filter(|id| self.waiting.contains_key(id));
+                self.to_look_up.extend(waited_for);
+            }
+            Some(Signal::Enqueued) => {}
+            Some(_) => self.to_look_up.extend(self.waiting.keys()),
+            None => {
+                let error = omniq_core::Error::new(
+                    omniq_core::ErrorKind::Storage,
+                    "the storage's stream of signals ended",
+                );
+                tokio::time::sleep(self.trouble.failed(&error)).await;
+                self.watch = self.storage.watch();
+                self.to_look_up.extend(self.waiting.keys());
+            }
+        }
+    }
+
+    /// Looks up what has to be; a storage that fails is asked again, while each wait keeps its own limit.
+    async fn look(&mut self) {
+        self.to_look_up.retain(|id| self.waiting.contains_key(id));
+        let ids: Vec<TaskId> = self.to_look_up.drain().collect();
+        for ids in ids.chunks(LOOK) {
+            let found = loop {
+                match self.storage.get(ids.to_vec()).await {
+                    Ok(found) => break found,
+                    Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+                }
+            };
+            self.trouble.over();
+            for (id, task) in ids.iter().zip(found) {
+                self.answer(*id, task.as_ref());
+            }
+        }
+    }
+
+    fn answer(&mut self, id: TaskId, task: Option<&Task>) {
+        let answer = task.map(Task::outcome);
+        if answer == Some(None) {
+            return;
+        }
+        for sender in self.waiting.remove(&id).unwrap_or_default() {
+            // An error means that this one does not wait any more.
+            let _ = sender.send(answer.clone().flatten());
+        }
+    }
+}

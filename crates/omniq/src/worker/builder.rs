@@ -1,0 +1,192 @@
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use omniq_core::storage::ClaimFilter;
+use omniq_core::{Args, Error, ErrorKind, Format, Result, TaskError};
+use serde::Serialize;
+use tokio::sync::{Notify, Semaphore};
+
+use super::held::Held;
+use super::pace::Pace;
+use super::run::Buffer;
+use super::{AsyncWorkerPool, Shared};
+use crate::context::{States, Surroundings};
+use crate::settings::check_prefetch;
+use crate::token::Token;
+use crate::{AsyncOmniQ, Handler, TaskContext, TaskDef};
+
+const DEFAULT_CONCURRENCY: usize = 8;
+
+/// Sets up a worker pool; nothing happens before [`start`](Self::start).
+#[must_use = "a pool does nothing until it is started"]
+pub struct WorkerBuilder {
+    omniq: AsyncOmniQ,
+    concurrency: usize,
+    queues: Option<Vec<String>>,
+    handlers: Vec<(String, Handler)>,
+    states: States,
+    grace: Option<Duration>,
+    prefetch: Option<usize>,
+}
+
+impl WorkerBuilder {
+    pub(crate) fn new(omniq: AsyncOmniQ) -> Self {
+        let settings = omniq.settings();
+        Self {
+            concurrency: DEFAULT_CONCURRENCY,
+            queues: None,
+            handlers: Vec::new(),
+            states: States::new(),
+            grace: None,
+            prefetch: settings.prefetch(),
+            omniq,
+        }
+    }
+
+    /// How many handlers run at the same time, at least 1; 8 by default.
+    pub fn concurrency(mut self, handlers: usize) -> Self {
+        self.concurrency = handlers;
+        self
+    }
+
+    /// Takes tasks from these queues only; from every queue by default.
+    pub fn queues<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.queues = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Runs the tasks of a definition.
+    pub fn task<D: TaskDef>(mut self) -> Self {
+        self.handlers.push((D::NAME.to_owned(), D::handler()));
+        self
+    }
+
+    /// Runs the tasks of this name with an async function of the context and the arguments.
+    pub fn handler<F, Fut, T>(mut self, name: &str, function: F) -> Self
+    where
+        F: Fn(TaskContext, Args) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, TaskError>> + Send + 'static,
+        T: Serialize,
+    {
+        self.handlers
+            .push((name.to_owned(), Handler::new(function)));
+        self
+    }
+
+    /// A value for [`TaskContext::state`]; one per type, the last one counts.
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(TypeId::of::<T>(), Arc::new(value));
+        self
+    }
+
+    /// How long a stopping pool waits for running handlers; from the settings by default.
+    pub fn grace(mut self, span: Duration) -> Self {
+        self.grace = Some(span);
+        self
+    }
+
+    /// How many tasks are claimed ahead of the free seats, at most 10,000. 0 claims only for free seats.
+    /// From the settings by default, which let the pool measure it: about what it finishes while one claim
+    /// is under way, none for slow handlers. What could not start within 50 ms is given back.
+    pub fn prefetch(mut self, tasks: usize) -> Self {
+        self.prefetch = Some(tasks);
+        self
+    }
+
+    /// Starts the pool. It takes only tasks that it has a handler for.
+    ///
+    /// An error of kind `Settings` if no handler was named, or one name twice; if the concurrency is 0, or
+    /// a queue's name is empty.
+    pub async fn start(self) -> Result<AsyncWorkerPool> {
+        self.check()?;
+        let mut filter = ClaimFilter::any()
+            .names(self.handlers.iter().map(|(name, _)| name.as_str()))
+            .formats(Format::READABLE.iter().copied());
+        if let Some(queues) = self.queues {
+            filter = filter.queues(queues);
+        }
+        let surroundings = Surroundings {
+            omniq: self.omniq.clone(),
+            states: self.states,
+        };
+        let shared = Shared {
+            surroundings: Arc::new(surroundings),
+            handlers: HashMap::from_iter(self.handlers),
+            filter: Arc::new(filter),
+            concurrency: self.concurrency,
+            grace: self.grace.unwrap_or(self.omniq.settings().grace()),
+            seats: Semaphore::new(self.concurrency),
+            buffer: Buffer::default(),
+            pace: Pace::new(self.concurrency, self.prefetch),
+            held: Held::default(),
+            seat_or_room: Notify::new(),
+            stopping: Token::default(),
+            grace_over: Token::default(),
+            settled: Token::default(),
+            finished: AtomicU64::new(0),
+            released: AtomicU64::new(0),
+        };
+        Ok(AsyncWorkerPool::start(Arc::new(shared)))
+    }
+
+    fn check(&self) -> Result<()> {
+        let most = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
+        if self.concurrency == 0 || self.concurrency > most {
+            let text = format!(
+                "a pool's concurrency is {}, but must be 1 to {most}",
+                self.concurrency
+            );
+            return refused(text);
+        }
+        check_prefetch(self.prefetch)?;
+        if self.queues.as_ref().is_some_and(Vec::is_empty) {
+            return refused(
+                "a pool's list of queues is empty: leave it out to take from every queue",
+            );
+        }
+        if self.queues.iter().flatten().any(String::is_empty) {
+            return refused("a pool's list of queues holds an empty name");
+        }
+        self.check_handlers()
+    }
+
+    fn check_handlers(&self) -> Result<()> {
+        if self.handlers.is_empty() {
+            return refused(
+                "a pool has no handler: add one with .handler(name, function) or .task::<D>()",
+            );
+        }
+        let mut names = std::collections::HashSet::new();
+        for (name, _) in &self.handlers {
+            if name.is_empty() {
+                return refused("a handler's name is empty");
+            }
+            if !names.insert(name) {
+                return refused(format!(
+                    "two handlers have the name {name:?}: a pool takes one of each"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused<T>(text: impl Into<String>) -> Result<T> {
+    Err(Error::new(ErrorKind::Settings, text))
+}
+
+impl fmt::Debug for WorkerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let handlers: Vec<_> = self.handlers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("WorkerBuilder")
+            .field("handlers", &handlers)
+            .field("queues", &self.queues)
+            .field("concurrency", &self.concurrency)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,134 @@
+//! Takes due tasks: for the seats that are free first, and some ahead.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::storage::BoxFuture;
+use omniq_core::{Outcome, Task};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::run::{Reports, fill_seats};
+use super::settle::Report;
+use crate::context::Execution;
+use crate::due::DueTasks;
+use crate::trouble::Trouble;
+
+/// What was claimed and has not started after this goes back.
+const START_WITHIN: Duration = Duration::from_millis(50);
+
+/// A claim under way; it gives its tools back.
+type UnderWay = BoxFuture<'static, (Claimer, Vec<Task>)>;
+
+/// What a claim needs.
+struct Claimer {
+    due: DueTasks,
+    trouble: Trouble,
+}
+
+/// Claims until the pool stops, then gives back what has not started.
+pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
+    let mut under_way: Option<UnderWay> = None;
+    let mut idle = Some(Claimer {
+        due: pool.omniq().queue().due_tasks(Arc::clone(&pool.filter)),
+        trouble: Trouble::new("claiming tasks"),
+    });
+    loop {
+        fill_seats(&pool, &reports);
+        if let Some(limit) = wish(&pool).filter(|_| idle.is_some()) {
+            under_way = idle
+                .take()
+                .map(|claimer| -> UnderWay { Box::pin(claim(claimer, limit)) });
+        }
+        let give_back_at = pool.buffer.oldest().map(|claimed| claimed + START_WITHIN);
+        tokio::select! {
+            biased;
+            () = pool.stopping.fired() => break,
+            (claimer, tasks) = answer(&mut under_way) => {
+                under_way = None;
+                take_in(&pool, &claimer, tasks);
+                idle = Some(claimer);
+            }
+            () = pool.seat_or_room.notified() => {}
+            () = sleep_until(give_back_at) => {
+                pool.pace.stall();
+                let late = pool.buffer.take_claimed_before(Instant::now() - START_WITHIN);
+                give_back(&pool, late, &reports).await;
+            }
+        }
+    }
+    // A claim that is dropped here releases what it got.
+    drop(under_way);
+    give_back(&pool, pool.buffer.take_all(), &reports).await;
+}
+
+/// How many tasks to claim now; `None` while enough are waiting.
+fn wish(pool: &Shared) -> Option<usize> {
+    let (waiting, prefetch) = (pool.buffer.len(), pool.pace.prefetch());
+    let room = pool.seats.available_permits() + prefetch;
+    let enough = waiting > prefetch / 2;
+    (!enough && room > waiting).then(|| room - waiting)
+}
+
+async fn claim(mut claimer: Claimer, limit: usize) -> (Claimer, Vec<Task>) {
+    loop {
+        match claimer.due.claim(limit, Duration::MAX).await {
+            Ok(tasks) => {
+                claimer.trouble.over();
+                return (claimer, tasks);
+            }
+            Err(error) => tokio::time::sleep(claimer.trouble.failed(&error)).await,
+        }
+    }
+}
+
+async fn answer(under_way: &mut Option<UnderWay>) -> (Claimer, Vec<Task>) {
+    match under_way {
+        Some(claim) => claim.await,
+        None => pending().await,
+    }
+}
+
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => pending().await,
+    }
+}
+
+fn take_in(pool: &Arc<Shared>, claimer: &Claimer, tasks: Vec<Task>) {
+    if tasks.is_empty() {
+        return;
+    }
+    if let Some(span) = claimer.due.round_trip() {
+        pool.pace.claim_took(span);
+    }
+    let executions: VecDeque<_> = tasks
+        .into_iter()
+        .map(|task| Arc::new(Execution::new(task, Arc::clone(&pool.surroundings))))
+        .collect();
+    pool.held.add(executions.iter());
+    pool.buffer.add(executions, pool.pace.prefetch() / 2);
+}
+
+async fn give_back(pool: &Shared, executions: Vec<Arc<Execution>>, reports: &Reports) {
+    if !executions.is_empty() {
+        let count = executions.len();
+        tracing::debug!(
+            count,
+            concurrency = pool.concurrency,
+            "giving back what could not start"
+        );
+    }
+    for execution in executions {
+        let report = Report {
+            execution,
+            outcome: Outcome::Released,
+        };
+        if reports.send(report).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Renews the pool's leases, and tells handlers whose task is no longer theirs to stop.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::Result;
+use omniq_core::storage::{Hold, Lease, Signal, Watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_stream::StreamExt as _;
+
+use super::Shared;
+use crate::trouble::Trouble;
+
+/// Beats until the pool's last outcome is settled.
+pub(super) async fn heartbeat_loop(pool: Arc<Shared>) {
+    let lease_for = pool.settings().lease();
+    let mut trouble = Trouble::new("renewing leases");
+    let mut watch = pool.omniq().storage().watch();
+    let mut next_beat = Instant::now() + lease_for / 3;
+    loop {
+        tokio::select! {
+            () = pool.settled.fired() => return,
+            () = sleep_until(next_beat) => {
+                let wait = match renew(&pool, lease_for).await {
+                    Ok(()) => {
+                        trouble.over();
+                        lease_for / 3
+                    }
+                    Err(error) => trouble.failed(&error).min(lease_for / 3),
+                };
+                next_beat = Instant::now() + wait;
+            }
+            signal = watch.next() => hear(&pool, &mut watch, signal, &mut trouble).await,
+        }
+    }
+}
+
+async fn renew(pool: &Shared, lease_for: Duration) -> Result<()> {
+    let leases = pool.held.leases();
+    if leases.is_empty() {
+        return Ok(());
+    }
+    let answers = pool
+        .omniq()
+        .storage()
+        .renew(leases.clone(), lease_for)
+        .await?;
+    stop_others(pool, leases, answers);
+    Ok(())
+}
+
+/// Stops the handlers of all leases that are not simply held.
+fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
+    let pairs = leases.into_iter().zip(answers);
+    let others: HashSet<Lease> = pairs
+        .filter(|(_, hold)| *hold != Hold::Held)
+        .map(|(lease, _)| lease)
+        .collect();
+    if !others.is_empty() {
+        pool.held.stop(|lease| others.contains(&lease));
+    }
+}
+
+async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble: &mut Trouble) {
+    match signal {
+        Some(Signal::Cancelled(ids)) => {
+            let ids: HashSet<_> = ids.iter().copied().collect();
+            pool.held.stop(|lease| ids.contains(&lease.id));
+        }
+        Some(Signal::Unknown) => look(pool, trouble).await,
+        Some(_) => {}
+        None => {
+            tokio::time::sleep(pool.settings().poll_interval()).await;
+            *watch = pool.omniq().storage().watch();
+            look(pool, trouble).await;
+        }
+    }
+}
+
+async fn look(pool: &Shared, trouble: &mut Trouble) {
+    let leases = pool.held.leases();
+    if leases.is_empty() {
+        return;
+    }
+    match pool.omniq().storage().held(leases.clone()).await {
+        Ok(answers) => stop_others(pool, leases, answers),
+        // The next beat asks again.
+        Err(error) => {
+            trouble.failed(&error);
+        }
+    }
+}

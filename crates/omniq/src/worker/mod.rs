@@ -1,0 +1,75 @@
+//! A pool: claims tasks, runs them, settles what became of them.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `builder` | checks how a pool is set up, and starts it |
+//! | `claim` | takes due tasks for the seats that are free |
+//! | `run` | a seat runs one task after the other |
+//! | `settle` | writes down what became of them, many at a time |
+//! | `heartbeat` | renews leases, and tells handlers to stop |
+//! | `sweep` | settles what dead owners left, forgets what is old |
+//! | `pool` | stops it all |
+
+mod builder;
+mod claim;
+mod heartbeat;
+mod held;
+mod pace;
+mod pool;
+mod run;
+mod settle;
+mod sweep;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use omniq_core::storage::ClaimFilter;
+use tokio::sync::{Notify, Semaphore};
+
+pub use builder::WorkerBuilder;
+pub use pool::{AsyncWorkerPool, StopSummary};
+
+use crate::context::Surroundings;
+use crate::token::Token;
+use crate::{AsyncOmniQ, Handler, Settings};
+use held::Held;
+use pace::Pace;
+use run::Buffer;
+
+/// What the tasks of one pool share.
+struct Shared {
+    surroundings: Arc<Surroundings>,
+    handlers: HashMap<String, Handler>,
+    filter: Arc<ClaimFilter>,
+    concurrency: usize,
+    grace: Duration,
+    /// One permit for each handler that may start now.
+    seats: Semaphore,
+    /// Tasks that are claimed and wait for a seat.
+    buffer: Buffer,
+    pace: Pace,
+    /// Every lease of this pool that is not settled yet.
+    held: Held,
+    /// Rung when a seat is free or the buffer runs low.
+    seat_or_room: Notify,
+    /// Nothing new is claimed or started any more.
+    stopping: Token,
+    /// Running handlers are dropped.
+    grace_over: Token,
+    /// The last outcome is written down, or never will be.
+    settled: Token,
+    finished: AtomicU64,
+    released: AtomicU64,
+}
+
+impl Shared {
+    fn omniq(&self) -> &AsyncOmniQ {
+        &self.surroundings.omniq
+    }
+
+    fn settings(&self) -> &Settings {
+        self.omniq().settings()
+    }
+}

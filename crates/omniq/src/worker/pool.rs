@@ -1,0 +1,155 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use omniq_core::{Error, ErrorKind, Result};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::Shared;
+use super::claim::claim_loop;
+use super::heartbeat::heartbeat_loop;
+use super::settle::{LAST_WORDS, ROOM, settle_loop};
+use super::sweep::sweep_loop;
+use crate::pools::Entry;
+
+/// A running worker pool.
+///
+/// Dropped, it stops with no grace: running handlers are dropped, and their tasks given back as far as the
+/// runtime still lives.
+#[must_use = "a dropped pool stops at once"]
+pub struct AsyncWorkerPool {
+    shared: Arc<Shared>,
+    claiming: JoinHandle<()>,
+    settling: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
+    entry: Option<Arc<Entry>>,
+}
+
+/// What a stop came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopSummary {
+    /// Attempts that ended since the stop was asked for, well or not.
+    pub finished: u64,
+    /// Tasks that were given back since then: not yet started, or not finished within the grace.
+    pub released: u64,
+    /// Tasks whose outcome could not be written in time, because the storage failed or a handler would not
+    /// stop. Other pools take them over once their leases are over.
+    pub left: u64,
+    /// Attempts that ended in the whole life of the pool.
+    pub total_finished: u64,
+}
+
+impl AsyncWorkerPool {
+    pub(super) fn start(shared: Arc<Shared>) -> Self {
+        let (reports, inbox) = mpsc::channel(ROOM);
+        let pools = shared.omniq().pools();
+        let entry = pools.enter(Arc::clone(&shared.filter));
+        tracing::info!(
+            concurrency = shared.concurrency,
+            handlers = shared.handlers.len(),
+            "the worker pool starts"
+        );
+        tokio::spawn(heartbeat_loop(Arc::clone(&shared)));
+        Self {
+            claiming: tokio::spawn(claim_loop(Arc::clone(&shared), reports)),
+            settling: tokio::spawn(settle_loop(Arc::clone(&shared), inbox)),
+            sweeping: tokio::spawn(sweep_loop(Arc::clone(&shared))),
+            entry: Some(entry),
+            shared,
+        }
+    }
+
+    /// Stops: claims nothing more, gives back what has not started, waits for running handlers as long as
+    /// the grace lasts, drops and gives back the rest, and returns when all of it is written down (or
+    /// could not be within 5 s more).
+    pub async fn stop(mut self) -> Result<StopSummary> {
+        let (finished, released) = self.counts();
+        let deadline = Instant::now() + self.shared.grace;
+        self.entry = None;
+        self.shared.stopping.fire();
+        if timeout_at(deadline, self.seats_are_empty()).await.is_err() {
+            self.shared.grace_over.fire();
+        }
+        let deadline = deadline.max(Instant::now() + LAST_WORDS);
+        let settled = timeout_at(deadline, &mut self.settling).await;
+        if settled.is_err() {
+            self.settling.abort();
+            tracing::warn!(
+                "the worker pool leaves tasks behind: they could not be settled in time"
+            );
+        }
+        self.sweeping.abort();
+        let left = self.shared.held.leases().len() as u64;
+        let (all_finished, all_released) = self.counts();
+        let summary = StopSummary {
+            finished: all_finished - finished,
+            released: all_released - released,
+            left,
+            total_finished: all_finished,
+        };
+        tracing::info!(?summary, "the worker pool stopped");
+        Ok(summary)
+    }
+
+    /// Runs until the process is asked to end (Ctrl-C; on Unix also SIGTERM), then stops.
+    pub async fn run_until_signal(self) -> Result<StopSummary> {
+        signal().await.map_err(|e| {
+            Error::new(
+                ErrorKind::Settings,
+                format!("can't listen for signals: {e}"),
+            )
+            .with_source(e)
+        })?;
+        tracing::info!("asked to end");
+        self.stop().await
+    }
+
+    /// Waits until no handler runs and none will start.
+    async fn seats_are_empty(&mut self) {
+        // An error means that claiming ended in a panic: either way it starts nothing more.
+        let _ = (&mut self.claiming).await;
+        let all = u32::try_from(self.shared.concurrency).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let _ = self.shared.seats.acquire_many(all).await;
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        let finished = self.shared.finished.load(Ordering::Relaxed);
+        (finished, self.shared.released.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+impl Drop for AsyncWorkerPool {
+    fn drop(&mut self) {
+        // After a stop this changes nothing. Without one, the tasks of the pool see the flags, give back
+        // what they have and end.
+        self.shared.stopping.fire();
+        self.shared.grace_over.fire();
+    }
+}
+
+impl fmt::Debug for AsyncWorkerPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncWorkerPool")
+            .field("concurrency", &self.shared.concurrency)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+//! Writes down what became of executions: everything that waits, in one call.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use omniq_core::storage::Settled;
+use omniq_core::{Change, Outcome, settle};
+use tokio::sync::mpsc;
+
+use super::Shared;
+use crate::clock;
+use crate::context::Execution;
+use crate::events::EventKind;
+use crate::queue::must_let_go;
+use crate::trouble::Trouble;
+
+/// How many are written at once.
+const BATCH: usize = 1000;
+/// How many may wait; then seats wait too.
+pub(super) const ROOM: usize = 2 * BATCH;
+
+/// What became of an execution.
+pub(super) struct Report {
+    pub(super) execution: Arc<Execution>,
+    pub(super) outcome: Outcome,
+}
+
+/// After the grace, how long what was dropped may take to be written down.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Settles until nobody can report any more, or until some time after the grace.
+pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
+    let _end = End(Arc::clone(&pool));
+    let mut inbox = Vec::with_capacity(BATCH);
+    let mut writer = Writer {
+        pool: Arc::clone(&pool),
+        trouble: Trouble::new("settling tasks"),
+    };
+    let settle_all = async {
+        while reports.recv_many(&mut inbox, BATCH).await > 0 {
+            writer.settle(&mut inbox).await;
+        }
+    };
+    let too_late = async {
+        pool.grace_over.fired().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        () = settle_all => {}
+        () = too_late => {}
+    }
+}
+
+/// However settling ends, the heartbeat ends with it.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.settled.fire();
+    }
+}
+
+struct Writer {
+    pool: Arc<Shared>,
+    trouble: Trouble,
+}
+
+impl Writer {
+    async fn settle(&mut self, inbox: &mut Vec<Report>) {
+        let mut executions = Vec::with_capacity(inbox.len());
+        let mut changes = Vec::with_capacity(inbox.len());
+        for Report { execution, outcome } in inbox.drain(..) {
+            let ran = matches!(outcome, Outcome::Done { .. } | Outcome::Broke(_));
+            self.pool
+                .finished
+                .fetch_add(u64::from(ran), Ordering::Relaxed);
+            match settle::settle(&execution.task, outcome, clock::now(), fastrand::f64()) {
+                Ok(change) => {
+                    changes.push(change);
+                    executions.push(execution);
+                }
+                Err(error) => {
+                    tracing::error!(task = %execution.task.id, %error, "an outcome can't be settled");
+                    self.pool.held.remove([execution.task.lease()].into_iter());
+                }
+            }
+        }
+        let (answers, retried) = self.write(&changes).await;
+        let mut left_with_us = Vec::new();
+        for ((execution, change), answer) in executions.iter().zip(&changes).zip(answers) {
+            if must_let_go(&execution.task, answer) {
+                left_with_us.push(Change::let_go(&execution.task));
+            } else if answer == Settled::Done || (retried && is_as_wished(change, answer)) {
+                self.note(execution, change);
+            } else {
+                let task = execution.task.id;
+                tracing::debug!(%task, ?answer, "a late outcome was refused");
+            }
+        }
+        if !left_with_us.is_empty() {
+            self.write(&left_with_us).await;
+        }
+        let settled = executions.iter().map(|one| one.task.lease());
+        self.pool.held.remove(settled);
+    }
+
+    /// Writes until the storage answers; also says whether it took more than one try.
+    async fn write(&mut self, changes: &[Change]) -> (Vec<Settled>, bool) {
+        let mut retried = false;
+        loop {
+            let written = self
+                .pool
+                .omniq()
+                .storage()
+                .settle(changes.to_vec(), clock::now());
+            match written.await {
+                Ok(answers) => {
+                    self.trouble.over();
+                    return (answers, retried);
+                }
+                Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+            }
+            retried = true;
+        }
+    }
+
+    /// Counts, tells and logs what was written.
+    fn note(&self, execution: &Execution, change: &Change) {
+        let task = &execution.task;
+        let Some(kind) = EventKind::of(change) else {
+            return;
+        };
+        match (&kind, &change.error) {
+            (EventKind::Released, _) => {
+                self.pool.released.fetch_add(1, Ordering::Relaxed);
+            }
+            (EventKind::Retried, Some(error)) => {
+                let attempt = task.attempts;
+                tracing::info!(task = %task.id, name = task.name, attempt, error_type = error.error_type, "retried");
+            }
+            (EventKind::Failed, Some(error)) => {
+                tracing::info!(task = %task.id, name = task.name, error_type = error.error_type, "failed");
+            }
+            _ => tracing::debug!(task = %task.id, name = task.name, "finished"),
+        }
+        self.pool.omniq().queue().events().tell_of(task, kind);
+    }
+}
+
+/// Whether a write that was tried twice had happened the first time.
+fn is_as_wished(change: &Change, answer: Settled) -> bool {
+    matches!(
+        answer,
+        Settled::Moved { status, lease } if status == change.status && lease == change.lease
+    )
+}

@@ -1,0 +1,117 @@
+//! Settles what dead or silent owners left, and forgets what is old.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::storage::{Orphan, PurgeRequest, Settled};
+use omniq_core::{Result, TaskStatus, settle};
+use tokio::time::Instant;
+
+use super::Shared;
+use crate::clock;
+use crate::events::EventKind;
+use crate::trouble::Trouble;
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+/// How many orphans are settled at once.
+const BATCH: usize = 100;
+
+/// Sweeps until the pool stops.
+pub(super) async fn sweep_loop(pool: Arc<Shared>) {
+    let pause = (pool.settings().lease() / 4).min(LONGEST_PAUSE);
+    let mut taking_over = Trouble::new("looking for lost tasks");
+    let mut purging = Trouble::new("purging old tasks");
+    let mut next_purge = Instant::now();
+    loop {
+        let mut wait = match take_over_all(&pool).await {
+            Ok(()) => {
+                taking_over.over();
+                pause
+            }
+            Err(error) => taking_over.failed(&error),
+        };
+        if Instant::now() >= next_purge {
+            next_purge = Instant::now() + PURGE_EVERY;
+            match purge(&pool).await {
+                Ok(()) => purging.over(),
+                Err(error) => wait = wait.max(purging.failed(&error)),
+            }
+        }
+        tokio::select! {
+            () = pool.stopping.fired() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+async fn take_over_all(pool: &Shared) -> Result<()> {
+    loop {
+        let orphans = pool
+            .omniq()
+            .storage()
+            .orphans(clock::steady(), BATCH)
+            .await?;
+        let found = orphans.len();
+        // What this pool holds is looked after, even if its heartbeat was late.
+        let lost = orphans
+            .into_iter()
+            .filter(|one| !pool.held.has(one.task.lease()))
+            .collect();
+        take_over(pool, lost).await?;
+        if found < BATCH || pool.stopping.is_fired() {
+            return Ok(());
+        }
+    }
+}
+
+async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<()> {
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    let max_crashes = pool.settings().max_crashes();
+    let now = clock::now();
+    let mut changes = Vec::with_capacity(orphans.len());
+    orphans.retain(
+        |orphan| match settle::take_over(orphan, max_crashes, now, fastrand::f64()) {
+            Ok(change) => {
+                changes.push(change);
+                true
+            }
+            Err(error) => {
+                tracing::error!(task = %orphan.task.id, %error, "a lost task can't be taken over");
+                false
+            }
+        },
+    );
+    let answers = pool.omniq().storage().settle(changes, now).await?;
+    for (Orphan { task, reason, .. }, answer) in orphans.iter().zip(answers) {
+        if answer == Settled::Done && task.status == TaskStatus::Running {
+            tracing::warn!(task = %task.id, name = task.name, %reason, "took over a lost task");
+            pool.omniq()
+                .queue()
+                .events()
+                .tell_of(task, EventKind::TakenOver);
+        }
+    }
+    Ok(())
+}
+
+async fn purge(pool: &Shared) -> Result<()> {
+    let settings = pool.settings();
+    let kinds: [(&[TaskStatus], Duration); 2] = [
+        (
+            &[TaskStatus::Success, TaskStatus::Cancelled],
+            settings.result_ttl(),
+        ),
+        (&[TaskStatus::Failed], settings.failed_ttl()),
+    ];
+    for (statuses, kept_for) in kinds {
+        let request = PurgeRequest::new(statuses.iter().copied(), kept_for, clock::now());
+        let gone = pool.omniq().queue().purge(request).await?;
+        if gone > 0 {
+            tracing::debug!(gone, "purged old tasks");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The front door, on every storage that is built in.
+
+mod setup;
+
+// mod failures;
+// mod handles;
+// mod own_loop;
+// mod pools;
+mod running;
+// mod stopping;
+// mod trouble;

@@ -1,0 +1,93 @@
+//! What the scenarios share: a storage to open, and a ceiling on every wait.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq::{
+    Args, AsyncOmniQ, Backoff, Event, EventKind, EventStream, MemoryStorage, Settings,
+    SettingsBuilder, Storage, TaskContext, TaskError,
+};
+
+/// No scenario takes longer; waits end by events, not by this.
+pub(crate) const CEILING: Duration = Duration::from_secs(20);
+
+pub(crate) type Open = fn() -> Arc<dyn Storage>;
+
+pub(crate) fn memory() -> Arc<dyn Storage> {
+    Arc::new(MemoryStorage::new())
+}
+
+/// Each scenario, an async function of [`Open`], becomes a test on each storage.
+macro_rules! scenarios {
+    ($($name:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $crate::setup::within(super::$name($crate::setup::memory)).await;
+            })+
+        }
+    };
+}
+pub(crate) use scenarios;
+
+pub(crate) async fn within<T>(scenario: impl Future<Output = T>) -> T {
+    tokio::time::timeout(CEILING * 2, scenario)
+        .await
+        .expect("the scenario hangs")
+}
+
+/// Settings under which retries and safety checks are quick.
+pub(crate) fn quick() -> SettingsBuilder {
+    Settings::builder()
+        .backoff(Backoff::Fixed(Duration::from_millis(5)))
+        .poll_interval(Duration::from_millis(200))
+}
+
+pub(crate) async fn omniq(open: Open) -> AsyncOmniQ {
+    with(open(), quick()).await
+}
+
+pub(crate) async fn with(storage: Arc<dyn Storage>, settings: SettingsBuilder) -> AsyncOmniQ {
+    let settings = settings.build().unwrap();
+    AsyncOmniQ::with_storage(storage, settings).await.unwrap()
+}
+
+/// A handler that gives its first argument back.
+pub(crate) async fn echo(_: TaskContext, args: Args) -> Result<serde_json::Value, TaskError> {
+    Ok(args.args.first().cloned().unwrap_or_default())
+}
+
+/// A handler that runs until it is told to stop.
+pub(crate) async fn until_cancelled(ctx: TaskContext, _: Args) -> Result<(), TaskError> {
+    ctx.cancelled().await;
+    Ok(())
+}
+
+/// A handler that never ends by itself.
+pub(crate) async fn forever(_: TaskContext, _: Args) -> Result<(), TaskError> {
+    std::future::pending().await
+}
+
+/// The next event that is like this.
+pub(crate) async fn event(events: &mut EventStream, like: impl Fn(&EventKind) -> bool) -> Event {
+    let found = async {
+        loop {
+            let event = events.next().await.expect("the events ended");
+            if like(&event.kind) {
+                return event;
+            }
+        }
+    };
+    tokio::time::timeout(CEILING, found)
+        .await
+        .expect("no such event")
+}
+
+pub(crate) async fn started(events: &mut EventStream) -> Event {
+    event(events, |kind| *kind == EventKind::Started).await
+}
+
+pub(crate) async fn released(events: &mut EventStream) -> Event {
+    event(events, |kind| *kind == EventKind::Released).await
+}
