@@ -76,10 +76,16 @@ questions! { $
         no_wake_up_is_lost
         dropped_claims_strand_nothing
     }
-    settle {
+    guard {
         a_wrong_lease_changes_nothing
         a_wrong_status_changes_nothing
         an_unknown_task_is_gone
+        a_late_worker_changes_nothing
+        a_batch_is_answered_in_order
+        the_same_change_twice_happens_once
+        a_change_from_another_handle_counts
+    }
+    settle {
         a_success_lands_with_all_its_effects
         a_retry_waits_and_keeps_its_error
         a_failure_is_final
@@ -88,11 +94,7 @@ questions! { $
         a_cancel_of_a_running_task_keeps_its_owner
         a_requeue_begins_again
         a_reschedule_moves_the_eta
-        a_late_worker_changes_nothing
-        a_batch_is_answered_in_order
-        the_same_change_twice_happens_once
         the_last_errors_are_kept
-        a_change_from_another_handle_counts
     }
     lifecycle {
         attempts_run_out

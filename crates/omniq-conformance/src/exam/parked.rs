@@ -1,12 +1,14 @@
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use omniq_core::settle::requeue;
 use omniq_core::storage::{BoxFuture, ClaimFilter, ClaimRequest, Claimed, Parked};
 use omniq_core::{Result, TaskError, Timestamp};
+
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, yield_now};
 
 use crate::Scene;
 use crate::orders::{
@@ -175,19 +177,16 @@ pub(crate) async fn no_wake_up_is_lost(scene: Scene) {
     }
 }
 
-/// Either gets a task and gives it back, or is dropped at some moment.
-async fn claim_or_drop(scene: Scene, yields: usize) {
+/// Gets tasks and gives them back, unless it is told before that to drop its claim.
+async fn claim_until(scene: Scene, told: oneshot::Receiver<()>) {
     let claim = scene.here.claim(wish(NOW).limit(3).park(None));
-    let mut claim = pin!(claim);
-    for _ in 0..=yields {
-        let polled = poll_fn(|context| Poll::Ready(claim.as_mut().poll(context))).await;
-        if let Poll::Ready(found) = polled {
+    tokio::select! {
+        found = claim => {
             for task in found.expect("claim").tasks {
                 scene.done(release(&task), NOW).await;
             }
-            return;
         }
-        tokio::task::yield_now().await;
+        _ = told => {}
     }
 }
 
@@ -195,15 +194,25 @@ pub(crate) async fn dropped_claims_strand_nothing(scene: Scene) {
     const ROUNDS: usize = 400;
     const TASKS: usize = ROUNDS / 4;
     let mut rng = rng();
+    let mut claims = JoinSet::new();
+    let mut waiting = Vec::new();
     for round in 0..ROUNDS {
-        let claim = tokio::spawn(claim_or_drop(scene.clone(), rng.usize(0..30)));
+        let (tell, told) = oneshot::channel();
+        claims.spawn(claim_until(scene.clone(), told));
+        waiting.push(tell);
         if round % 4 == 0 {
             scene.add(order("a")).await;
         }
-        if rng.bool() {
-            claim.abort();
+        for _ in 0..rng.usize(0..20) {
+            yield_now().await;
+        }
+        if waiting.len() > rng.usize(0..6) {
+            let one = rng.usize(..waiting.len());
+            drop(waiting.swap_remove(one));
         }
     }
+    drop(waiting);
+    claims.join_all().await;
     all_are_claimed_fresh(&scene, TASKS, NOW).await;
 }
 
