@@ -31,6 +31,7 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>) {
                 };
                 next_beat = Instant::now() + wait;
             }
+            () = pool.look_again.notified() => look(&pool, &mut trouble).await,
             signal = watch.next() => hear(&pool, &mut watch, signal, &mut trouble).await,
         }
     }
@@ -64,10 +65,7 @@ fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
 
 async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble: &mut Trouble) {
     match signal {
-        Some(Signal::Cancelled(ids)) => {
-            let ids: HashSet<_> = ids.iter().copied().collect();
-            pool.held.stop(|lease| ids.contains(&lease.id));
-        }
+        Some(Signal::Cancelled(ids)) => pool.held.hear_cancelled(&ids),
         Some(Signal::Unknown) => look(pool, trouble).await,
         Some(_) => {}
         None => {
@@ -78,8 +76,9 @@ async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble:
     }
 }
 
+/// Asks of every lease whether it is still held.
 async fn look(pool: &Shared, trouble: &mut Trouble) {
-    let leases = pool.held.leases();
+    let leases = pool.held.leases_after_unknown();
     if leases.is_empty() {
         return;
     }
