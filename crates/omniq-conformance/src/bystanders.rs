@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use omniq_core::settle::cancel;
+use omniq_core::storage::{ClaimFilter, ClaimRequest, Settled};
+use omniq_core::{Change, Due, NewTask, Storage, Task, TaskStatus, Timestamp};
+
+use crate::orders::{NOW, failure, order_with, owner, success};
+
+/// Far beyond what any question asks about, so that bystanders are never due, over or old.
+pub(crate) const FAR: Duration = Duration::from_secs(1_000 * 24 * 60 * 60);
+
+const QUEUE: &str = "elsewhere";
+
+/// Tasks of every status that nothing in a question may change: a write without its guard moves them.
+pub(crate) struct Bystanders(Vec<Task>);
+
+impl Bystanders {
+    pub(crate) async fn plant(storage: &dyn Storage) -> Self {
+        let far: Timestamp = NOW.after(FAR);
+        let due = (0..4).map(|n| bystander(&format!("bystander {n}"), |_| {}));
+        storage.enqueue(due.collect(), NOW).await.expect("enqueue");
+        let request = ClaimRequest::new(owner(99), ClaimFilter::any().queues([QUEUE]), NOW, FAR);
+        let running = storage.claim(request.limit(4)).await.expect("claim").tasks;
+        let [_, succeeds, fails, stops] = running.as_slice() else {
+            panic!("four bystanders are due: {running:?}");
+        };
+        let mut cancelled = cancel(stops).expect("a running task may be cancelled");
+        cancelled.keep_owner = false;
+        let changes: Vec<Change> = vec![success(succeeds, vec![]), failure(fails), cancelled];
+        // They end far in the future, so that no purge of a question reaches them.
+        let answers = storage.settle(changes, far).await.expect("settle");
+        assert_eq!(answers, [Settled::Done; 3]);
+
+        let waiting = bystander("waiting", |order| {
+            order.eta = Due::At(far);
+            order.unique_key = Some("bystander".to_owned());
+        });
+        let held_back = bystander("held back", |order| order.holds = 1);
+        storage
+            .enqueue(vec![waiting, held_back], NOW)
+            .await
+            .expect("enqueue");
+        Self::find(storage).await
+    }
+
+    async fn find(storage: &dyn Storage) -> Self {
+        let filter = omniq_core::storage::TaskFilter::new().queue(QUEUE);
+        let tasks = storage.list_tasks(filter).await.expect("list_tasks");
+        let statuses: Vec<_> = tasks.iter().map(|task| task.status).collect();
+        use TaskStatus::{Cancelled, Failed, Pending, Running, Success};
+        assert_eq!(
+            statuses,
+            [Running, Success, Failed, Cancelled, Pending, Pending]
+        );
+        Self(tasks)
+    }
+
+    pub(crate) async fn are_unmoved(&self, storage: &dyn Storage) {
+        let ids = self.0.iter().map(|task| task.id).collect();
+        let now = storage.get(ids).await.expect("get");
+        let then: Vec<_> = self.0.iter().cloned().map(Some).collect();
+        assert_eq!(now, then, "a bystander was touched");
+    }
+}
+
+fn bystander(name: &str, change: impl FnOnce(&mut NewTask)) -> NewTask {
+    order_with(name, |order| {
+        QUEUE.clone_into(&mut order.queue);
+        order.headers.insert("stands".to_owned(), "by".to_owned());
+        change(order);
+    })
+}

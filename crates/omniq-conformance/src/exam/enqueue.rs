@@ -1,0 +1,183 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use omniq_core::settle::cancel;
+use omniq_core::storage::{Enqueued, PurgeRequest, TaskFilter};
+use omniq_core::{Backoff, Due, Format, NewTask, Payload, Task, TaskStatus, Timestamp};
+
+use crate::Scene;
+use crate::orders::{NOW, SECOND, at, order, order_with};
+use crate::seed::rng;
+
+pub(crate) async fn answers_in_order_with_rising_ids(scene: Scene) {
+    let names: Vec<String> = (0..20).map(|n| format!("task {n}")).collect();
+    let orders = names.iter().map(|name| order(name)).collect();
+    let answers = scene.enqueue(orders, NOW).await;
+    assert_eq!(answers.len(), 20);
+    let ids: Vec<_> = answers.iter().map(|answer| answer.id()).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    for (answer, name) in answers.iter().zip(names) {
+        assert!(matches!(answer, Enqueued::New(_)), "{answer:?}");
+        assert_eq!(scene.task(answer.id()).await.name, name);
+    }
+    let later = scene.enqueue(vec![order("later")], at(60)).await[0].id();
+    let back = scene.enqueue(vec![order("back")], at(-60)).await[0].id();
+    assert!(ids[19] < later && later < back, "the clock went back");
+}
+
+pub(crate) async fn nothing_is_no_work(scene: Scene) {
+    assert_eq!(scene.enqueue(vec![], NOW).await, []);
+    assert_eq!(scene.here.settle(vec![], NOW).await.expect("settle"), []);
+    assert_eq!(scene.here.get(vec![]).await.expect("get"), []);
+}
+
+pub(crate) async fn a_dropped_batch_lands_whole_or_not_at_all(scene: Scene) {
+    let mut rng = rng();
+    for batch in 0..60 {
+        let orders = vec![order(&format!("batch {batch}")); 5];
+        let yields = rng.usize(0..20);
+        tokio::select! {
+            biased;
+            answers = scene.here.enqueue(orders, NOW) => assert_eq!(answers.expect("enqueue").len(), 5),
+            () = give_way(yields) => {}
+        }
+    }
+    for batch in 0..60 {
+        let filter = TaskFilter::new().name(format!("batch {batch}"));
+        let landed = scene.here.list_tasks(filter).await.expect("list").len();
+        assert!(landed == 0 || landed == 5, "{landed} of 5 tasks landed");
+    }
+}
+
+async fn give_way(times: usize) {
+    for _ in 0..times {
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(crate) async fn an_id_is_never_given_twice(scene: Scene) {
+    let mut given = BTreeSet::new();
+    for round in 0..5 {
+        let answers = scene.enqueue(vec![order("gone"); 3], at(-round)).await;
+        for id in answers.into_iter().map(Enqueued::id) {
+            assert!(given.insert(id), "{id} was given before");
+            let change = cancel(&scene.task(id).await).expect("a pending task may be cancelled");
+            scene.done(change, NOW).await;
+        }
+        let purge = PurgeRequest::new([TaskStatus::Cancelled], Duration::ZERO, NOW);
+        assert_eq!(scene.here.purge(purge).await.expect("purge"), 3);
+    }
+}
+
+/// The record that an order begins with, apart from its id.
+fn record(new: &NewTask, task: &Task) -> Task {
+    let mut expected = task.clone();
+    expected.name.clone_from(&new.name);
+    expected.queue.clone_from(&new.queue);
+    expected.payload = new.payload.clone();
+    expected.priority = new.priority;
+    expected.eta = new.eta.resolve(NOW);
+    expected.interval = new.interval;
+    expected.series_id = new.series_id.or(new.interval.map(|_| task.id));
+    expected.max_attempts = new.max_attempts;
+    expected.timeout = new.timeout;
+    expected.backoff = new.backoff;
+    expected.unique_key.clone_from(&new.unique_key);
+    expected.holds = new.holds;
+    expected.headers = new.headers.clone();
+    expected.status = TaskStatus::Pending;
+    expected.enqueued_at = NOW;
+    (expected.attempts, expected.crashes, expected.lease) = (0, 0, 0);
+    (expected.owner, expected.started_at, expected.finished_at) = (None, None, None);
+    (expected.result, expected.errors) = (None, vec![]);
+    expected
+}
+
+async fn all_are_kept(scene: &Scene, orders: Vec<NewTask>) {
+    let answers = scene.enqueue(orders.clone(), NOW).await;
+    for (new, answer) in orders.iter().zip(answers) {
+        let task = scene.task(answer.id()).await;
+        assert_eq!(task, record(new, &task));
+    }
+}
+
+pub(crate) async fn every_field_is_kept(scene: Scene) {
+    let first = scene.add(order("the first of a series")).await;
+    let full = order_with("full", |new| {
+        new.priority = -7;
+        new.eta = Due::At(at(90));
+        new.interval = Some(Duration::from_micros(1_500_001));
+        new.series_id = Some(first);
+        new.max_attempts = 9;
+        new.timeout = None;
+        new.backoff = Backoff::Fixed(Duration::from_millis(250));
+        new.unique_key = Some("key".to_owned());
+        new.holds = 3;
+        new.headers = [("a", "1"), ("b", "")]
+            .map(|(k, v)| (k.into(), v.into()))
+            .into();
+    });
+    let other = order_with("other", |new| {
+        new.eta = Due::In(SECOND);
+        new.interval = Some(SECOND);
+        new.timeout = Some(Duration::from_micros(1));
+        new.backoff = Backoff::Exponential {
+            first: Duration::from_millis(3),
+            max: Duration::from_secs(7),
+        };
+    });
+    all_are_kept(&scene, vec![order("plain"), full, other]).await;
+}
+
+pub(crate) async fn texts_and_bytes_of_any_kind_are_kept(scene: Scene) {
+    let texts = [
+        "größe/日本語",
+        "🦀\u{1F468}\u{200D}\u{1F469}",
+        "'; DROP TABLE \"x\" --",
+        " % _ \\ ",
+        "a\0b\nc\r\t",
+        "",
+    ];
+    let mut orders: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            order_with(text, |new| {
+                new.queue = format!("here {text}");
+                new.unique_key = Some((*text).to_owned());
+                new.headers = [((*text).to_owned(), (*text).to_owned())].into();
+            })
+        })
+        .collect();
+    let every_byte: Vec<u8> = (0..=255).chain((0..=255).rev()).collect();
+    let large = every_byte.repeat(2048);
+    assert_eq!(large.len(), 1024 * 1024);
+    for format in Format::ALL {
+        for bytes in [vec![], vec![0], every_byte.clone(), large.clone()] {
+            orders.push(order_with("bytes", |new| {
+                new.payload = Payload::new(format, bytes)
+            }));
+        }
+    }
+    all_are_kept(&scene, orders).await;
+}
+
+pub(crate) async fn the_ends_of_every_range_are_kept(scene: Scene) {
+    let low = order_with("low", |new| {
+        new.priority = i32::MIN;
+        new.eta = Due::At(Timestamp(i64::MIN));
+        new.max_attempts = 1;
+        new.timeout = Some(Duration::ZERO);
+        new.backoff = Backoff::Fixed(Duration::ZERO);
+    });
+    let years = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let high = order_with("high", |new| {
+        new.priority = i32::MAX;
+        new.eta = Due::At(Timestamp(i64::MAX));
+        new.max_attempts = u32::MAX;
+        new.holds = u32::MAX;
+        new.interval = Some(years);
+        new.timeout = Some(years);
+        new.backoff = Backoff::Fixed(years);
+    });
+    all_are_kept(&scene, vec![low, high]).await;
+}

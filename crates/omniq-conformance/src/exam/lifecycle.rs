@@ -1,0 +1,114 @@
+use omniq_core::settle::{cancel, requeue, reschedule, take_over};
+use omniq_core::storage::{Orphan, OrphanReason, TaskFilter};
+use omniq_core::{Due, TaskError, TaskStatus};
+
+use crate::Scene;
+use crate::orders::{NOW, SECOND, at, broke, failure, order, order_with, success, wish};
+
+pub(crate) async fn attempts_run_out(scene: Scene) {
+    let id = scene.add(order_with("a", |new| new.max_attempts = 3)).await;
+    for round in 0_u32..3 {
+        let now = at(100 * i64::from(round));
+        let task = scene.claim_one(now).await;
+        assert_eq!(
+            (task.attempts, task.lease),
+            (round + 1, u64::from(round) + 1)
+        );
+        scene
+            .done(broke(&task, TaskError::new("odd", "again")), now)
+            .await;
+    }
+    let task = scene.task(id).await;
+    assert_eq!((task.status, task.attempts), (TaskStatus::Failed, 3));
+    let counts: Vec<_> = task.errors.iter().map(|error| error.retry_count).collect();
+    assert_eq!(counts, [0, 1, 2]);
+
+    scene
+        .done(requeue(&task).expect("it failed"), at(500))
+        .await;
+    let task = scene.claim_one(at(500)).await;
+    assert_eq!((task.attempts, task.lease), (1, 4));
+    scene.done(success(&task, vec![]), at(501)).await;
+    let outcome = scene.task(id).await.outcome().expect("it is finished");
+    assert_eq!(outcome.decode::<u64>().expect("a number"), 42);
+    assert_eq!(outcome.finished_at, at(501));
+}
+
+pub(crate) async fn a_poison_task_crashes_for_the_last_time(scene: Scene) {
+    let id = scene.add(order("a")).await;
+    for round in 1..=3 {
+        let task = scene.claim_one(at(1_000 * round)).await;
+        assert_eq!(task.attempts, 1, "the attempt of a crash is refunded");
+        let orphan = Orphan {
+            task,
+            reason: OrphanReason::OwnerGone,
+            started: true,
+        };
+        let change = take_over(&orphan, 3, NOW, 0.5).expect("it is running");
+        scene.done(change, at(1_000 * round)).await;
+    }
+    let task = scene.task(id).await;
+    assert_eq!(
+        (task.status, task.attempts, task.crashes),
+        (TaskStatus::Failed, 0, 3)
+    );
+    assert_eq!(
+        task.errors.last().map(|e| e.error_type.as_str()),
+        Some("crash")
+    );
+    assert_eq!(task.owner, None);
+}
+
+pub(crate) async fn every_refused_wish_leaves_the_task_alone(scene: Scene) {
+    scene.enqueue(vec![order("a"); 4], NOW).await;
+    let tasks = scene.claim(wish(NOW).limit(3)).await;
+    scene.done(success(&tasks[0], vec![]), NOW).await;
+    scene.done(failure(&tasks[1]), NOW).await;
+    for task in scene
+        .here
+        .list_tasks(TaskFilter::new().name("a"))
+        .await
+        .expect("list")
+    {
+        let eta = Due::At(at(9));
+        for change in [cancel(&task), requeue(&task), reschedule(&task, eta)]
+            .into_iter()
+            .flatten()
+        {
+            let mut stale = change;
+            stale.lease += 1;
+            assert_eq!(scene.settle(stale, NOW).await, crate::scene::moved(&task));
+            assert_eq!(scene.task(task.id).await, task);
+        }
+    }
+}
+
+pub(crate) async fn an_interval_goes_on_as_a_new_task(scene: Scene) {
+    let first = order_with("a", |new| {
+        new.interval = Some(SECOND * 10);
+        new.unique_key = Some("key".to_owned());
+        new.priority = 4;
+        new.headers.insert("trace".to_owned(), "1".to_owned());
+    });
+    let first = scene.running(first).await;
+    assert_eq!(first.series_id, Some(first.id));
+    scene.done(success(&first, vec![]), at(5)).await;
+    let second = scene.claim_one(at(15)).await;
+    assert_ne!(second.id, first.id);
+    assert_eq!((second.eta, second.enqueued_at), (at(15), at(5)));
+    assert_eq!(
+        (second.series_id, second.interval),
+        (Some(first.id), first.interval)
+    );
+    assert_eq!(
+        (&second.unique_key, second.priority),
+        (&first.unique_key, 4)
+    );
+    assert_eq!(
+        (second.attempts, second.lease, &second.headers),
+        (1, 1, &first.headers)
+    );
+    scene.done(failure(&second), at(20)).await;
+    let third = scene.claim_one(at(30)).await;
+    assert_eq!(third.series_id, Some(first.id));
+}

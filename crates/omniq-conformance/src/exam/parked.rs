@@ -1,0 +1,222 @@
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use omniq_core::settle::requeue;
+use omniq_core::storage::{BoxFuture, ClaimFilter, ClaimRequest, Claimed, Parked};
+use omniq_core::{Result, TaskError, Timestamp};
+
+use crate::Scene;
+use crate::orders::{
+    HERE, NOW, at, broke, due_at, failure, order, release, success, wish, wish_for,
+};
+use crate::seed::rng;
+
+type Claiming<'a> = BoxFuture<'a, Result<Claimed>>;
+
+/// A claim that was begun, and found nothing.
+async fn park(scene: &Scene, request: ClaimRequest) -> Claiming<'_> {
+    let next_due = request.park.and_then(|parked: Parked| parked.next_due);
+    let mut claim = scene.here.claim(request.park(next_due));
+    assert!(waits(&mut claim).await);
+    claim
+}
+
+async fn waits(claim: &mut Claiming<'_>) -> bool {
+    poll_fn(|context| Poll::Ready(claim.as_mut().poll(context).is_pending())).await
+}
+
+async fn answer(claim: Claiming<'_>) -> Claimed {
+    claim.await.expect("claim")
+}
+
+pub(crate) async fn work_is_taken_at_once(scene: Scene) {
+    let id = scene.add(order("a")).await;
+    assert_eq!(scene.claimed_ids(wish(NOW).park(None)).await, [id]);
+    scene.add(due_at("a", at(9))).await;
+    let found = scene.here.claim(wish(NOW).park(None)).await.expect("claim");
+    assert_eq!((found.tasks.len(), found.next_due), (0, Some(at(9))));
+    let empty = scene.here.claim(wish(NOW).limit(0).park(None)).await;
+    assert_eq!(empty.expect("claim"), Claimed::default());
+}
+
+pub(crate) async fn an_enqueue_wakes_it(scene: Scene) {
+    for now in [at(5), at(-5)] {
+        let claim = park(&scene, wish(NOW)).await;
+        let id = scene.enqueue(vec![order("a"); 3], now).await[0].id();
+        let found = answer(claim).await;
+        assert_eq!(found.tasks.len(), 1, "its limit");
+        assert_eq!(found.tasks[0].id, id);
+        let started = found.tasks[0].started_at.expect("it was claimed");
+        assert!([NOW, NOW.max(now)].contains(&started), "{started:?}");
+        assert_eq!(scene.claim(wish(NOW).limit(9)).await.len(), 2);
+    }
+}
+
+pub(crate) async fn it_is_tried_again_with_the_time_of_the_write(scene: Scene) {
+    let id = scene.add(due_at("a", at(7))).await;
+    let mut claim = park(&scene, wish(NOW).park(Some(at(7)))).await;
+    let found = loop {
+        tokio::select! {
+            biased;
+            found = &mut claim => break found.expect("claim"),
+            _ = scene.enqueue(vec![due_at("a", at(99))], at(8)) => {}
+        }
+    };
+    assert_eq!(found.tasks.len(), 1, "it came due by the time of the write");
+    assert_eq!(
+        (found.tasks[0].id, found.tasks[0].started_at),
+        (id, Some(at(8)))
+    );
+}
+
+pub(crate) async fn a_retry_wakes_it(scene: Scene) {
+    let task = scene.running(order("a")).await;
+    let claim = park(&scene, wish(NOW)).await;
+    let mut change = broke(&task, TaskError::retry_after(Duration::ZERO));
+    scene.done(change.clone(), at(3)).await;
+    let again = answer(claim).await.tasks.remove(0);
+    assert_eq!((again.id, again.attempts), (task.id, 2));
+
+    let claim = park(&scene, wish(NOW)).await;
+    change = release(&again);
+    scene.done(change, at(4)).await;
+    let again = answer(claim).await.tasks.remove(0);
+    assert_eq!((again.id, again.attempts, again.lease), (task.id, 2, 3));
+}
+
+pub(crate) async fn a_requeue_wakes_it(scene: Scene) {
+    let task = scene.running(order("a")).await;
+    scene.done(failure(&task), NOW).await;
+    let claim = park(&scene, wish(NOW)).await;
+    let failed = scene.task(task.id).await;
+    scene
+        .done(
+            requeue(&failed).expect("a failed task may be requeued"),
+            NOW,
+        )
+        .await;
+    assert_eq!(answer(claim).await.tasks[0].id, task.id);
+}
+
+pub(crate) async fn a_follow_up_wakes_it(scene: Scene) {
+    let task = scene.running(order("a")).await;
+    let claim = park(&scene, wish(NOW)).await;
+    scene.done(success(&task, vec![order("b")]), NOW).await;
+    assert_eq!(answer(claim).await.tasks[0].name, "b");
+}
+
+pub(crate) async fn an_earlier_eta_is_news(scene: Scene) {
+    scene.add(due_at("a", at(100))).await;
+    let claim = park(&scene, wish(NOW).park(Some(at(100)))).await;
+    scene.add(due_at("a", at(60))).await;
+    let found = answer(claim).await;
+    assert_eq!((found.tasks.len(), found.next_due), (0, Some(at(60))));
+
+    let mut claim = park(&scene, wish(NOW).park(Some(at(60)))).await;
+    scene.add(due_at("a", at(60))).await;
+    scene.add(due_at("a", at(61))).await;
+    assert!(waits(&mut claim).await, "nothing of that is sooner");
+    let id = scene.add(order("a")).await;
+    assert_eq!(answer(claim).await.tasks[0].id, id);
+}
+
+pub(crate) async fn work_for_others_does_not_answer_it(scene: Scene) {
+    let ours = || wish_for(ClaimFilter::any().queues([HERE]).names(["ours"]), NOW);
+    let mut claim = park(&scene, ours()).await;
+    let foreign = scene.add(order("foreign")).await;
+    scene.add(due_at("foreign", at(1))).await;
+    assert!(waits(&mut claim).await);
+    let id = scene.add(order("ours")).await;
+    let found = answer(claim).await;
+    assert_eq!((found.tasks[0].id, found.tasks.len()), (id, 1));
+    assert_eq!(scene.task(foreign).await.lease, 0);
+}
+
+pub(crate) async fn each_wakes_for_its_own(scene: Scene) {
+    let names: Vec<String> = (0..8).map(|n| format!("task {n}")).collect();
+    let mut claims = Vec::new();
+    for name in &names {
+        let filter = ClaimFilter::any().names([name.as_str()]);
+        claims.push(park(&scene, wish_for(filter, NOW)).await);
+    }
+    scene
+        .enqueue(names.iter().rev().map(|n| order(n)).collect(), NOW)
+        .await;
+    for (claim, name) in claims.into_iter().zip(&names) {
+        let found = answer(claim).await;
+        assert_eq!((found.tasks.len(), &found.tasks[0].name), (1, name));
+    }
+    // Several that take the same: each gets one.
+    let mut claims = Vec::new();
+    for _ in 0..8 {
+        claims.push(park(&scene, wish(NOW)).await);
+    }
+    let mut seen = BTreeSet::new();
+    for _ in 0..8 {
+        scene.add(order("a")).await;
+    }
+    for claim in claims {
+        seen.extend(answer(claim).await.tasks.iter().map(|task| task.id));
+    }
+    assert_eq!(seen.len(), 8);
+}
+
+pub(crate) async fn no_wake_up_is_lost(scene: Scene) {
+    for _ in 0..200 {
+        let (one, other) = (scene.clone(), scene.clone());
+        let claim = tokio::spawn(async move { one.claim(wish(NOW).park(None)).await });
+        let enqueue = tokio::spawn(async move { other.add(order("a")).await });
+        let (claimed, id) = tokio::join!(claim, enqueue);
+        let claimed = claimed.expect("the claim ends");
+        assert_eq!(claimed[0].id, id.expect("the enqueue ends"));
+    }
+}
+
+/// Either gets a task and gives it back, or is dropped at some moment.
+async fn claim_or_drop(scene: Scene, yields: usize) {
+    let claim = scene.here.claim(wish(NOW).limit(3).park(None));
+    let mut claim = pin!(claim);
+    for _ in 0..=yields {
+        let polled = poll_fn(|context| Poll::Ready(claim.as_mut().poll(context))).await;
+        if let Poll::Ready(found) = polled {
+            for task in found.expect("claim").tasks {
+                scene.done(release(&task), NOW).await;
+            }
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(crate) async fn dropped_claims_strand_nothing(scene: Scene) {
+    const ROUNDS: usize = 400;
+    const TASKS: usize = ROUNDS / 4;
+    let mut rng = rng();
+    for round in 0..ROUNDS {
+        let claim = tokio::spawn(claim_or_drop(scene.clone(), rng.usize(0..30)));
+        if round % 4 == 0 {
+            scene.add(order("a")).await;
+        }
+        if rng.bool() {
+            claim.abort();
+        }
+    }
+    all_are_claimed_fresh(&scene, TASKS, NOW).await;
+}
+
+/// Every task can be claimed, as if nobody had claimed it before.
+async fn all_are_claimed_fresh(scene: &Scene, tasks: usize, now: Timestamp) {
+    let mut seen = BTreeSet::new();
+    while seen.len() < tasks {
+        for task in scene.claim(wish(now).limit(7).park(None)).await {
+            assert_eq!(
+                task.attempts, 1,
+                "the attempts of dropped claims are refunded"
+            );
+            assert!(seen.insert(task.id), "{} was claimed twice", task.id);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use fastrand::Rng;
+use omniq_core::settle::cancel;
+use omniq_core::storage::{Enqueued, Settled};
+use omniq_core::{Change, Storage, Task, TaskError, TaskId, TaskStatus};
+use tokio::task::{JoinSet, yield_now};
+
+use crate::Scene;
+use crate::orders::{NOW, broke, failure, keyed, order, order_with, release, success, wish};
+use crate::seed::rng;
+
+impl Scene {
+    /// One handle, then the other.
+    fn handle(&self, number: usize) -> Arc<dyn Storage> {
+        Arc::clone([&self.here, &self.there][number % 2])
+    }
+}
+
+pub(crate) async fn each_task_goes_to_one_claimer(scene: Scene) {
+    const TASKS: usize = 2_000;
+    scene.enqueue(vec![order("a"); TASKS], NOW).await;
+    let mut rng = rng();
+    let mut claimers = JoinSet::new();
+    for number in 0..8 {
+        let (storage, limit) = (scene.handle(number), rng.usize(1..60));
+        claimers.spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let found = storage.claim(wish(NOW).limit(limit)).await.expect("claim");
+                if found.tasks.is_empty() {
+                    return mine;
+                }
+                mine.extend(found.tasks.iter().map(Task::lease));
+            }
+        });
+    }
+    let all = claimers.join_all().await.concat();
+    assert_eq!(all.len(), TASKS, "each was claimed, and no more than once");
+    let distinct: BTreeSet<_> = all.iter().map(|lease| lease.id).collect();
+    assert_eq!(distinct.len(), TASKS);
+    assert!(all.iter().all(|lease| lease.number == 1));
+}
+
+pub(crate) async fn one_key_makes_one_task(scene: Scene) {
+    for round in 0..20 {
+        let mut callers = JoinSet::new();
+        for number in 0..8 {
+            let storage = scene.handle(number);
+            let order = keyed("a", &format!("key {round}"));
+            callers
+                .spawn(async move { storage.enqueue(vec![order], NOW).await.expect("enqueue")[0] });
+        }
+        let answers = callers.join_all().await;
+        let new = answers
+            .iter()
+            .filter(|answer| matches!(answer, Enqueued::New(_)));
+        assert_eq!(new.count(), 1, "{answers:?}");
+        assert!(answers.iter().all(|answer| answer.id() == answers[0].id()));
+    }
+}
+
+/// What the storage said `Done` to.
+#[derive(Default)]
+struct Ledger {
+    entries: Mutex<BTreeMap<TaskId, Entry>>,
+    unfinished: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Entry {
+    claims: u64,
+    refunds: u64,
+    ends: Vec<TaskStatus>,
+}
+
+impl Ledger {
+    fn note(&self, id: TaskId, note: impl FnOnce(&mut Entry)) {
+        let mut entries = self.entries.lock().expect("the ledger");
+        note(entries.entry(id).or_default());
+    }
+
+    async fn settle(&self, storage: &dyn Storage, change: Change) -> bool {
+        let answer = storage
+            .settle(vec![change.clone()], NOW)
+            .await
+            .expect("settle")[0];
+        if answer == Settled::Done && change.expect != TaskStatus::Cancelled {
+            let ends = change.status.is_finished();
+            self.note(change.id, |entry| {
+                entry.refunds +=
+                    u64::from(change.status == TaskStatus::Pending && change.error.is_none());
+                entry.ends.extend(ends.then_some(change.status));
+            });
+            self.unfinished
+                .fetch_sub(usize::from(ends), Ordering::SeqCst);
+        }
+        answer == Settled::Done
+    }
+
+    fn goes_on(&self) -> bool {
+        self.unfinished.load(Ordering::SeqCst) > 0
+    }
+}
+
+async fn work(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, mut rng: Rng) {
+    while ledger.goes_on() {
+        let found = storage
+            .claim(wish(NOW).limit(rng.usize(1..8)))
+            .await
+            .expect("claim");
+        for task in found.tasks {
+            ledger.note(task.id, |entry| entry.claims += 1);
+            let change = match rng.u8(0..8) {
+                0..4 => success(&task, vec![]),
+                4 => failure(&task),
+                5 => broke(&task, TaskError::retry_after(std::time::Duration::ZERO)),
+                _ => release(&task),
+            };
+            if !ledger.settle(&*storage, change).await {
+                let freed = ledger.settle(&*storage, Change::let_go(&task)).await;
+                assert!(
+                    freed,
+                    "only a cancel comes between a claim and its settling"
+                );
+            }
+        }
+        yield_now().await;
+    }
+}
+
+async fn stop_some(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, ids: Vec<TaskId>) {
+    for id in ids {
+        let found = storage.get(vec![id]).await.expect("get");
+        let task = found[0].as_ref().expect("nothing is purged");
+        if let Ok(change) = cancel(task) {
+            ledger.settle(&*storage, change).await;
+        }
+    }
+}
+
+pub(crate) async fn every_task_ends_once(scene: Scene) {
+    const TASKS: usize = 300;
+    let ledger = Arc::new(Ledger::default());
+    ledger.unfinished.store(TASKS, Ordering::SeqCst);
+    let orders = vec![order_with("a", |new| new.max_attempts = 2); TASKS];
+    let answers = scene.enqueue(orders, NOW).await;
+    let ids: Vec<_> = answers.into_iter().map(Enqueued::id).collect();
+    let mut rng = rng();
+    let mut all = JoinSet::new();
+    for number in 0..4 {
+        let rng = Rng::with_seed(rng.u64(..));
+        all.spawn(work(Arc::clone(&ledger), scene.handle(number), rng));
+    }
+    for number in 0..2 {
+        let some = rng.choose_multiple(ids.iter().copied(), TASKS / 5);
+        all.spawn(stop_some(Arc::clone(&ledger), scene.handle(number), some));
+    }
+    all.join_all().await;
+
+    let entries = std::mem::take(&mut *ledger.entries.lock().expect("the ledger"));
+    assert_eq!(entries.len(), TASKS);
+    for (id, entry) in entries {
+        let task = scene.task(id).await;
+        assert_eq!(entry.ends, [task.status], "{id} ends once");
+        assert_eq!(task.lease, entry.claims, "{id}");
+        assert_eq!(
+            u64::from(task.attempts),
+            entry.claims - entry.refunds,
+            "{id}"
+        );
+        assert_eq!(task.owner, None, "{id} was let go of");
+    }
+}

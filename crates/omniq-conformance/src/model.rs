@@ -1,0 +1,262 @@
+//! The storage that is obviously right: a list, looked through from end to end.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use omniq_core::storage::{
+    ClaimRequest, Claimed, Enqueued, Hold, KEPT_ERRORS, LaneStats, Lease, PurgeRequest, QueueStats,
+    Settled,
+};
+use omniq_core::{Change, NewTask, Task, TaskId, TaskStatus, Timestamp};
+
+/// Every task that ever was. The task of id `n` stands at place `n - 1`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) task: Task,
+    pub(crate) purged: bool,
+    pub(crate) due: bool,
+    beats: u64,
+    lease_for: Duration,
+    /// The lease and its beats when an orphan was last looked for, and since when they are so.
+    seen: Option<(u64, u64, Duration)>,
+}
+
+impl Model {
+    fn row(&mut self, id: TaskId) -> Option<&mut Row> {
+        self.rows
+            .iter_mut()
+            .find(|row| row.task.id == id && !row.purged)
+    }
+
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.purged)
+    }
+
+    fn in_the_way(
+        &self,
+        name: &str,
+        key: Option<&String>,
+        series: Option<TaskId>,
+    ) -> Option<TaskId> {
+        let key = self.kept().find(|row| {
+            let task = &row.task;
+            key.is_some()
+                && task.unique_key.as_ref() == key
+                && task.name == name
+                && task.holds_its_key()
+        });
+        let series = self.kept().find(|row| {
+            series.is_some() && row.task.series_id == series && !row.task.status.is_finished()
+        });
+        key.or(series).map(|row| row.task.id)
+    }
+
+    pub(crate) fn enqueue(&mut self, orders: Vec<NewTask>, now: Timestamp) -> Vec<Enqueued> {
+        orders
+            .into_iter()
+            .map(|new| self.insert(new, now))
+            .collect()
+    }
+
+    fn insert(&mut self, new: NewTask, now: Timestamp) -> Enqueued {
+        if let Some(id) = self.in_the_way(&new.name, new.unique_key.as_ref(), new.series_id) {
+            return Enqueued::Existing(id);
+        }
+        let place = i64::try_from(self.rows.len()).expect("a short list");
+        let id = TaskId::from_i64(place + 1).expect("a positive number");
+        let task = Task::first(new, id, now);
+        self.rows.push(Row {
+            purged: false,
+            due: task.eta <= now,
+            task,
+            beats: 0,
+            lease_for: Duration::ZERO,
+            seen: None,
+        });
+        Enqueued::New(id)
+    }
+
+    pub(crate) fn claim(&mut self, request: &ClaimRequest) -> Claimed {
+        if request.limit == 0 {
+            return Claimed::default();
+        }
+        let takes = |row: &Row| {
+            let task = &row.task;
+            !row.purged
+                && task.status == TaskStatus::Pending
+                && task.holds == 0
+                && request
+                    .filter
+                    .takes(&task.queue, &task.name, task.payload.format)
+        };
+        let mut wanted: Vec<_> = self.rows.iter_mut().filter(|row| takes(row)).collect();
+        for row in &mut wanted {
+            row.due |= row.task.eta <= request.now;
+        }
+        wanted.sort_by_key(|row| (Reverse(row.task.priority), row.task.eta, row.task.id));
+        let (due, waiting): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|row| row.due);
+        let next_due = waiting.iter().map(|row| row.task.eta).min();
+        let tasks: Vec<_> = due
+            .into_iter()
+            .take(request.limit)
+            .map(|row| row.begin(request))
+            .collect();
+        Claimed {
+            next_due: next_due.filter(|_| tasks.len() < request.limit),
+            tasks,
+        }
+    }
+
+    pub(crate) fn held(&self, leases: &[Lease]) -> Vec<Hold> {
+        let hold = |lease: &Lease| {
+            let holds = |row: &&Row| row.task.lease() == *lease && row.task.owner.is_some();
+            match self.kept().find(holds).map(|row| row.task.status) {
+                Some(TaskStatus::Running) => Hold::Held,
+                Some(_) => Hold::Cancelled,
+                None => Hold::Lost,
+            }
+        };
+        leases.iter().map(hold).collect()
+    }
+
+    pub(crate) fn renew(&mut self, leases: &[Lease], lease_for: Duration) -> Vec<Hold> {
+        let holds = self.held(leases);
+        for (lease, hold) in leases.iter().zip(&holds) {
+            if let Some(row) = self.row(lease.id).filter(|_| *hold != Hold::Lost) {
+                row.beats += 1;
+                row.lease_for = lease_for;
+            }
+        }
+        holds
+    }
+
+    pub(crate) fn settle(&mut self, changes: &[Change], now: Timestamp) -> Vec<Settled> {
+        changes
+            .iter()
+            .map(|change| self.settle_one(change, now))
+            .collect()
+    }
+
+    fn settle_one(&mut self, change: &Change, now: Timestamp) -> Settled {
+        let Some(task) = self.row(change.id).map(|row| row.task.clone()) else {
+            return Settled::Gone;
+        };
+        let (status, lease) = (task.status, task.lease);
+        let again = status.is_finished() && change.status == TaskStatus::Pending;
+        if (status, lease) != (change.expect, change.lease) || (again && task.owner.is_some()) {
+            return Settled::Moved { status, lease };
+        }
+        let other = self.in_the_way(&task.name, task.unique_key.as_ref(), task.series_id);
+        if let Some(holder) = other.filter(|_| again) {
+            return Settled::Conflict { holder };
+        }
+        if let Some(row) = self.row(change.id) {
+            row.write(change.clone(), now);
+        }
+        self.enqueue(change.then.clone(), now);
+        Settled::Done
+    }
+
+    /// All whose lease is over, by id.
+    pub(crate) fn orphans(&mut self, steady: Duration) -> Vec<Task> {
+        let mut over = Vec::new();
+        for row in &mut self.rows {
+            let now = (row.task.lease, row.beats, steady);
+            let same = |seen: &(u64, u64, Duration)| (seen.0, seen.1) == (now.0, now.1);
+            let seen = row.seen.filter(same).unwrap_or(now);
+            row.seen = row.task.owner.map(|_| seen);
+            if row.seen.is_some() && steady - seen.2 >= row.lease_for {
+                over.push(row.task.clone());
+            }
+        }
+        over
+    }
+
+    pub(crate) fn purge(&mut self, request: &PurgeRequest) -> u64 {
+        let takes = |row: &&mut Row| !row.purged && request.takes(&row.task);
+        let mut old: Vec<_> = self.rows.iter_mut().filter(takes).collect();
+        old.sort_by_key(|row| (row.task.finished_at, row.task.id));
+        let gone = old.into_iter().take(request.limit);
+        gone.map(|row| row.purged = true).count() as u64
+    }
+
+    pub(crate) fn stats(&self, now: Timestamp) -> Vec<LaneStats> {
+        let lane = |row: &Row| {
+            (
+                row.task.queue.clone(),
+                row.task.name.clone(),
+                row.task.payload.format,
+            )
+        };
+        let mut lanes: Vec<_> = self.kept().map(lane).collect();
+        lanes.sort();
+        lanes.dedup();
+        let stats = lanes.into_iter().map(|key| {
+            let count = |wanted: &dyn Fn(&Row) -> bool| {
+                self.kept()
+                    .filter(|row| lane(row) == key && wanted(row))
+                    .count() as u64
+            };
+            let with = |status| count(&|row| row.task.status == status);
+            let scheduled = count(&|row| {
+                row.task.status == TaskStatus::Pending && !row.due && row.task.eta > now
+            });
+            let mut counts = QueueStats::default();
+            counts.pending = with(TaskStatus::Pending);
+            counts.scheduled = scheduled;
+            counts.running = with(TaskStatus::Running);
+            counts.success = with(TaskStatus::Success);
+            counts.failed = with(TaskStatus::Failed);
+            counts.cancelled = with(TaskStatus::Cancelled);
+            let (queue, name, format) = key.clone();
+            LaneStats {
+                queue,
+                name,
+                format,
+                counts,
+            }
+        });
+        stats.collect()
+    }
+}
+
+impl Row {
+    fn begin(&mut self, request: &ClaimRequest) -> Task {
+        self.task.status = TaskStatus::Running;
+        self.task.attempts += 1;
+        self.task.lease += 1;
+        self.task.owner = Some(request.owner);
+        self.task.started_at = Some(request.now);
+        self.beats = 0;
+        self.lease_for = request.lease_for;
+        self.task.clone()
+    }
+
+    fn write(&mut self, change: Change, now: Timestamp) {
+        let task = &mut self.task;
+        if change.status.is_finished() && !task.status.is_finished() {
+            task.finished_at = Some(now);
+        }
+        if change.status == TaskStatus::Pending {
+            (task.finished_at, task.result) = (None, None);
+        }
+        task.status = change.status;
+        task.attempts = change.attempts;
+        task.crashes = change.crashes;
+        if let Some(eta) = change.eta {
+            task.eta = eta.resolve(now);
+            self.due = task.eta <= now;
+        }
+        task.owner = task.owner.filter(|_| change.keep_owner);
+        task.result = change.result.or(task.result.take());
+        task.errors.extend(change.error);
+        while task.errors.len() > KEPT_ERRORS {
+            task.errors.remove(0);
+        }
+    }
+}

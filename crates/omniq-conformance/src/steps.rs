@@ -1,0 +1,127 @@
+//! How the steps of a random walk are drawn.
+
+use std::time::Duration;
+
+use omniq_core::storage::ClaimFilter;
+use omniq_core::{Backoff, Due, Format, NewTask, Payload, TaskStatus};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
+use proptest::sample::{select, subsequence};
+use proptest_state_machine::ReferenceStateMachine;
+
+use crate::orders::at;
+use crate::walk::{Draft, Place, Step, What, Wish};
+
+const NAMES: [&str; 2] = ["a", "b"];
+const QUEUES: [&str; 2] = ["q", "r"];
+
+/// The walks beside the model.
+pub(crate) struct Walks;
+
+impl ReferenceStateMachine for Walks {
+    type State = Place;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Place> {
+        Just(Place::start()).boxed()
+    }
+
+    fn transitions(_: &Place) -> BoxedStrategy<Step> {
+        prop_oneof![
+            5 => vec(draft(), 1..5).prop_map(Step::Enqueue),
+            6 => claim(),
+            8 => vec(wish(), 1..4).prop_map(Step::Settle),
+            2 => (vec(0..99_usize, 1..4), any::<bool>(), 1..20_u64)
+                .prop_map(|(picks, stale, lease_for)| Step::Renew { picks, stale, lease_for }),
+            2 => (1..3_u32).prop_map(|max_crashes| Step::TakeOver { max_crashes }),
+            1 => (subsequence(&TaskStatus::ALL, 0..=5), 0..10_u64, 0..4_usize)
+                .prop_map(|(statuses, older_than, limit)| Step::Purge { statuses, older_than, limit }),
+            3 => (-5..9_i64).prop_map(Step::Clock),
+            1 => (1..12_u64).prop_map(Step::Steady),
+        ]
+        .boxed()
+    }
+
+    fn apply(mut place: Place, step: &Step) -> Place {
+        place.take(step);
+        place
+    }
+}
+
+fn claim() -> impl Strategy<Value = Step> {
+    (filter(), 0..5_usize, 1..4_i64, 1..15_u64).prop_map(|(filter, limit, owner, lease_for)| {
+        Step::Claim {
+            filter,
+            limit,
+            owner,
+            lease_for,
+        }
+    })
+}
+
+fn filter() -> impl Strategy<Value = ClaimFilter> {
+    let names = option::weighted(0.3, subsequence(&NAMES, 0..=2));
+    let queues = option::weighted(0.3, subsequence(&QUEUES, 0..=2));
+    let formats = option::weighted(0.2, select(&Format::ALL));
+    (names, queues, formats).prop_map(|(names, queues, format)| {
+        let mut filter = ClaimFilter::any();
+        filter.names = names.map(|names| names.into_iter().map(Into::into).collect());
+        filter.queues = queues.map(|queues| queues.into_iter().map(Into::into).collect());
+        filter.formats = format.map(|format| vec![format]);
+        filter
+    })
+}
+
+fn draft() -> impl Strategy<Value = Draft> {
+    let lane = (
+        select(&NAMES),
+        select(&QUEUES),
+        select(&[Format::Json, Format::Raw]),
+    );
+    let eta = prop_oneof![
+        3 => Just(Due::NOW),
+        1 => (-9..20_i64).prop_map(|seconds| Due::At(at(seconds))),
+        1 => (0..9_u64).prop_map(|seconds| Due::In(Duration::from_secs(seconds))),
+    ];
+    let place = (-1..=1_i32, eta, option::weighted(0.3, select(&["k", "l"])));
+    let series = (
+        option::weighted(0.2, 1..9_u64),
+        option::weighted(0.2, 0..99_usize),
+    );
+    let rest = (1..4_u32, option::weighted(0.1, 1..3_u32));
+    (lane, place, series, rest).prop_map(
+        |((name, queue, format), (priority, eta, key), (interval, series), (max, holds))| {
+            let mut new = NewTask::new(name, queue, Payload::new(format, b"[]".to_vec()));
+            new.priority = priority;
+            new.eta = eta;
+            new.unique_key = key.map(str::to_owned);
+            new.interval = interval.map(Duration::from_secs);
+            new.max_attempts = max;
+            new.holds = holds.unwrap_or(0);
+            new.backoff = Backoff::Fixed(Duration::from_secs(2));
+            Draft { new, series }
+        },
+    )
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let what = prop_oneof![
+        3 => Just(What::Succeed),
+        3 => any::<bool>().prop_map(|retryable| What::Break { retryable }),
+        2 => Just(What::Release),
+        2 => any::<bool>().prop_map(|running| What::Cancel { running }),
+        1 => Just(What::LetGo),
+        3 => any::<bool>().prop_map(|cancelled| What::Requeue { cancelled }),
+        2 => (-9..20_i64).prop_map(What::Reschedule),
+    ];
+    let then = prop_oneof![3 => Just(vec![]), 1 => vec(draft(), 1..3)];
+    let rarely = || proptest::bool::weighted(0.1);
+    (0..99_usize, what, rarely(), rarely(), then).prop_map(|(pick, what, odd, stale, then)| Wish {
+        pick,
+        what,
+        odd,
+        stale,
+        then,
+    })
+}

@@ -1,0 +1,269 @@
+//! Random walks: what happens next, and what the model says to it.
+
+use std::time::Duration;
+
+use omniq_core::settle::{Outcome, cancel, requeue, reschedule, settle, take_over};
+use omniq_core::storage::{
+    ClaimFilter, ClaimRequest, Claimed, Enqueued, Hold, Lease, Orphan, OrphanReason, PurgeRequest,
+    Settled,
+};
+use omniq_core::{Change, Due, NewTask, Result, Task, TaskError, TaskStatus, Timestamp};
+
+use crate::model::Model;
+use crate::orders::{NOW, SECOND, at, owner, value};
+
+/// One step, as it is drawn: tasks are picked when it is taken.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Enqueue(Vec<Draft>),
+    Claim {
+        filter: ClaimFilter,
+        limit: usize,
+        owner: i64,
+        lease_for: u64,
+    },
+    Settle(Vec<Wish>),
+    Renew {
+        picks: Vec<usize>,
+        stale: bool,
+        lease_for: u64,
+    },
+    TakeOver {
+        max_crashes: u32,
+    },
+    Purge {
+        statuses: Vec<TaskStatus>,
+        older_than: u64,
+        limit: usize,
+    },
+    Clock(i64),
+    Steady(u64),
+}
+
+/// An order; the series of the picked task, if it is to continue one.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) new: NewTask,
+    pub(crate) series: Option<usize>,
+}
+
+/// A change; odd ones do not fit the task, or carry another lease.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) pick: usize,
+    pub(crate) what: What,
+    pub(crate) odd: bool,
+    pub(crate) stale: bool,
+    pub(crate) then: Vec<Draft>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What {
+    Succeed,
+    Break { retryable: bool },
+    Release,
+    Cancel { running: bool },
+    LetGo,
+    Requeue { cancelled: bool },
+    Reschedule(i64),
+}
+
+/// What was asked, and what the model answered, in the model's ids.
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    Nothing,
+    Enqueue(Vec<NewTask>, Vec<Enqueued>),
+    Claim(ClaimRequest, Claimed),
+    Settle(Vec<Change>, Vec<Settled>),
+    Renew(Vec<Lease>, Duration, Vec<Hold>),
+    TakeOver(Vec<Task>, Vec<Change>, Vec<Settled>),
+    Purge(PurgeRequest, u64),
+}
+
+/// Where a walk stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) model: Model,
+    pub(crate) now: Timestamp,
+    pub(crate) steady: Duration,
+    pub(crate) act: Act,
+}
+
+impl Place {
+    pub(crate) fn start() -> Self {
+        Self {
+            model: Model::default(),
+            now: NOW,
+            steady: Duration::from_secs(100),
+            act: Act::Nothing,
+        }
+    }
+
+    pub(crate) fn take(&mut self, step: &Step) {
+        self.act = match step {
+            Step::Enqueue(drafts) => {
+                let orders = self.orders(drafts);
+                let answers = self.model.enqueue(orders.clone(), self.now);
+                Act::Enqueue(orders, answers)
+            }
+            Step::Claim {
+                filter,
+                limit,
+                owner: number,
+                lease_for,
+            } => {
+                let lease_for = SECOND * u32::try_from(*lease_for).expect("a short lease");
+                let request =
+                    ClaimRequest::new(owner(*number), filter.clone(), self.now, lease_for);
+                let request = request.limit(*limit);
+                let answer = self.model.claim(&request);
+                Act::Claim(request, answer)
+            }
+            Step::Settle(wishes) => {
+                let changes = wishes
+                    .iter()
+                    .filter_map(|wish| self.change(wish))
+                    .collect::<Vec<_>>();
+                let answers = self.model.settle(&changes, self.now);
+                Act::Settle(changes, answers)
+            }
+            Step::Renew {
+                picks,
+                stale,
+                lease_for,
+            } => {
+                let leases: Vec<_> = picks
+                    .iter()
+                    .filter_map(|pick| self.lease(*pick, *stale))
+                    .collect();
+                let lease_for = Duration::from_secs(*lease_for);
+                let answers = self.model.renew(&leases, lease_for);
+                Act::Renew(leases, lease_for, answers)
+            }
+            Step::TakeOver { max_crashes } => self.take_over(*max_crashes),
+            Step::Purge {
+                statuses,
+                older_than,
+                limit,
+            } => {
+                let age = Duration::from_secs(*older_than);
+                let request =
+                    PurgeRequest::new(statuses.iter().copied(), age, self.now).limit(*limit);
+                let answer = self.model.purge(&request);
+                Act::Purge(request, answer)
+            }
+            Step::Clock(seconds) => {
+                self.now = self.clock(*seconds);
+                Act::Nothing
+            }
+            Step::Steady(seconds) => {
+                self.steady += Duration::from_secs(*seconds);
+                Act::Nothing
+            }
+        };
+    }
+
+    /// The clock may go back, but not before an eta that has passed without a claim: a storage is free to
+    /// have noticed it, or not.
+    fn clock(&self, seconds: i64) -> Timestamp {
+        let passed = self.model.kept().filter(|row| {
+            row.task.status == TaskStatus::Pending && !row.due && row.task.eta <= self.now
+        });
+        let passed = passed.map(|row| row.task.eta).max();
+        let target = Timestamp(self.now.0 + seconds * 1_000_000);
+        passed.map_or(target, |eta| target.max(eta))
+    }
+
+    fn orders(&self, drafts: &[Draft]) -> Vec<NewTask> {
+        let order = |draft: &Draft| {
+            let mut new = draft.new.clone();
+            let picked = draft.series.and_then(|pick| self.pick(pick, |_| true));
+            new.series_id = picked.and_then(|task| task.series_id);
+            new
+        };
+        drafts.iter().map(order).collect()
+    }
+
+    /// One of the tasks that fit, purged ones among them.
+    fn pick(&self, pick: usize, fits: impl Fn(&Task) -> bool) -> Option<&Task> {
+        let fitting: Vec<_> = self
+            .model
+            .rows
+            .iter()
+            .map(|row| &row.task)
+            .filter(|task| fits(task))
+            .collect();
+        fitting.get(pick.checked_rem(fitting.len())?).copied()
+    }
+
+    fn lease(&self, pick: usize, stale: bool) -> Option<Lease> {
+        let mut lease = self
+            .pick(pick, |task| stale || task.owner.is_some())?
+            .lease();
+        lease.number += u64::from(stale);
+        Some(lease)
+    }
+
+    fn change(&self, wish: &Wish) -> Option<Change> {
+        let fits = |task: &Task| task.status == wish.what.from();
+        let fitting = self.pick(wish.pick, fits).filter(|_| !wish.odd);
+        let mut task = fitting.or_else(|| self.pick(wish.pick, |_| true))?.clone();
+        // As if it had been seen so, some time ago.
+        task.status = wish.what.from();
+        if matches!(wish.what, What::Requeue { .. }) {
+            task.owner = None;
+        }
+        let then = self.orders(&wish.then);
+        let mut change = wish
+            .what
+            .change(&task, then, self.now)
+            .expect("the status fits");
+        if wish.stale {
+            change.lease = change.lease.checked_sub(1).unwrap_or(9);
+        }
+        Some(change)
+    }
+
+    fn take_over(&mut self, max_crashes: u32) -> Act {
+        let tasks = self.model.orphans(self.steady);
+        let over = |task: &Task| {
+            let orphan = Orphan {
+                task: task.clone(),
+                reason: OrphanReason::LeaseOver,
+                started: true,
+            };
+            take_over(&orphan, max_crashes, self.now, 0.5).expect("an orphan may be taken over")
+        };
+        let changes: Vec<_> = tasks.iter().map(over).collect();
+        let answers = self.model.settle(&changes, self.now);
+        Act::TakeOver(tasks, changes, answers)
+    }
+}
+
+impl What {
+    fn from(self) -> TaskStatus {
+        match self {
+            Self::Succeed | Self::Break { .. } | Self::Release => TaskStatus::Running,
+            Self::Cancel { running: true } => TaskStatus::Running,
+            Self::Cancel { running: false } | Self::Reschedule(_) => TaskStatus::Pending,
+            Self::LetGo | Self::Requeue { cancelled: true } => TaskStatus::Cancelled,
+            Self::Requeue { cancelled: false } => TaskStatus::Failed,
+        }
+    }
+
+    fn change(self, task: &Task, then: Vec<NewTask>, now: Timestamp) -> Result<Change> {
+        let result = value("\"done\"");
+        match self {
+            Self::Succeed => settle(task, Outcome::Done { result, then }, now, 0.5),
+            Self::Break { retryable } => {
+                let error = TaskError::new("odd", "it broke").with_retryable(retryable);
+                settle(task, Outcome::Broke(error), now, 0.5)
+            }
+            Self::Release => settle(task, Outcome::Released, now, 0.5),
+            Self::Cancel { .. } => cancel(task),
+            Self::LetGo => Ok(Change::let_go(task)),
+            Self::Requeue { .. } => requeue(task),
+            Self::Reschedule(seconds) => reschedule(task, Due::At(at(seconds))),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The main job of the README, killed at half-time and started again.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use omniq::{AsyncOmniQ, TaskFilter, TaskStatus};
+use sha2::{Digest as _, Sha256};
+
+const FILES: usize = 2_000;
+
+/// Cargo builds the examples of a workspace beside its tests.
+fn program() -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let profile = here.parent().and_then(Path::parent).unwrap();
+    let name = format!("quickstart{}", std::env::consts::EXE_SUFFIX);
+    let program = profile.join("examples").join(name);
+    assert!(program.exists(), "build it first: cargo build -p omniq --example quickstart");
+    program
+}
+
+fn start(folder: &Path, db: &Path, digests: &Path) -> Child {
+    Command::new(program())
+        .arg(folder)
+        .arg("--db")
+        .arg(db)
+        .arg("--digests")
+        .arg(digests)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn fill(folder: &Path) -> HashMap<String, String> {
+    let mut digests = HashMap::new();
+    for i in 0..FILES {
+        let place = folder.join(format!("{:02}", i % 20));
+        fs::create_dir_all(&place).unwrap();
+        let contents = i.to_string().repeat(i % 4_000);
+        let path = place.join(format!("file {i}"));
+        fs::write(&path, &contents).unwrap();
+        let digest: String =
+            Sha256::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect();
+        digests.insert(path.to_str().unwrap().to_owned(), digest);
+    }
+    digests
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_half_time_it_goes_on_and_hashes_only_what_was_in_flight_twice() {
+    let scene = tempfile::tempdir().unwrap();
+    let folder = scene.path().canonicalize().unwrap().join("files");
+    let (db, list) = (scene.path().join("q.db"), scene.path().join("digests"));
+    let expected = fill(&folder);
+
+    let omniq = AsyncOmniQ::connect(&format!("sqlite:///{}", db.display())).await.unwrap();
+    let mut child = start(&folder, &db, &list);
+    loop {
+        let stats = omniq.stats().await.unwrap();
+        let done: u64 = stats.queues.values().map(|queue| queue.success).sum();
+        if done >= FILES as u64 / 2 {
+            break;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended before half-time");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let running = TaskFilter::new().status(TaskStatus::Running).limit(10_000);
+    let in_flight: HashSet<_> =
+        omniq.list_tasks(running).await.unwrap().into_iter().map(|task| task.id).collect();
+
+    assert!(start(&folder, &db, &list).wait().unwrap().success());
+    let text = fs::read_to_string(&list).unwrap();
+    let found: HashMap<String, String> = text
+        .lines()
+        .filter_map(|line| line.split_once("  "))
+        .map(|(digest, path)| (path.to_owned(), digest.to_owned()))
+        .collect();
+    assert_eq!(found, expected, "every file, with its digest");
+
+    let tasks = omniq.list_tasks(TaskFilter::new().limit(10_000)).await.unwrap();
+    assert_eq!(tasks.len(), FILES, "one task a file");
+    let twice = tasks.iter().filter(|task| task.lease > 1);
+    for task in twice {
+        assert!(in_flight.contains(&task.id), "{} was claimed again", task.id);
+    }
+
+    let before: Vec<u64> = tasks.iter().map(|task| task.lease).collect();
+    assert!(start(&folder, &db, &list).wait().unwrap().success());
+    let tasks = omniq.list_tasks(TaskFilter::new().limit(10_000)).await.unwrap();
+    let after: Vec<u64> = tasks.iter().map(|task| task.lease).collect();
+    assert_eq!(before, after, "a third run computes nothing");
+}

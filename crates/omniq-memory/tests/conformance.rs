@@ -1,0 +1,12 @@
+//! The exam that every storage sits.
+
+use std::sync::Arc;
+
+use omniq_conformance::Subject;
+use omniq_memory::MemoryStorage;
+
+fn open() -> Subject {
+    Subject::new(Arc::new(MemoryStorage::new()))
+}
+
+omniq_conformance::suite!(open);

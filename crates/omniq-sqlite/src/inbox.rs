@@ -1,0 +1,242 @@
+//! The bounded queue between async callers and a thread that does blocking work.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use omniq_core::{Error, ErrorKind, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many commands may wait; further senders wait for room.
+const CAPACITY: usize = 4096;
+
+/// Where commands wait. What is urgent goes first.
+pub(crate) struct Inbox<T> {
+    state: Mutex<State<T>>,
+    arrived: Condvar,
+    room: Arc<Semaphore>,
+}
+
+struct State<T> {
+    urgent: VecDeque<Letter<T>>,
+    ordinary: VecDeque<Letter<T>>,
+    sleeping: usize,
+    nudged: bool,
+    closed: bool,
+}
+
+/// A command, and the room that it takes until it is answered.
+pub(crate) struct Letter<T> {
+    pub(crate) body: T,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Why [`Inbox::collect`] came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// There are letters, or somebody nudged.
+    Work,
+    /// The time is over.
+    Timer,
+    /// Nobody will send any more, and nothing is left.
+    Closed,
+}
+
+/// Letters that were collected and not yet worked on.
+pub(crate) struct Tray<T> {
+    urgent: VecDeque<Letter<T>>,
+    ordinary: VecDeque<Letter<T>>,
+}
+
+impl<T> Default for Tray<T> {
+    fn default() -> Self {
+        Self {
+            urgent: VecDeque::new(),
+            ordinary: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Tray<T> {
+    /// The next letter.
+    pub(crate) fn pop(&mut self) -> Option<Letter<T>> {
+        self.urgent
+            .pop_front()
+            .or_else(|| self.ordinary.pop_front())
+    }
+
+    /// Puts letters back before all others, in their order.
+    pub(crate) fn put_back(&mut self, letters: Vec<Letter<T>>) {
+        for letter in letters.into_iter().rev() {
+            self.urgent.push_front(letter);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.ordinary.is_empty()
+    }
+}
+
+impl<T> Default for Inbox<T> {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State {
+                urgent: VecDeque::new(),
+                ordinary: VecDeque::new(),
+                sleeping: 0,
+                nudged: false,
+                closed: false,
+            }),
+            arrived: Condvar::new(),
+            room: Arc::new(Semaphore::new(CAPACITY)),
+        }
+    }
+}
+
+impl<T> Inbox<T> {
+    /// Sends a command, once there is room.
+    pub(crate) async fn send(&self, urgent: bool, body: T) -> Result<()> {
+        let room = match self.room.clone().try_acquire_owned() {
+            Ok(room) => room,
+            Err(_) => self
+                .room
+                .clone()
+                .acquire_owned()
+                .await
+                .map_err(|_| closed())?,
+        };
+        if self.put(
+            urgent,
+            Letter {
+                body,
+                _room: Some(room),
+            },
+        ) {
+            Ok(())
+        } else {
+            Err(closed())
+        }
+    }
+
+    /// Sends a command without waiting for room: for the few that come out of a drop.
+    pub(crate) fn send_now(&self, body: T) {
+        self.put(true, Letter { body, _room: None });
+    }
+
+    fn put(&self, urgent: bool, letter: Letter<T>) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
+        if urgent {
+            state.urgent.push_back(letter);
+        } else {
+            state.ordinary.push_back(letter);
+        }
+        let wake = state.sleeping > 0;
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+        true
+    }
+
+    /// Wakes a sleeper that waits for letters, without one.
+    pub(crate) fn nudge(&self) {
+        self.lock().nudged = true;
+        self.arrived.notify_one();
+    }
+
+    /// Refuses further letters; those that wait are still worked on.
+    pub(crate) fn close(&self) {
+        self.room.close();
+        self.lock().closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// Drops what waits.
+    pub(crate) fn clear(&self) {
+        let mut state = self.lock();
+        let letters = (
+            std::mem::take(&mut state.urgent),
+            std::mem::take(&mut state.ordinary),
+        );
+        drop(state);
+        drop(letters);
+    }
+
+    /// Moves all that waits into the tray; sleeps while there is nothing, at most for `patience`.
+    pub(crate) fn collect(&self, tray: &mut Tray<T>, patience: Option<Duration>) -> Wake {
+        let mut state = self.lock();
+        loop {
+            tray.urgent.append(&mut state.urgent);
+            tray.ordinary.append(&mut state.ordinary);
+            let nudged = std::mem::take(&mut state.nudged);
+            if nudged || !tray.is_empty() {
+                return Wake::Work;
+            }
+            if state.closed {
+                return Wake::Closed;
+            }
+            state.sleeping += 1;
+            let (awake, timed_out) = self.sleep(state, patience);
+            state = awake;
+            state.sleeping -= 1;
+            let quiet = state.urgent.is_empty() && state.ordinary.is_empty() && !state.nudged;
+            if timed_out && quiet && !state.closed {
+                return Wake::Timer;
+            }
+        }
+    }
+
+    /// Waits for one letter: for threads that share an inbox.
+    pub(crate) fn next(&self) -> Option<Letter<T>> {
+        let mut state = self.lock();
+        loop {
+            let letter = state
+                .urgent
+                .pop_front()
+                .or_else(|| state.ordinary.pop_front());
+            if letter.is_some() || state.closed {
+                return letter;
+            }
+            state.sleeping += 1;
+            state = self.sleep(state, None).0;
+            state.sleeping -= 1;
+        }
+    }
+
+    fn sleep<'a>(
+        &self,
+        state: MutexGuard<'a, State<T>>,
+        patience: Option<Duration>,
+    ) -> (MutexGuard<'a, State<T>>, bool) {
+        match patience {
+            None => (
+                self.arrived
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                false,
+            ),
+            Some(time) => {
+                let (state, result) = self
+                    .arrived
+                    .wait_timeout(state, time)
+                    .unwrap_or_else(PoisonError::into_inner);
+                (state, result.timed_out())
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The error of a storage that was closed.
+pub(crate) fn closed() -> Error {
+    Error::new(
+        ErrorKind::Closed,
+        "the SQLite storage was closed: open it again",
+    )
+}

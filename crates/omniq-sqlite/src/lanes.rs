@@ -1,0 +1,110 @@
+//! The lanes by name and by number, kept in memory: a lane is never changed nor deleted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use omniq_core::storage::ClaimFilter;
+use omniq_core::{Error, ErrorKind, Format};
+use rusqlite::{Connection, params};
+
+use crate::trouble::Failure;
+
+/// How many filters' lanes are remembered: about one per pool.
+const FILTERS: usize = 8;
+
+#[derive(Default)]
+pub(crate) struct Lanes {
+    by_number: HashMap<i64, Lane>,
+    by_name: HashMap<String, HashMap<String, Vec<(Format, i64)>>>,
+    matching: Vec<(Arc<ClaimFilter>, Arc<[i64]>)>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Lane {
+    pub(crate) queue: String,
+    pub(crate) name: String,
+    pub(crate) format: Format,
+}
+
+impl Lanes {
+    /// Reads them all.
+    pub(crate) fn load(conn: &Connection) -> Result<Self, Failure> {
+        let mut lanes = Self::default();
+        let mut statement = conn.prepare_cached(include_str!("sql/lanes.sql"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let code: u8 = row.get(3)?;
+            let format = Format::from_code(code).ok_or_else(|| {
+                let text = format!("a lane has the unknown format {code}: use a newer OmniQ");
+                Error::new(ErrorKind::Storage, text)
+            })?;
+            let lane = Lane {
+                queue: row.get(1)?,
+                name: row.get(2)?,
+                format,
+            };
+            lanes.note(row.get(0)?, lane);
+        }
+        Ok(lanes)
+    }
+
+    fn note(&mut self, number: i64, lane: Lane) {
+        let by_name = self.by_name.entry(lane.queue.clone()).or_default();
+        by_name
+            .entry(lane.name.clone())
+            .or_default()
+            .push((lane.format, number));
+        self.by_number.insert(number, lane);
+        self.matching.clear();
+    }
+
+    /// A lane's number; a new lane is written.
+    pub(crate) fn number(
+        &mut self,
+        conn: &Connection,
+        queue: &str,
+        name: &str,
+        format: Format,
+    ) -> Result<i64, Failure> {
+        let known = self.by_name.get(queue).and_then(|names| names.get(name));
+        let known = known.and_then(|lanes| lanes.iter().find(|(f, _)| *f == format));
+        if let Some((_, number)) = known {
+            return Ok(*number);
+        }
+        let mut statement = conn.prepare_cached(include_str!("sql/add_lane.sql"))?;
+        let number = statement.query_row(params![queue, name, format.code()], |row| row.get(0))?;
+        self.note(
+            number,
+            Lane {
+                queue: queue.to_owned(),
+                name: name.to_owned(),
+                format,
+            },
+        );
+        Ok(number)
+    }
+
+    /// The lane of a number.
+    pub(crate) fn get(&self, number: i64) -> Option<&Lane> {
+        self.by_number.get(&number)
+    }
+
+    /// The lanes that a filter takes.
+    pub(crate) fn matching(&mut self, filter: &Arc<ClaimFilter>) -> Arc<[i64]> {
+        if let Some((_, lanes)) = self.matching.iter().find(|(f, _)| Arc::ptr_eq(f, filter)) {
+            return lanes.clone();
+        }
+        let takes = |lane: &Lane| filter.takes(&lane.queue, &lane.name, lane.format);
+        let lanes: Arc<[i64]> = self
+            .by_number
+            .iter()
+            .filter(|(_, lane)| takes(lane))
+            .map(|(number, _)| *number)
+            .collect();
+        if self.matching.len() == FILTERS {
+            self.matching.remove(0);
+        }
+        self.matching.push((filter.clone(), lanes.clone()));
+        lanes
+    }
+}

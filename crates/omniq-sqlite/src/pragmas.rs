@@ -1,0 +1,84 @@
+//! Sets how SQLite writes, and reads each setting back: a misspelt pragma is silent.
+
+use std::path::Path;
+use std::time::Duration;
+
+use omniq_core::{Durability, Error, ErrorKind, Result};
+use rusqlite::Connection;
+
+use crate::trouble::{Place, explain};
+
+/// How long a writer waits for another process's transaction.
+const BUSY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// For the connection that writes.
+pub(crate) fn writer(conn: &Connection, place: &Place, durability: Durability) -> Result<()> {
+    let path = place.path();
+    patient(conn, path)?;
+    let journal = match place {
+        Place::File(_) => "wal",
+        Place::Memory => "memory",
+    };
+    let level = match durability {
+        Durability::Full => "2",
+        Durability::Normal => "1",
+    };
+    set(conn, path, "journal_mode", journal, journal)?;
+    set(conn, path, "synchronous", level, level)?;
+    if cfg!(target_os = "macos") {
+        set(conn, path, "fullfsync", "1", "1")?;
+        set(conn, path, "checkpoint_fullfsync", "1", "1")?;
+    }
+    set(conn, path, "temp_store", "2", "2")?;
+    // The application may have turned recursion on elsewhere; our statements rely on none of it.
+    set(conn, path, "recursive_triggers", "0", "0")
+}
+
+/// For a connection that only looks.
+pub(crate) fn reader(conn: &Connection, place: &Place) -> Result<()> {
+    patient(conn, place.path())?;
+    set(conn, place.path(), "query_only", "1", "1")
+}
+
+fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) -> Result<()> {
+    let refused = |e: rusqlite::Error| explain(path, &format!("can't set {name}"), &e);
+    let ignore = |_: &rusqlite::Row<'_>| Ok(());
+    conn.pragma_update_and_check(None, name, value, ignore)
+        .or_else(|e| match e {
+            rusqlite::Error::QueryReturnedNoRows => Ok(()),
+            other => Err(other),
+        })
+        .map_err(refused)?;
+    let found: rusqlite::types::Value = conn
+        .pragma_query_value(None, name, |row| row.get(0))
+        .map_err(refused)?;
+    let found = match found {
+        rusqlite::types::Value::Integer(number) => number.to_string(),
+        rusqlite::types::Value::Text(text) => text,
+        other => format!("{other:?}"),
+    };
+    if found == expected {
+        return Ok(());
+    }
+    let text = format!(
+        "the database {}: {name} is {found:?} although {expected:?} was asked for: use a local disk, and a \
+         database that no other program keeps in another mode",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::Storage, text))
+}
+
+/// Waits for locks in small steps; SQLite's own steps grow to 100 ms.
+fn patient(conn: &Connection, path: &Path) -> Result<()> {
+    fn wait(tries: i32) -> bool {
+        let step = Duration::from_micros(match tries {
+            0..10 => 100,
+            10..30 => 500,
+            _ => 2_000,
+        });
+        std::thread::sleep(step);
+        step * tries.unsigned_abs() < BUSY_PATIENCE
+    }
+    conn.busy_handler(Some(wait))
+        .map_err(|e| explain(path, "can't set the busy handler", &e))
+}

@@ -1,0 +1,116 @@
+//! A task as a row, and back. The order of the columns is that of `claim.sql` and `get.sql`.
+
+use std::time::Duration;
+
+use omniq_core::{
+    Backoff, Error, ErrorKind, Format, OwnerId, Payload, Task, TaskError, TaskId, TaskStatus,
+    Timestamp,
+};
+use rusqlite::{Connection, Row};
+
+use crate::lanes::Lanes;
+use crate::trouble::Failure;
+
+/// Spans are kept as whole microseconds.
+pub(crate) fn span_in(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn span_out(micros: i64) -> Duration {
+    Duration::from_micros(micros.unsigned_abs())
+}
+
+/// `None` for the default, which most tasks have.
+pub(crate) fn backoff_in(backoff: Backoff) -> Result<Option<String>, Failure> {
+    if backoff == Backoff::default() {
+        Ok(None)
+    } else {
+        json_in(&backoff).map(Some)
+    }
+}
+
+pub(crate) fn json_in<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|e| {
+        let text = format!("a part of the task can't be written as JSON: {e}");
+        Failure::Refused(Error::new(ErrorKind::Serialization, text).with_source(e))
+    })
+}
+
+/// The whole task of a row, but for its failed attempts.
+pub(crate) fn task(row: &Row<'_>, lanes: &Lanes) -> Result<Task, Failure> {
+    let id = id(row.get(0)?)?;
+    let number: i64 = row.get(1)?;
+    let lane = lanes
+        .get(number)
+        .ok_or_else(|| damaged(id, "lane", number))?;
+    let payload = Payload::new(lane.format, row.get(17)?);
+    let new = omniq_core::NewTask::new(lane.name.clone(), lane.queue.clone(), payload);
+    let mut task = Task::first(new, id, Timestamp(row.get(18)?));
+    let status: u8 = row.get(2)?;
+    task.status = TaskStatus::from_code(status).ok_or_else(|| damaged(id, "status", status))?;
+    task.priority = row.get(3)?;
+    task.eta = Timestamp(row.get(4)?);
+    task.interval = row.get::<_, Option<i64>>(5)?.map(span_out);
+    task.series_id = row.get::<_, Option<i64>>(6)?.and_then(TaskId::from_i64);
+    task.attempts = row.get(7)?;
+    task.max_attempts = row.get(8)?;
+    task.crashes = row.get(9)?;
+    task.timeout = row.get::<_, Option<i64>>(10)?.map(span_out);
+    if let Some(json) = row
+        .get_ref(11)?
+        .as_str_or_null()
+        .map_err(rusqlite::Error::from)?
+    {
+        task.backoff = serde_json::from_str(json).map_err(|e| damaged(id, "backoff", e))?;
+    }
+    task.unique_key = row.get(12)?;
+    task.lease = row.get::<_, i64>(13)?.unsigned_abs();
+    task.owner = row.get::<_, Option<i64>>(14)?.and_then(OwnerId::from_i64);
+    task.holds = row.get(15)?;
+    if let Some(json) = row
+        .get_ref(16)?
+        .as_str_or_null()
+        .map_err(rusqlite::Error::from)?
+    {
+        task.headers = serde_json::from_str(json).map_err(|e| damaged(id, "headers", e))?;
+    }
+    task.started_at = row.get::<_, Option<i64>>(19)?.map(Timestamp);
+    task.finished_at = row.get::<_, Option<i64>>(20)?.map(Timestamp);
+    if let Some(code) = row.get::<_, Option<u8>>(21)? {
+        let format = Format::from_code(code).ok_or_else(|| damaged(id, "result_format", code))?;
+        task.result = Some(Payload::new(format, row.get(22)?));
+    }
+    Ok(task)
+}
+
+/// Adds a task's failed attempts, where it can have any: each belongs to a claim.
+pub(crate) fn with_errors(conn: &Connection, mut task: Task) -> Result<Task, Failure> {
+    let first_run = task.status == TaskStatus::Running && task.lease == 1;
+    if task.lease == 0 || first_run || task.status == TaskStatus::Success && task.lease == 1 {
+        return Ok(task);
+    }
+    let mut statement = conn.prepare_cached(include_str!("sql/errors.sql"))?;
+    let mut rows = statement.query([task.id.as_i64()])?;
+    while let Some(row) = rows.next()? {
+        let json = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let error: TaskError =
+            serde_json::from_str(json).map_err(|e| damaged(task.id, "error", e))?;
+        task.errors.push(error);
+    }
+    Ok(task)
+}
+
+pub(crate) fn id(number: i64) -> Result<TaskId, Failure> {
+    TaskId::from_i64(number).ok_or_else(|| {
+        let text = format!("a task has the id {number}: ids are positive");
+        Failure::Refused(Error::new(ErrorKind::Storage, text))
+    })
+}
+
+fn damaged(id: TaskId, column: &str, found: impl std::fmt::Display) -> Failure {
+    let text = format!(
+        "the task {id} ({}) has an unusable {column}: {found}",
+        id.as_i64()
+    );
+    Failure::Refused(Error::new(ErrorKind::Storage, text))
+}

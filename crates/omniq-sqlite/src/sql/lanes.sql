@@ -1,0 +1,2 @@
+-- Out: every lane.
+SELECT id, queue, name, format FROM omniq_lane

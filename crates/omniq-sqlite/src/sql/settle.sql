@@ -1,0 +1,16 @@
+-- In: id, expected status, lease; new status, attempts, crashes; a new eta (NULL: as it is), now, whether
+-- the owner stays; the result.
+-- Guard: status and lease, and no requeue while an owner holds a cancelled task.
+-- Changes: the one task.
+UPDATE omniq_task SET
+    status = ?4,
+    attempts = ?5,
+    crashes = ?6,
+    due = CASE WHEN ?7 IS NULL THEN due ELSE ?7 <= ?8 END,
+    eta = coalesce(?7, eta),
+    owner = CASE WHEN ?9 THEN owner END,
+    finished_at = CASE WHEN ?4 < 2 THEN NULL WHEN ?2 < 2 THEN ?8 ELSE finished_at END,
+    result_format = ?10,
+    result = ?11
+WHERE id = ?1 AND status = ?2 AND lease = ?3
+  AND (?4 >= 2 OR ?2 < 2 OR owner IS NULL)

@@ -1,0 +1,2 @@
+-- In: an id. Out: where it stands.
+SELECT status, lease FROM omniq_task WHERE id = ?1

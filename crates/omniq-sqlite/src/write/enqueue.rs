@@ -1,0 +1,83 @@
+use omniq_core::storage::Enqueued;
+use omniq_core::{NewTask, TaskId, Timestamp};
+use rusqlite::{OptionalExtension, params};
+
+use super::Batch;
+use crate::row::{backoff_in, id, json_in, span_in};
+use crate::trouble::{Failure, is_taken};
+
+impl Batch<'_> {
+    /// Adds a task, or finds the one that holds its unique key or is the live member of its series.
+    pub(crate) fn enqueue(&mut self, task: &NewTask, now: Timestamp) -> Result<Enqueued, Failure> {
+        let id = self.high_water.next(self.conn, now)?;
+        match self.insert(task, id, now) {
+            Ok(()) => {
+                self.effects.add_work(now);
+                Ok(Enqueued::New(id))
+            }
+            Err(Failure::Sql(error)) if is_taken(&error) => {
+                let name = task.unique_key.is_some().then_some(task.name.as_str());
+                let holder = self.holder(name, task.unique_key.as_deref(), task.series_id)?;
+                holder.map(Enqueued::Existing).ok_or(Failure::Sql(error))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn insert(&mut self, task: &NewTask, id: TaskId, now: Timestamp) -> Result<(), Failure> {
+        let lane = self
+            .lanes
+            .number(self.conn, &task.queue, &task.name, task.payload.format)?;
+        let eta = task.eta.resolve(now);
+        let series = task.series_id.or(task.interval.map(|_| id));
+        let headers = (!task.headers.is_empty())
+            .then(|| json_in(&task.headers))
+            .transpose()?;
+        let mut statement = self
+            .conn
+            .prepare_cached(include_str!("../sql/enqueue.sql"))?;
+        statement.execute(params![
+            id.as_i64(),
+            lane,
+            eta <= now,
+            task.priority,
+            eta.as_micros(),
+            task.interval.map(span_in),
+            series.map(TaskId::as_i64),
+            task.max_attempts,
+            task.timeout.map(span_in),
+            backoff_in(task.backoff)?,
+            task.unique_key.as_ref().map(|_| &task.name),
+            task.unique_key,
+            task.holds,
+            headers,
+            task.payload.bytes,
+            now.as_micros(),
+        ])?;
+        Ok(())
+    }
+
+    /// The task that holds a key, or is the live member of a series.
+    pub(super) fn holder(
+        &self,
+        name: Option<&str>,
+        key: Option<&str>,
+        series: Option<TaskId>,
+    ) -> Result<Option<TaskId>, Failure> {
+        let mut by_key = self
+            .conn
+            .prepare_cached(include_str!("../sql/key_holder.sql"))?;
+        let number: Option<i64> = by_key
+            .query_row(params![name, key], |row| row.get(0))
+            .optional()?;
+        if let Some(number) = number {
+            return id(number).map(Some);
+        }
+        let mut by_series = self
+            .conn
+            .prepare_cached(include_str!("../sql/series_member.sql"))?;
+        let series = series.map(TaskId::as_i64);
+        let number: Option<i64> = by_series.query_row([series], |row| row.get(0)).optional()?;
+        number.map(id).transpose()
+    }
+}

@@ -1,0 +1,63 @@
+//! What the writer does inside a batch's transaction, one file an operation.
+
+mod claim;
+mod enqueue;
+mod purge;
+mod settle;
+
+use std::time::Duration;
+
+use omniq_core::storage::{Hold, Lease};
+use omniq_core::{TaskId, TaskStatus, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::ids::HighWater;
+use crate::lanes::Lanes;
+use crate::row::span_in;
+use crate::trouble::Failure;
+
+/// A transaction that several commands share, and what it will have changed.
+pub(crate) struct Batch<'a> {
+    pub(crate) conn: &'a Connection,
+    pub(crate) lanes: &'a mut Lanes,
+    pub(crate) high_water: &'a mut HighWater,
+    pub(crate) effects: Effects,
+}
+
+/// What others want to know once the batch is committed.
+#[derive(Default)]
+pub(crate) struct Effects {
+    /// There is work, or an eta, that was not there before.
+    pub(crate) work_added: bool,
+    /// The latest time that a command brought along.
+    pub(crate) now: Timestamp,
+    pub(crate) finished: Vec<TaskId>,
+    pub(crate) cancelled: Vec<TaskId>,
+}
+
+impl Effects {
+    fn add_work(&mut self, now: Timestamp) {
+        self.work_added = true;
+        self.now = self.now.max(now);
+    }
+}
+
+impl Batch<'_> {
+    /// Prolongs a lease, where it is still held.
+    pub(crate) fn renew(&mut self, lease: Lease, lease_for: Duration) -> Result<Hold, Failure> {
+        let mut statement = self.conn.prepare_cached(include_str!("../sql/renew.sql"))?;
+        let number = lease.number.cast_signed();
+        let row = params![lease.id.as_i64(), number, span_in(lease_for)];
+        let status: Option<u8> = statement.query_row(row, |row| row.get(0)).optional()?;
+        Ok(hold(status))
+    }
+}
+
+/// What the status of a row that still has an owner says about its lease.
+pub(crate) fn hold(status: Option<u8>) -> Hold {
+    match status.and_then(TaskStatus::from_code) {
+        Some(TaskStatus::Running) => Hold::Held,
+        Some(TaskStatus::Cancelled) => Hold::Cancelled,
+        _ => Hold::Lost,
+    }
+}

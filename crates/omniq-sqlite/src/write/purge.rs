@@ -1,0 +1,42 @@
+use omniq_core::storage::PurgeRequest;
+use rusqlite::params;
+
+use super::Batch;
+use crate::trouble::Failure;
+
+impl Batch<'_> {
+    /// Forgets the oldest finished tasks that nobody holds.
+    pub(crate) fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Failure> {
+        let until = request.now.before(request.older_than).as_micros();
+        let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
+        let mut old: Vec<(i64, i64)> = Vec::new();
+        let mut purgeable = self
+            .conn
+            .prepare_cached(include_str!("../sql/purgeable.sql"))?;
+        for status in request
+            .statuses
+            .iter()
+            .filter(|status| status.is_finished())
+        {
+            let mut rows = purgeable.query(params![status.code(), until, limit])?;
+            while let Some(row) = rows.next()? {
+                old.push((row.get(1)?, row.get(0)?));
+            }
+        }
+        old.sort_unstable();
+        old.dedup();
+        old.truncate(request.limit);
+        let mut forget = self
+            .conn
+            .prepare_cached(include_str!("../sql/forget.sql"))?;
+        let mut errors = self
+            .conn
+            .prepare_cached(include_str!("../sql/forget_errors.sql"))?;
+        let mut forgotten = 0;
+        for (_, id) in old {
+            forgotten += forget.execute([id])? as u64;
+            errors.execute([id])?;
+        }
+        Ok(forgotten)
+    }
+}

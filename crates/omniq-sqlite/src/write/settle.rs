@@ -1,0 +1,115 @@
+use omniq_core::storage::{KEPT_ERRORS, Settled};
+use omniq_core::{Change, TaskId, TaskStatus, Timestamp};
+use rusqlite::{OptionalExtension, params};
+
+use super::Batch;
+use crate::row::json_in;
+use crate::trouble::{Failure, is_taken};
+
+impl Batch<'_> {
+    /// One guarded change, with its follow-ups.
+    pub(crate) fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
+        match self.update(change, now) {
+            Ok(true) => {}
+            Ok(false) => return self.refused(change.id),
+            Err(Failure::Sql(error)) if is_taken(&error) => {
+                let holder = self.rival(change.id)?;
+                let conflict = holder.map(|holder| Settled::Conflict { holder });
+                return conflict.ok_or(Failure::Sql(error));
+            }
+            Err(other) => return Err(other),
+        }
+        if let Some(error) = &change.error {
+            self.keep_error(change, &json_in(error)?)?;
+        }
+        for task in &change.then {
+            self.enqueue(task, now)?;
+        }
+        self.note(change, now);
+        Ok(Settled::Done)
+    }
+
+    fn update(&self, change: &Change, now: Timestamp) -> Result<bool, Failure> {
+        let mut statement = self
+            .conn
+            .prepare_cached(include_str!("../sql/settle.sql"))?;
+        let changed = statement.execute(params![
+            change.id.as_i64(),
+            change.expect.code(),
+            change.lease.cast_signed(),
+            change.status.code(),
+            change.attempts,
+            change.crashes,
+            change.eta.map(|eta| eta.resolve(now).as_micros()),
+            now.as_micros(),
+            change.keep_owner,
+            change.result.as_ref().map(|result| result.format.code()),
+            change.result.as_ref().map(|result| &result.bytes),
+        ])?;
+        Ok(changed == 1)
+    }
+
+    fn refused(&self, id: TaskId) -> Result<Settled, Failure> {
+        let mut statement = self
+            .conn
+            .prepare_cached(include_str!("../sql/standing.sql"))?;
+        let standing = statement
+            .query_row([id.as_i64()], |row| {
+                Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?))
+            })
+            .optional()?;
+        let Some((code, lease)) = standing else {
+            return Ok(Settled::Gone);
+        };
+        let status = TaskStatus::from_code(code).unwrap_or(TaskStatus::Failed);
+        Ok(Settled::Moved {
+            status,
+            lease: lease.unsigned_abs(),
+        })
+    }
+
+    /// Who holds what this task would need to be unfinished again.
+    fn rival(&self, task: TaskId) -> Result<Option<TaskId>, Failure> {
+        let mut statement = self
+            .conn
+            .prepare_cached(include_str!("../sql/keys_of.sql"))?;
+        let (name, key, series): (Option<String>, Option<String>, Option<i64>) = statement
+            .query_row([task.as_i64()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        self.holder(
+            name.as_deref(),
+            key.as_deref(),
+            series.and_then(TaskId::from_i64),
+        )
+    }
+
+    fn keep_error(&self, change: &Change, json: &str) -> Result<(), Failure> {
+        let id = change.id.as_i64();
+        let lease = change.lease.cast_signed();
+        let mut keep = self
+            .conn
+            .prepare_cached(include_str!("../sql/keep_error.sql"))?;
+        keep.execute(params![id, lease, json])?;
+        if change.lease > KEPT_ERRORS as u64 {
+            let mut trim = self
+                .conn
+                .prepare_cached(include_str!("../sql/trim_errors.sql"))?;
+            trim.execute(params![id, KEPT_ERRORS as i64])?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, change: &Change, now: Timestamp) {
+        if change.adds_work() {
+            self.effects.add_work(now);
+        }
+        let lets_go = change.expect == TaskStatus::Cancelled;
+        match change.status {
+            TaskStatus::Success | TaskStatus::Failed => self.effects.finished.push(change.id),
+            TaskStatus::Cancelled if lets_go => self.effects.finished.push(change.id),
+            TaskStatus::Cancelled => self.effects.cancelled.push(change.id),
+            _ => {}
+        }
+    }
+}

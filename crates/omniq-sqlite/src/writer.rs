@@ -1,0 +1,335 @@
+//! The one thread that writes: whatever waits shares a transaction, and answers go out after its commit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use omniq_core::storage::{Claimed, Signal};
+use omniq_core::{CoreSettings, Error, Result};
+use rusqlite::Connection;
+use tokio::sync::broadcast;
+
+use crate::command::{Claim, Command};
+use crate::ids::HighWater;
+use crate::inbox::{Inbox, Letter, Tray, Wake};
+use crate::lanes::Lanes;
+use crate::open;
+use crate::trouble::{Failure, Place, unknown};
+use crate::write::{Batch, Effects};
+
+/// A batch ends at so many rows …
+const MAX_ROWS: usize = 1_000;
+/// … or after so long, so that nobody waits for a stranger's large batch.
+const MAX_TIME: Duration = Duration::from_millis(5);
+
+pub(crate) struct Writer {
+    place: Place,
+    settings: CoreSettings,
+    inbox: Arc<Inbox<Command>>,
+    bell: broadcast::Sender<Signal>,
+    /// Gone after a failed commit, until it is opened again.
+    conn: Option<Connection>,
+    known: Known,
+    parked: Vec<Claim>,
+    reported: bool,
+}
+
+/// What is remembered of the database. It is forgotten when another process or a rollback changes it.
+#[derive(Default)]
+struct Known {
+    lanes: Option<Lanes>,
+    high_water: HighWater,
+    version: Option<i64>,
+}
+
+/// Who made a batch fail.
+enum Culprit {
+    Letter(usize),
+    Parked(usize),
+    Nobody,
+}
+
+/// Why a batch failed.
+enum Failed {
+    /// Nothing of it happened.
+    Before(Culprit, Failure),
+    /// Nobody knows.
+    AtCommit(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Before(Culprit::Nobody, error.into())
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(
+        place: Place,
+        settings: CoreSettings,
+        inbox: Arc<Inbox<Command>>,
+        bell: broadcast::Sender<Signal>,
+    ) -> Result<Self> {
+        let conn = Some(open::writer(&place, &settings)?);
+        let (known, parked) = (Known::default(), Vec::new());
+        Ok(Self {
+            place,
+            settings,
+            inbox,
+            bell,
+            conn,
+            known,
+            parked,
+            reported: false,
+        })
+    }
+
+    /// Works until the inbox is closed and empty.
+    pub(crate) fn run(mut self) {
+        let mut tray = Tray::default();
+        loop {
+            let wake = self.inbox.collect(&mut tray, self.patience());
+            if wake == Wake::Closed {
+                return;
+            }
+            self.parked.retain(|claim| !claim.reply.is_closed());
+            if tray.is_empty() && !self.others_wrote() {
+                continue;
+            }
+            let mut letters = Vec::new();
+            match self.batch(&mut tray, &mut letters) {
+                Ok(done) => self.tell(letters, done),
+                Err(failed) => self.recover(failed, letters, &mut tray),
+            }
+        }
+    }
+
+    /// How long it may sleep before it looks for what other processes did.
+    fn patience(&self) -> Option<Duration> {
+        let somebody_waits = !self.parked.is_empty() || self.bell.receiver_count() > 0;
+        let shared = matches!(self.place, Place::File(_));
+        (somebody_waits && shared).then_some(self.settings.poll_interval)
+    }
+
+    fn others_wrote(&self) -> bool {
+        let version = self.conn.as_ref().map(data_version);
+        !matches!(version, Some(Ok(version)) if Some(version) == self.known.version)
+    }
+
+    /// One transaction for whatever waits. The letters that took part are in `letters` afterwards.
+    fn batch(
+        &mut self,
+        tray: &mut Tray<Command>,
+        letters: &mut Vec<Letter<Command>>,
+    ) -> Result<Done, Failed> {
+        let refused = |e: Error| Failed::Before(Culprit::Nobody, Failure::Refused(e));
+        let conn = match &mut self.conn {
+            Some(conn) => conn,
+            gone => gone.insert(open::writer(&self.place, &self.settings).map_err(refused)?),
+        };
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let others_wrote = self.known.refresh(conn)?;
+        let Known {
+            lanes, high_water, ..
+        } = &mut self.known;
+        let lanes = lanes.get_or_insert_default();
+        let mut batch = Batch {
+            conn,
+            lanes,
+            high_water,
+            effects: Effects::default(),
+        };
+        let started = Instant::now();
+        let mut rows = 0;
+        while rows < MAX_ROWS && started.elapsed() < MAX_TIME {
+            let Some(letter) = tray.pop() else { break };
+            letters.push(letter);
+            let at = letters.len() - 1;
+            let command = &mut letters[at].body;
+            rows += command.rows();
+            command
+                .run(&mut batch)
+                .map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
+        }
+        if batch.effects.work_added || others_wrote {
+            for (at, claim) in self.parked.iter_mut().enumerate() {
+                let now = claim.request.now.max(batch.effects.now);
+                claim.answer = batch
+                    .claim(&claim.request, now)
+                    .map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
+            }
+        }
+        let save = batch.high_water.save(conn);
+        save.map_err(|e| Failed::Before(Culprit::Nobody, e))?;
+        let effects = batch.effects;
+        conn.prepare_cached("COMMIT")?
+            .execute([])
+            .map_err(Failed::AtCommit)?;
+        Ok(Done {
+            effects,
+            others_wrote,
+        })
+    }
+
+    /// After the commit: answers, and calls out what happened.
+    fn tell(&mut self, letters: Vec<Letter<Command>>, done: Done) {
+        if std::mem::take(&mut self.reported) {
+            tracing::info!(database = %self.place.path().display(), "writing works again");
+        }
+        let (stay, go): (Vec<_>, Vec<_>) = self
+            .parked
+            .drain(..)
+            .partition(|claim| claim.stays_parked());
+        self.parked = stay;
+        for claim in go {
+            claim.committed(&self.inbox);
+        }
+        let parked = letters
+            .into_iter()
+            .filter_map(|letter| letter.body.committed(&self.inbox));
+        self.parked.extend(parked);
+        self.ring(done);
+    }
+
+    fn ring(
+        &self,
+        Done {
+            effects,
+            others_wrote,
+        }: Done,
+    ) {
+        if self.bell.receiver_count() == 0 {
+            return;
+        }
+        let some = |ids: Vec<_>| (!ids.is_empty()).then(|| Arc::from(ids));
+        let signals = [
+            effects.work_added.then_some(Signal::Enqueued),
+            some(effects.finished).map(Signal::Finished),
+            some(effects.cancelled).map(Signal::Cancelled),
+            others_wrote.then_some(Signal::Unknown),
+        ];
+        for signal in signals.into_iter().flatten() {
+            // The last listener may have left in between.
+            let _ = self.bell.send(signal);
+        }
+    }
+
+    /// After a failure: everyone learns the truth, and the writer is ready for the next batch.
+    fn recover(&mut self, failed: Failed, letters: Vec<Letter<Command>>, tray: &mut Tray<Command>) {
+        self.known = Known::default();
+        match failed {
+            Failed::AtCommit(error) => {
+                self.report(&error.to_string());
+                let path = self.place.path().to_owned();
+                let caught = |claim: &mut Claim| !claim.answer.tasks.is_empty();
+                let claims: Vec<_> = self.parked.extract_if(.., caught).collect();
+                let claims = claims
+                    .into_iter()
+                    .map(|claim| Command::Claim(Box::new(claim)));
+                for command in letters.into_iter().map(|letter| letter.body).chain(claims) {
+                    command.failed(unknown(&path, &error));
+                }
+                self.give_up_connection();
+            }
+            Failed::Before(culprit, failure) => {
+                self.roll_back();
+                // What a parked claim got was rolled back with the rest.
+                self.parked
+                    .iter_mut()
+                    .for_each(|claim| claim.answer = Claimed::default());
+                self.blame(culprit, &failure, letters, tray);
+            }
+        }
+    }
+
+    /// Nothing of the batch happened. One bad command must not cost the others theirs.
+    fn blame(
+        &mut self,
+        culprit: Culprit,
+        failure: &Failure,
+        mut letters: Vec<Letter<Command>>,
+        tray: &mut Tray<Command>,
+    ) {
+        let error = failure.not_done(self.place.path());
+        match culprit {
+            Culprit::Letter(at) if !failure.is_general() => {
+                letters.remove(at).body.failed(error);
+                tray.put_back(letters);
+            }
+            Culprit::Parked(at) if !failure.is_general() => {
+                Command::Claim(Box::new(self.parked.remove(at))).failed(error);
+                tray.put_back(letters);
+            }
+            _ => {
+                self.report(&error.to_string());
+                // Those that were not reached yet would fare no better.
+                letters.extend(std::iter::from_fn(|| tray.pop()));
+                for letter in letters {
+                    letter.body.failed(failure.not_done(self.place.path()));
+                }
+                self.give_up_connection();
+            }
+        }
+    }
+
+    /// SQLite may have ended the transaction by itself: a full disk does.
+    fn roll_back(&mut self) {
+        let Some(conn) = &self.conn else { return };
+        if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
+            self.give_up_connection();
+        }
+    }
+
+    /// A database in memory lives and dies with its connection.
+    fn give_up_connection(&mut self) {
+        if matches!(self.place, Place::File(_)) {
+            self.conn = None;
+        } else {
+            self.roll_back();
+        }
+    }
+
+    /// Says it once per change of condition.
+    fn report(&mut self, error: &str) {
+        if !std::mem::replace(&mut self.reported, true) {
+            tracing::warn!(database = %self.place.path().display(), error, "writing fails");
+        }
+    }
+}
+
+/// What a committed batch did.
+struct Done {
+    effects: Effects,
+    others_wrote: bool,
+}
+
+impl Known {
+    /// Under the write lock: forgets what others may have changed. Says whether others wrote.
+    fn refresh(&mut self, conn: &Connection) -> Result<bool, Failed> {
+        let version = data_version(conn)?;
+        if self.version == Some(version) && self.lanes.is_some() {
+            return Ok(false);
+        }
+        let others_wrote = self.version != Some(version);
+        let lanes = Lanes::load(conn).map_err(|e| Failed::Before(Culprit::Nobody, e))?;
+        *self = Self {
+            lanes: Some(lanes),
+            high_water: HighWater::default(),
+            version: Some(version),
+        };
+        Ok(others_wrote)
+    }
+}
+
+/// A number that changes when another connection has changed the database.
+fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))
+}
+
+impl Drop for Writer {
+    /// Also after a panic: nobody may wait for a thread that is gone.
+    fn drop(&mut self) {
+        self.inbox.close();
+        self.inbox.clear();
+    }
+}

@@ -1,0 +1,75 @@
+//! Finds the files.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use walkdir::{DirEntry, WalkDir};
+
+/// A regular file, as it was when the folder was walked.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub path: String,
+    pub size: u64,
+    /// Microseconds since 1970.
+    pub changed: i64,
+}
+
+impl Found {
+    /// The same key means the same contents, as far as the filesystem tells.
+    pub fn key(&self) -> String {
+        format!("{}|{}|{}", self.path, self.size, self.changed)
+    }
+}
+
+/// What is below a folder.
+pub struct Listing {
+    pub files: Vec<Found>,
+    /// Entries that can't become a task, each with the reason.
+    pub left_out: Vec<(PathBuf, String)>,
+}
+
+/// Walks a folder; what can't be read on the way is noted, not skipped in silence.
+pub fn below(folder: &Path, db: &Path) -> std::io::Result<Listing> {
+    let db = db.canonicalize()?;
+    let own = |path: &Path| {
+        let name = |suffix: &str| {
+            let mut name = db.as_os_str().to_owned();
+            name.push(suffix);
+            path.as_os_str() == name
+        };
+        ["", "-wal", "-shm", "-journal"].iter().any(|suffix| name(suffix))
+    };
+    let mut listing = Listing { files: Vec::new(), left_out: Vec::new() };
+    let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| !is_left_alone(entry)) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && !own(entry.path()) => listing.add(&entry),
+            Ok(_) => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(folder).to_owned();
+                listing.left_out.push((path, error.to_string()));
+            }
+        }
+    }
+    Ok(listing)
+}
+
+fn is_left_alone(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    entry.depth() > 0 && entry.file_type().is_dir() && (name == ".git" || name == "target")
+}
+
+impl Listing {
+    fn add(&mut self, entry: &DirEntry) {
+        let path = entry.path();
+        match (path.to_str(), entry.metadata()) {
+            (Some(text), Ok(meta)) => {
+                let changed = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+                let changed = changed.map_or(0, |since| since.as_micros() as i64);
+                self.files.push(Found { path: text.to_owned(), size: meta.len(), changed });
+            }
+            (None, _) => self.left_out.push((path.to_owned(), "its name is not UTF-8".to_owned())),
+            (_, Err(error)) => self.left_out.push((path.to_owned(), error.to_string())),
+        }
+    }
+}

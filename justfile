@@ -1,0 +1,29 @@
+# The commands of this repository. `just` lists them; each is plain cargo underneath.
+
+default:
+    @just --list
+
+# What CI checks, in the same order
+ci:
+    bash .ci/run
+
+# Formatting and lints
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# Every test
+test:
+    cargo test --workspace --locked
+
+# The main job, on a folder of your choice
+quickstart folder=".":
+    cargo run --release --example quickstart -- {{folder}}
+
+# The documentation, in a browser
+docs:
+    cargo doc --workspace --no-deps --all-features --open
+
+# Throughput beside the raw limit: prints a table
+bench:
+    bench/run compare

@@ -1,0 +1,125 @@
+//! Which crate may use which. A rule that nobody checks is a wish.
+
+use std::collections::{BTreeSet, HashMap};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+
+/// Who may depend on whom, development aside.
+const ARROWS: [(&str, &[&str]); 6] = [
+    ("omniq-core", &[]),
+    ("omniq-memory", &["omniq-core"]),
+    ("omniq-sqlite", &["omniq-core"]),
+    ("omniq-conformance", &["omniq-core"]),
+    ("omniq", &["omniq-core", "omniq-memory", "omniq-sqlite"]),
+    ("xtask", &[]),
+];
+
+/// All that the rules need: they write and read values, and name a stream.
+const CORE_USES: [&str; 4] = ["base64", "futures-core", "serde", "serde_json"];
+
+fn metadata() -> Metadata {
+    let manifest = xtask::root().join("Cargo.toml");
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .other_options(["--locked".into(), "--filter-platform".into(), host()])
+        .exec()
+        .unwrap()
+}
+
+fn host() -> String {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let out = std::process::Command::new(cargo)
+        .arg("-vV")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("host: "));
+    line.unwrap().to_owned()
+}
+
+#[test]
+fn crates_depend_only_along_the_arrows() {
+    let metadata = metadata();
+    let allowed: HashMap<_, _> = ARROWS.into_iter().collect();
+    for package in metadata.workspace_packages() {
+        let name = package.name.as_str();
+        // Development-only crates look at the house from outside.
+        let Some(allowed) = allowed.get(name) else {
+            assert_eq!(
+                package.publish.as_deref(),
+                Some(&[][..]),
+                "{name} has no line in ARROWS"
+            );
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let ours = dependency.name.starts_with("omniq");
+            let real = dependency.kind != DependencyKind::Development;
+            let fine = allowed.contains(&dependency.name.as_str());
+            assert!(
+                fine || !ours || !real,
+                "{name} must not depend on {}",
+                dependency.name
+            );
+        }
+    }
+}
+
+#[test]
+fn core_is_rules_only() {
+    let metadata = metadata();
+    let packages = metadata.workspace_packages();
+    let core = packages
+        .iter()
+        .find(|p| p.name.as_str() == "omniq-core")
+        .unwrap();
+    let direct: BTreeSet<_> = core
+        .dependencies
+        .iter()
+        .filter(|d| d.kind != DependencyKind::Development)
+        .map(|d| d.name.as_str())
+        .collect();
+    assert_eq!(
+        direct,
+        BTreeSet::from(CORE_USES),
+        "a dependency of omniq-core needs a reason here"
+    );
+
+    let reached = reached_from(&metadata, &core.id);
+    for barred in [
+        "tokio",
+        "rand",
+        "getrandom",
+        "fastrand",
+        "rusqlite",
+        "libc",
+        "mio",
+        "async-std",
+    ] {
+        assert!(!reached.contains(barred), "omniq-core reaches {barred}");
+    }
+    assert!(
+        reached.contains("serde"),
+        "the walk found nothing: {reached:?}"
+    );
+}
+
+/// The names of all packages that a package is built with.
+fn reached_from(metadata: &Metadata, start: &PackageId) -> BTreeSet<String> {
+    let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+    let nodes: HashMap<_, _> = nodes.iter().map(|node| (&node.id, node)).collect();
+    let mut seen = BTreeSet::new();
+    let mut open = vec![start];
+    while let Some(id) = open.pop() {
+        for dep in &nodes[id].deps {
+            let real = dep
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind == DependencyKind::Normal);
+            if real && seen.insert(metadata[&dep.pkg].name.to_string()) {
+                open.push(&dep.pkg);
+            }
+        }
+    }
+    seen
+}

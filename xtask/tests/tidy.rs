@@ -1,0 +1,158 @@
+//! What must never be where.
+
+use std::fs;
+
+use xtask::{Source, root, sources};
+
+/// Nothing here needs more; a longer file wants to be two.
+const MAX_LINES: usize = 350;
+
+fn offenders(sources: &[Source], texts: &[&str], allowed: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| !allowed(&source.path)) {
+        for (at, line) in source.text.lines().enumerate() {
+            let code = !line.trim_start().starts_with("//");
+            if code && texts.iter().any(|text| line.contains(text)) {
+                found.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
+            }
+        }
+    }
+    found
+}
+
+fn none(found: Vec<String>, rule: &str) {
+    assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn core_has_no_clock_no_dice_and_no_io() {
+    let texts = [
+        "SystemTime::now",
+        "Instant::now",
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "std::io",
+        "fastrand",
+        "RandomState",
+        "tokio::",
+    ];
+    let elsewhere = |path: &str| !path.starts_with("crates/omniq-core/");
+    none(
+        offenders(&sources().unwrap(), &texts, elsewhere),
+        "omniq-core decides, it never does",
+    );
+}
+
+#[test]
+fn clocks_are_read_in_one_place() {
+    // The writer measures how long its own batch takes, and the exam how long a question does.
+    let allowed = |path: &str| {
+        path == "crates/omniq/src/clock.rs"
+            || path == "crates/omniq-sqlite/src/writer.rs"
+            || path.starts_with("crates/omniq-conformance/")
+    };
+    let texts = ["SystemTime::now", "Instant::now"];
+    none(
+        offenders(&sources().unwrap(), &texts, allowed),
+        "clocks belong in omniq/src/clock.rs",
+    );
+}
+
+#[test]
+fn sql_is_in_the_sqlite_crate_only() {
+    let texts = ["SELECT ", "INSERT INTO", "DELETE FROM", "PRAGMA "];
+    let allowed = |path: &str| path.starts_with("crates/omniq-sqlite/");
+    none(
+        offenders(&sources().unwrap(), &texts, allowed),
+        "SQL belongs in omniq-sqlite",
+    );
+}
+
+#[test]
+fn the_lifecycle_fits_a_screen() {
+    let path = root().join("crates/omniq-core/src/lifecycle.rs");
+    let lines = fs::read_to_string(path).unwrap().lines().count();
+    assert!(lines <= 50, "lifecycle.rs has {lines} lines");
+}
+
+#[test]
+fn files_are_short() {
+    let long = |source: &Source| source.text.lines().count() > MAX_LINES;
+    let found = sources()
+        .unwrap()
+        .iter()
+        .filter(|s| long(s))
+        .map(|s| s.path.clone())
+        .collect();
+    none(found, "split it, and name each part for its job");
+}
+
+#[test]
+fn every_library_forbids_unsafe_code_and_missing_docs() {
+    let sources = sources().unwrap();
+    let libraries: Vec<_> = sources
+        .iter()
+        .filter(|s| s.path.ends_with("/src/lib.rs"))
+        .collect();
+    assert!(libraries.len() >= 5);
+    for library in libraries {
+        for rule in ["#![forbid(unsafe_code)]", "#![deny(missing_docs)]"] {
+            assert!(library.text.contains(rule), "{} lacks {rule}", library.path);
+        }
+    }
+}
+
+#[test]
+fn no_test_is_switched_off() {
+    let mark = ["#[ign", "ore"].concat();
+    let mut found = offenders(
+        &sources().unwrap(),
+        &[&mark, "todo!(", "unimplemented!("],
+        |_| false,
+    );
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let tests = entry.unwrap().path().join("tests");
+        let files = fs::read_dir(&tests).into_iter().flatten().flatten();
+        for file in files.filter(|f| f.path().is_file()) {
+            if fs::read_to_string(file.path())
+                .unwrap_or_default()
+                .contains(&mark)
+            {
+                found.push(file.path().display().to_string());
+            }
+        }
+    }
+    none(found, "no test is skipped to get green");
+}
+
+#[test]
+fn ci_runs_the_commands_of_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
+    for command in [
+        "cargo test --workspace --locked",
+        "cargo run --release --example quickstart",
+    ] {
+        assert!(
+            readme.contains(command),
+            "the README does not name `{command}`"
+        );
+        assert!(ci.contains(command), ".ci/run does not run `{command}`");
+    }
+}
+
+#[test]
+fn the_map_by_the_door_is_short() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    assert!(map.lines().count() <= 150);
+    for source in fs::read_dir(root().join("crates")).unwrap() {
+        let name = source.unwrap().file_name().to_string_lossy().into_owned();
+        assert!(
+            map.contains(&format!("`{name}`")),
+            "ARCHITECTURE.md does not mention `{name}`"
+        );
+    }
+}
