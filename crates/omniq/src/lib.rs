@@ -45,6 +45,8 @@ mod clock;
 mod connect;
 mod context;
 mod due;
+mod enqueue;
+mod error;
 mod events;
 mod handle;
 mod handler;

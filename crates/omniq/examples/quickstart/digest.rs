@@ -25,7 +25,9 @@ pub struct Digest {
 pub async fn of_file(args: Args) -> Result<Digest, TaskError> {
     let (path, _, _): (String, u64, i64) = args.bind(&["path", "size", "changed"])?;
     let work = tokio::task::spawn_blocking(move || hash(&path));
-    work.await.map_err(TaskError::retryable)?.map_err(TaskError::fatal)
+    work.await
+        .map_err(TaskError::retryable)?
+        .map_err(TaskError::fatal)
 }
 
 fn hash(path: &str) -> std::io::Result<Digest> {
@@ -71,7 +73,9 @@ pub async fn enqueue(omniq: &AsyncOmniQ, files: &[Found]) -> Result<Vec<TaskHand
     }
     while !orders.is_empty() {
         let rest = orders.split_off(orders.len().min(1_000));
-        let handles = omniq.enqueue_many(std::mem::replace(&mut orders, rest)).await?;
+        let handles = omniq
+            .enqueue_many(std::mem::replace(&mut orders, rest))
+            .await?;
         waiting.extend(handles.iter().map(|handle| omniq.handle(handle.id())));
     }
     Ok(waiting)
@@ -83,7 +87,9 @@ pub async fn stored(omniq: &AsyncOmniQ) -> Result<HashMap<String, Task>> {
     let mut filter = TaskFilter::new().name(TASK).limit(1_000);
     loop {
         let page = omniq.list_tasks(filter.clone()).await?;
-        let Some(last) = page.last() else { return Ok(stored) };
+        let Some(last) = page.last() else {
+            return Ok(stored);
+        };
         filter = filter.after(last.id);
         for task in page {
             if let Some(key) = task.unique_key.clone() {

@@ -37,9 +37,14 @@ pub fn below(folder: &Path, db: &Path) -> std::io::Result<Listing> {
             name.push(suffix);
             path.as_os_str() == name
         };
-        ["", "-wal", "-shm", "-journal"].iter().any(|suffix| name(suffix))
+        ["", "-wal", "-shm", "-journal"]
+            .iter()
+            .any(|suffix| name(suffix))
     };
-    let mut listing = Listing { files: Vec::new(), left_out: Vec::new() };
+    let mut listing = Listing {
+        files: Vec::new(),
+        left_out: Vec::new(),
+    };
     let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| !is_left_alone(entry)) {
         match entry {
@@ -64,11 +69,20 @@ impl Listing {
         let path = entry.path();
         match (path.to_str(), entry.metadata()) {
             (Some(text), Ok(meta)) => {
-                let changed = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+                let changed = meta
+                    .modified()
+                    .ok()
+                    .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
                 let changed = changed.map_or(0, |since| since.as_micros() as i64);
-                self.files.push(Found { path: text.to_owned(), size: meta.len(), changed });
+                self.files.push(Found {
+                    path: text.to_owned(),
+                    size: meta.len(),
+                    changed,
+                });
             }
-            (None, _) => self.left_out.push((path.to_owned(), "its name is not UTF-8".to_owned())),
+            (None, _) => self
+                .left_out
+                .push((path.to_owned(), "its name is not UTF-8".to_owned())),
             (_, Err(error)) => self.left_out.push((path.to_owned(), error.to_string())),
         }
     }

@@ -62,7 +62,10 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<ExitCode> {
     let folder = options.folder.canonicalize().map_err(|e| {
-        format!("the folder {} can't be opened: {e}", options.folder.display())
+        format!(
+            "the folder {} can't be opened: {e}",
+            options.folder.display()
+        )
     })?;
     let omniq = open(&options.db).await?;
     let listing = files::below(&folder, &options.db)?;
@@ -71,7 +74,9 @@ async fn run(options: Options) -> Result<ExitCode> {
     let pool = omniq
         .worker()
         .concurrency(options.concurrency)
-        .handler(digest::TASK, |_, args| async move { digest::of_file(args).await })
+        .handler(digest::TASK, |_, args| async move {
+            digest::of_file(args).await
+        })
         .start()
         .await?;
     let stopped = tokio::select! {

@@ -19,7 +19,10 @@ pub struct Report {
 /// Reads the stored results of the files that were found.
 pub async fn read(omniq: &AsyncOmniQ, listing: &Listing) -> Result<Report> {
     let mut stored = stored(omniq).await?;
-    let mut report = Report { done: Vec::new(), failed: listing.left_out.clone() };
+    let mut report = Report {
+        done: Vec::new(),
+        failed: listing.left_out.clone(),
+    };
     for file in &listing.files {
         let task = stored.remove(&file.key());
         match task.and_then(|task| task.outcome()) {
@@ -30,20 +33,30 @@ pub async fn read(omniq: &AsyncOmniQ, listing: &Listing) -> Result<Report> {
                 let reason = result.error.map_or("cancelled".to_owned(), |e| e.message);
                 report.failed.push((PathBuf::from(&file.path), reason));
             }
-            None => report.failed.push((PathBuf::from(&file.path), "has no result".to_owned())),
+            None => report
+                .failed
+                .push((PathBuf::from(&file.path), "has no result".to_owned())),
         }
     }
-    report.done.sort_by(|a, b| b.1.size.cmp(&a.1.size).then_with(|| a.0.cmp(&b.0)));
+    report
+        .done
+        .sort_by(|a, b| b.1.size.cmp(&a.1.size).then_with(|| a.0.cmp(&b.0)));
     Ok(report)
 }
 
 impl Report {
     pub fn print(&self, folder: &Path, db: &Path) {
         let bytes: u64 = self.done.iter().map(|(_, digest)| digest.size).sum();
-        println!("{} files, {}", HumanCount(self.done.len() as u64), DecimalBytes(bytes));
+        println!(
+            "{} files, {}",
+            HumanCount(self.done.len() as u64),
+            DecimalBytes(bytes)
+        );
         println!("The largest:");
         for (path, digest) in self.done.iter().take(10) {
-            let short = Path::new(path).strip_prefix(folder).unwrap_or(Path::new(path));
+            let short = Path::new(path)
+                .strip_prefix(folder)
+                .unwrap_or(Path::new(path));
             let size = DecimalBytes(digest.size).to_string();
             println!("{size:>12}  {}  {}", digest.sha256, short.display());
         }
@@ -60,7 +73,10 @@ impl Report {
     pub fn write_digests(&self, path: &Path) -> Result<()> {
         let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
         for (path, digest) in &self.done {
-            let escaped = path.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+            let escaped = path
+                .replace('\\', "\\\\")
+                .replace('\n', "\\n")
+                .replace('\r', "\\r");
             let mark = if escaped == *path { "" } else { "\\" };
             writeln!(file, "{mark}{}  {escaped}", digest.sha256)?;
         }

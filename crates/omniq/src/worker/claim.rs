@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::run::{Reports, fill_seats};
 use super::settle::Report;
+use crate::clock;
 use crate::context::Execution;
 use crate::due::DueTasks;
 use crate::trouble::Trouble;
@@ -64,7 +65,7 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
                 // A claim that is still parked would take them right back.
                 under_way = None;
                 idle = Some(Claimer::new(&pool));
-                let late = pool.buffer.take_claimed_before(Instant::now() - START_WITHIN);
+                let late = pool.buffer.take_late(START_WITHIN, clock::instant());
                 give_back(&pool, late, &reports).await;
             }
         }

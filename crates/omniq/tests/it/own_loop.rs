@@ -107,7 +107,7 @@ async fn a_result_that_does_not_fit_fails_the_claimed_task(open: Open) {
 }
 
 async fn dequeue_waits_for_work_and_for_an_eta(open: Open) {
-    let queue = queue(open);
+    let queue = queue(open.clone());
     let waiting = tokio::spawn({
         let queue = queue.clone();
         async move { queue.dequeue(&[], CEILING).await.unwrap().unwrap().id() }

@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use omniq::TaskStatus;
 use omniq::storage::*;
 use omniq::{Change, Error, ErrorKind, NewTask, Result, Storage, Task, TaskId, Timestamp, call};
+
+use tokio::sync::Semaphore;
+use tokio_stream::StreamExt as _;
 
 use crate::setup::*;
 
@@ -14,8 +18,12 @@ scenarios!(
     a_settlement_is_tried_until_it_is_written,
     a_commit_that_happened_all_the_same_counts_once,
     a_wait_outlives_reads_that_fail,
+    a_cancel_while_a_claim_is_under_way_reaches_the_handler,
     a_stop_does_not_wait_forever_for_a_broken_storage,
 );
+
+/// The permits of a gate that stands open.
+const OPEN: usize = 1000;
 
 /// Passes everything on, but fails the first so many calls of an operation.
 struct Failing {
@@ -25,6 +33,8 @@ struct Failing {
     /// These are written, but answered with an error.
     lost_answers: AtomicU32,
     reads: AtomicU32,
+    /// A claim that got something needs a permit to say so.
+    answers: Semaphore,
 }
 
 impl Failing {
@@ -35,6 +45,7 @@ impl Failing {
             settlements: AtomicU32::new(0),
             lost_answers: AtomicU32::new(0),
             reads: AtomicU32::new(0),
+            answers: Semaphore::new(OPEN),
         })
     }
 
@@ -55,7 +66,12 @@ impl Storage for Failing {
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
         Box::pin(async move {
             Self::fail(&self.claims)?;
-            self.inner.claim(request).await
+            let claimed = self.inner.claim(request).await?;
+            if !claimed.tasks.is_empty() {
+                let permit = self.answers.acquire().await.unwrap();
+                drop(permit);
+            }
+            Ok(claimed)
         })
     }
 
@@ -151,6 +167,27 @@ async fn a_wait_outlives_reads_that_fail(open: Open) {
     storage.reads.store(2, Ordering::SeqCst);
     let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     assert_eq!(handle.wait(CEILING).await.unwrap(), 3);
+}
+
+async fn a_cancel_while_a_claim_is_under_way_reaches_the_handler(open: Open) {
+    let storage = Failing::new(open);
+    storage.answers.forget_permits(OPEN);
+    let omniq = with(storage.clone(), quick()).await;
+    let worker = omniq.worker().handler("long", until_cancelled);
+    let pool = worker.start().await.unwrap();
+    let mut watch = storage.watch();
+    let handle = omniq.enqueue(call("long")).await.unwrap();
+    while handle.status().await.unwrap() != TaskStatus::Running {
+        tokio::task::yield_now().await;
+    }
+    assert!(handle.cancel().await.unwrap());
+    while !matches!(watch.next().await.unwrap(), Signal::Cancelled(_)) {}
+    storage.answers.add_permits(OPEN);
+    // The next renewal, which would find it as well, is ten seconds away.
+    let requeued = omniq.requeue_task(handle.id());
+    let requeued = tokio::time::timeout(Duration::from_secs(5), requeued).await;
+    assert!(requeued.expect("the handler was not told").unwrap());
+    drop(pool);
 }
 
 async fn a_stop_does_not_wait_forever_for_a_broken_storage(open: Open) {
