@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Timestamp;
+use crate::{Error, ErrorKind, Timestamp};
 
 /// The most that is kept of one error's text and of its traceback together, in bytes.
 const MAX_TEXT: usize = 8 * 1024;
@@ -138,6 +138,14 @@ impl fmt::Display for TaskError {
 }
 
 impl StdError for TaskError {}
+
+impl From<Error> for TaskError {
+    /// For `?` in a handler that uses the queue itself: retryable, unless the call can never succeed.
+    fn from(error: Error) -> Self {
+        let hopeless = matches!(error.kind(), ErrorKind::Settings | ErrorKind::Serialization);
+        Self::retryable(error).with_retryable(!hopeless)
+    }
+}
 
 #[cfg(test)]
 mod tests {

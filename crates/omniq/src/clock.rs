@@ -1,16 +1,17 @@
 //! The only place that reads a clock.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use omniq_core::Timestamp;
+use tokio::time::Instant;
 
 /// The wall clock: it may jump.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-/// A clock that only goes forward, for measuring.
+/// A clock that only goes forward, for measuring and for timers.
 pub(crate) fn instant() -> Instant {
     Instant::now()
 }

@@ -8,7 +8,7 @@ use omniq_core::{Error, ErrorKind, Result, TaskId, TaskResult, TaskStatus};
 use serde::de::DeserializeOwned;
 
 use crate::AsyncOmniQ;
-use crate::queue::not_found;
+use crate::error::not_found;
 
 /// A task that was enqueued; `T` is what it returns. It can be cloned, sent and kept; dropping it leaves
 /// the task alone.

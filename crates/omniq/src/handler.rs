@@ -5,11 +5,10 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use omniq_core::storage::BoxFuture;
-use omniq_core::{Args, Payload, TaskError};
+use omniq_core::{Args, Format, Payload, TaskError};
 use serde::Serialize;
 
 use crate::TaskContext;
-use crate::queue::encode_result;
 
 type Erased = dyn Fn(TaskContext) -> BoxFuture<'static, Result<Payload, TaskError>> + Send + Sync;
 
@@ -83,4 +82,24 @@ pub trait TaskDef {
 
     /// What runs it.
     fn handler() -> Handler;
+}
+
+/// Writes a handler's value; a value that can't be written is a fatal error of type `result`.
+pub(crate) fn encode_result(value: &impl Serialize) -> Result<Payload, TaskError> {
+    Payload::encode(Format::Json, value).map_err(|e| {
+        TaskError::new("result", format!("the result can't be written: {e}")).with_retryable(false)
+    })
+}
+
+/// Refuses a result that is larger than the limit.
+pub(crate) fn fits(result: &Payload, limit: usize) -> Result<(), TaskError> {
+    let size = result.bytes.len();
+    if size <= limit {
+        return Ok(());
+    }
+    let text = format!(
+        "the result takes {size} bytes, but the limit is {limit}: return a path or a key instead of the \
+         data, or raise OMNIQ_MAX_PAYLOAD"
+    );
+    Err(TaskError::new("result", text).with_retryable(false))
 }

@@ -45,6 +45,8 @@ mod clock;
 mod connect;
 mod context;
 mod due;
+mod enqueue;
+mod error;
 mod events;
 mod handle;
 mod handler;
@@ -61,9 +63,9 @@ mod worker;
 pub use omniq_core::storage;
 pub use omniq_core::storage::{Enqueued, QueueStats, Stats, TaskFilter};
 pub use omniq_core::{
-    Args, Backoff, CoreSettings, Durability, Error, ErrorKind, Format, NewTask, Order, OwnerId,
-    Payload, Result, Schedule, Storage, Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp,
-    call,
+    Args, Backoff, Change, CoreSettings, Durability, Error, ErrorKind, Format, NewTask, Order,
+    OwnerId, Payload, Result, Schedule, Storage, Task, TaskError, TaskId, TaskResult, TaskStatus,
+    Timestamp, call,
 };
 #[cfg(feature = "memory")]
 pub use omniq_memory::MemoryStorage;

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::settle;
-use omniq_core::storage::{ClaimFilter, Enqueued, PurgeRequest, Settled, TaskFilter, Watch};
+use omniq_core::storage::{ClaimFilter, PurgeRequest, Settled, TaskFilter, Watch};
 use omniq_core::{
-    Change, Due, Error, ErrorKind, Format, NewTask, Order, Outcome, OwnerId, Payload, Result,
-    Storage, Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp,
+    Change, Due, Error, ErrorKind, Format, Outcome, OwnerId, Payload, Result, Storage, Task,
+    TaskError, TaskId, TaskResult, TaskStatus, Timestamp,
 };
 use serde::Serialize;
-use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 
 use crate::claim::Claim;
 use crate::due::DueTasks;
+use crate::error::{conflict, no_answer, not_found};
 use crate::events::{EventKind, Events};
+use crate::handler::{encode_result, fits};
 use crate::{Settings, clock, owner};
 
 /// A task queue without workers, for programs that write their own loop. Clones are the same queue.
@@ -81,44 +82,6 @@ impl AsyncTaskQueue {
         DueTasks::new(storage, self.inner.owner, filter, lease, poll)
     }
 
-    /// Adds a task. While another unfinished task holds its unique key, that one's id is the answer.
-    pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskId> {
-        let ids = self.enqueue_many([order]).await?;
-        ids.first().copied().ok_or_else(no_answer)
-    }
-
-    /// Adds tasks: all, or none if there is an error.
-    pub async fn enqueue_many<T>(
-        &self,
-        orders: impl IntoIterator<Item = Order<T>>,
-    ) -> Result<Vec<TaskId>> {
-        let defaults = self.settings().as_ref();
-        let tasks: Result<Vec<_>> = orders
-            .into_iter()
-            .map(|order| order.into_new_task(defaults))
-            .collect();
-        self.enqueue_tasks(tasks?).await
-    }
-
-    async fn enqueue_tasks(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
-        if tasks.is_empty() {
-            return Ok(Vec::new());
-        }
-        let listened = self.events().anyone_listens();
-        let names: Vec<_> = tasks
-            .iter()
-            .filter(|_| listened)
-            .map(|task| (task.name.clone(), task.queue.clone()))
-            .collect();
-        let answers = self.storage().enqueue(tasks, clock::now()).await?;
-        for ((name, queue), answer) in names.iter().zip(&answers) {
-            if let Enqueued::New(id) = answer {
-                self.events().tell(*id, name, queue, EventKind::Enqueued);
-            }
-        }
-        Ok(answers.into_iter().map(Enqueued::id).collect())
-    }
-
     /// Claims the next due task of these queues (of every queue, if none is named), whatever its name;
     /// waits at most `wait` for one. `None` if there was none.
     ///
@@ -130,7 +93,7 @@ impl AsyncTaskQueue {
             filter = filter.queues(queues.iter().copied());
         }
         let mut due = self.due_tasks(Arc::new(filter));
-        let begin = Instant::now();
+        let begin = clock::instant();
         loop {
             let left = wait.saturating_sub(begin.elapsed());
             if let Some(task) = due.claim(1, left).await?.pop() {
@@ -310,52 +273,8 @@ pub(crate) fn must_let_go(task: &Task, answer: Settled) -> bool {
     )
 }
 
-/// Writes a handler's value; a value that can't be written is a fatal error of type `result`.
-pub(crate) fn encode_result(value: &impl Serialize) -> Result<Payload, TaskError> {
-    Payload::encode(Format::Json, value).map_err(|e| {
-        TaskError::new("result", format!("the result can't be written: {e}")).with_retryable(false)
-    })
-}
-
-/// Refuses a result that is larger than the limit.
-pub(crate) fn fits(result: &Payload, limit: usize) -> Result<(), TaskError> {
-    let size = result.bytes.len();
-    if size <= limit {
-        return Ok(());
-    }
-    let text = format!(
-        "the result takes {size} bytes, but the limit is {limit}: return a path or a key instead of the \
-         data, or raise OMNIQ_MAX_PAYLOAD"
-    );
-    Err(TaskError::new("result", text).with_retryable(false))
-}
-
-pub(crate) fn not_found(id: TaskId) -> Error {
-    let text = format!("there is no task {id}: it was never enqueued here, or it was purged");
-    Error::new(ErrorKind::NotFound, text)
-}
-
 fn still_held(error: &Error) -> bool {
     error.kind() == ErrorKind::InvalidState && error.is_retryable()
-}
-
-fn conflict(task: &Task, holder: TaskId) -> Error {
-    let held = match &task.unique_key {
-        Some(key) => format!("its unique key {key:?} is held by"),
-        None => "its series goes on with".to_owned(),
-    };
-    let text = format!(
-        "the task {} can't be requeued: {held} the task {holder}",
-        task.id
-    );
-    Error::new(ErrorKind::Conflict, text)
-}
-
-fn no_answer() -> Error {
-    Error::new(
-        ErrorKind::Storage,
-        "the storage gave fewer answers than it was asked for",
-    )
 }
 
 impl fmt::Debug for AsyncTaskQueue {

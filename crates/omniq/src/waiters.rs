@@ -11,7 +11,7 @@ use omniq_core::{Result, Storage, Task, TaskId, TaskResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
 
-use crate::queue::not_found;
+use crate::error::not_found;
 use crate::trouble::Trouble;
 
 /// How many tasks one look asks for.

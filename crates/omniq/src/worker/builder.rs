@@ -125,6 +125,7 @@ impl WorkerBuilder {
             pace: Pace::new(self.concurrency, self.prefetch),
             held: Held::default(),
             seat_or_room: Notify::new(),
+            look_again: Notify::new(),
             stopping: Token::default(),
             grace_over: Token::default(),
             settled: Token::default(),

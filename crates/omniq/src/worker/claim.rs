@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::run::{Reports, fill_seats};
 use super::settle::Report;
+use crate::clock;
 use crate::context::Execution;
 use crate::due::DueTasks;
 use crate::trouble::Trouble;
@@ -28,19 +29,26 @@ struct Claimer {
     trouble: Trouble,
 }
 
+impl Claimer {
+    fn new(pool: &Shared) -> Self {
+        Self {
+            due: pool.omniq().queue().due_tasks(Arc::clone(&pool.filter)),
+            trouble: Trouble::new("claiming tasks"),
+        }
+    }
+}
+
 /// Claims until the pool stops, then gives back what has not started.
 pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
     let mut under_way: Option<UnderWay> = None;
-    let mut idle = Some(Claimer {
-        due: pool.omniq().queue().due_tasks(Arc::clone(&pool.filter)),
-        trouble: Trouble::new("claiming tasks"),
-    });
+    let mut idle = Some(Claimer::new(&pool));
     loop {
         fill_seats(&pool, &reports);
-        if let Some(limit) = wish(&pool).filter(|_| idle.is_some()) {
-            under_way = idle
-                .take()
-                .map(|claimer| -> UnderWay { Box::pin(claim(claimer, limit)) });
+        if let Some(limit) = wish(&pool)
+            && let Some(claimer) = idle.take()
+        {
+            pool.held.claim_begins();
+            under_way = Some(Box::pin(claim(claimer, limit)));
         }
         let give_back_at = pool.buffer.oldest().map(|claimed| claimed + START_WITHIN);
         tokio::select! {
@@ -54,7 +62,10 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
             () = pool.seat_or_room.notified() => {}
             () = sleep_until(give_back_at) => {
                 pool.pace.stall();
-                let late = pool.buffer.take_claimed_before(Instant::now() - START_WITHIN);
+                // A claim that is still parked would take them right back.
+                under_way = None;
+                idle = Some(Claimer::new(&pool));
+                let late = pool.buffer.take_late(START_WITHIN, clock::instant());
                 give_back(&pool, late, &reports).await;
             }
         }
@@ -99,9 +110,6 @@ async fn sleep_until(time: Option<Instant>) {
 }
 
 fn take_in(pool: &Arc<Shared>, claimer: &Claimer, tasks: Vec<Task>) {
-    if tasks.is_empty() {
-        return;
-    }
     if let Some(span) = claimer.due.round_trip() {
         pool.pace.claim_took(span);
     }
@@ -109,7 +117,9 @@ fn take_in(pool: &Arc<Shared>, claimer: &Claimer, tasks: Vec<Task>) {
         .into_iter()
         .map(|task| Arc::new(Execution::new(task, Arc::clone(&pool.surroundings))))
         .collect();
-    pool.held.add(executions.iter());
+    if pool.held.add(executions.iter()) {
+        pool.look_again.notify_one();
+    }
     pool.buffer.add(executions, pool.pace.prefetch() / 2);
 }
 

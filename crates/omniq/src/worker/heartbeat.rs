@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use omniq_core::Result;
 use omniq_core::storage::{Hold, Lease, Signal, Watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 use tokio_stream::StreamExt as _;
 
 use super::Shared;
+use crate::clock;
 use crate::trouble::Trouble;
 
 /// Beats until the pool's last outcome is settled.
@@ -17,7 +18,7 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>) {
     let lease_for = pool.settings().lease();
     let mut trouble = Trouble::new("renewing leases");
     let mut watch = pool.omniq().storage().watch();
-    let mut next_beat = Instant::now() + lease_for / 3;
+    let mut next_beat = clock::instant() + lease_for / 3;
     loop {
         tokio::select! {
             () = pool.settled.fired() => return,
@@ -29,8 +30,9 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>) {
                     }
                     Err(error) => trouble.failed(&error).min(lease_for / 3),
                 };
-                next_beat = Instant::now() + wait;
+                next_beat = clock::instant() + wait;
             }
+            () = pool.look_again.notified() => look(&pool, &mut trouble).await,
             signal = watch.next() => hear(&pool, &mut watch, signal, &mut trouble).await,
         }
     }
@@ -64,10 +66,7 @@ fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
 
 async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble: &mut Trouble) {
     match signal {
-        Some(Signal::Cancelled(ids)) => {
-            let ids: HashSet<_> = ids.iter().copied().collect();
-            pool.held.stop(|lease| ids.contains(&lease.id));
-        }
+        Some(Signal::Cancelled(ids)) => pool.held.hear_cancelled(&ids),
         Some(Signal::Unknown) => look(pool, trouble).await,
         Some(_) => {}
         None => {
@@ -78,8 +77,9 @@ async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble:
     }
 }
 
+/// Asks of every lease whether it is still held.
 async fn look(pool: &Shared, trouble: &mut Trouble) {
-    let leases = pool.held.leases();
+    let leases = pool.held.leases_after_unknown();
     if leases.is_empty() {
         return;
     }

@@ -1,46 +1,89 @@
 //! The leases that a pool answers for, from the claim until they are settled.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use omniq_core::TaskId;
 use omniq_core::storage::Lease;
 
 use crate::context::Execution;
 
-/// Keyed by lease: a task may be claimed anew before its last settlement is taken off the list.
 #[derive(Default)]
-pub(super) struct Held(Mutex<HashMap<Lease, Arc<Execution>>>);
+pub(super) struct Held(Mutex<Book>);
+
+#[derive(Default)]
+struct Book {
+    /// By lease: a task may be claimed anew before its last settlement is taken off the list.
+    executions: HashMap<Lease, Arc<Execution>>,
+    /// What was heard while a claim was under way: it may be about a task that comes with the answer.
+    heard: Option<Heard>,
+}
+
+#[derive(Default)]
+struct Heard {
+    cancelled: HashSet<TaskId>,
+    unknown: bool,
+}
 
 impl Held {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Lease, Arc<Execution>>> {
+    fn lock(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add<'a>(&self, executions: impl Iterator<Item = &'a Arc<Execution>>) {
-        let by_lease = executions.map(|one| (one.task.lease(), Arc::clone(one)));
-        self.lock().extend(by_lease);
+    /// A claim begins: from now on, what is heard is kept for its answer.
+    pub(super) fn claim_begins(&self) {
+        self.lock().heard = Some(Heard::default());
+    }
+
+    /// A claim was answered with these; says whether one of them may have been cancelled meanwhile.
+    pub(super) fn add<'a>(&self, executions: impl Iterator<Item = &'a Arc<Execution>>) -> bool {
+        let mut book = self.lock();
+        let heard = book.heard.take().unwrap_or_default();
+        let mut doubtful = false;
+        for one in executions {
+            doubtful |= heard.unknown || heard.cancelled.contains(&one.task.id);
+            book.executions.insert(one.task.lease(), Arc::clone(one));
+        }
+        doubtful
     }
 
     pub(super) fn remove(&self, leases: impl Iterator<Item = Lease>) {
-        let mut held = self.lock();
+        let mut book = self.lock();
         leases.for_each(|lease| {
-            held.remove(&lease);
+            book.executions.remove(&lease);
         });
     }
 
+    /// All of them; the answer of a claim that is under way will be looked at once more.
+    pub(super) fn leases_after_unknown(&self) -> Vec<Lease> {
+        if let Some(heard) = &mut self.lock().heard {
+            heard.unknown = true;
+        }
+        self.leases()
+    }
+
     pub(super) fn leases(&self) -> Vec<Lease> {
-        self.lock().keys().copied().collect()
+        self.lock().executions.keys().copied().collect()
     }
 
     pub(super) fn has(&self, lease: Lease) -> bool {
-        self.lock().contains_key(&lease)
+        self.lock().executions.contains_key(&lease)
+    }
+
+    /// These tasks were cancelled: tells their handlers to stop.
+    pub(super) fn hear_cancelled(&self, ids: &[TaskId]) {
+        if let Some(heard) = &mut self.lock().heard {
+            heard.cancelled.extend(ids);
+        }
+        let ids: HashSet<_> = ids.iter().collect();
+        self.stop(|lease| ids.contains(&lease.id));
     }
 
     /// Tells the handlers of these leases to stop.
     pub(super) fn stop(&self, which: impl Fn(Lease) -> bool) {
-        for (lease, execution) in self.lock().iter() {
+        for (lease, execution) in &self.lock().executions {
             if which(*lease) {
-                tracing::debug!(task = %lease.id, lease = lease.number, "the handler is told to stop");
+                tracing::debug!(task = %lease.id, lease = lease.number, "told to stop");
                 execution.stop.fire();
             }
         }

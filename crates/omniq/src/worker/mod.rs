@@ -54,6 +54,8 @@ struct Shared {
     held: Held,
     /// Rung when a seat is free or the buffer runs low.
     seat_or_room: Notify,
+    /// Rung when a lease has to be looked at.
+    look_again: Notify,
     /// Nothing new is claimed or started any more.
     stopping: Token,
     /// Running handlers are dropped.

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 use omniq_core::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::Shared;
 use super::claim::claim_loop;
 use super::heartbeat::heartbeat_loop;
 use super::settle::{LAST_WORDS, ROOM, settle_loop};
 use super::sweep::sweep_loop;
+use crate::clock;
 use crate::pools::Entry;
 
 /// A running worker pool.
@@ -67,13 +68,13 @@ impl AsyncWorkerPool {
     /// could not be within 5 s more).
     pub async fn stop(mut self) -> Result<StopSummary> {
         let (finished, released) = self.counts();
-        let deadline = Instant::now() + self.shared.grace;
+        let deadline = clock::instant() + self.shared.grace;
         self.entry = None;
         self.shared.stopping.fire();
         if timeout_at(deadline, self.seats_are_empty()).await.is_err() {
             self.shared.grace_over.fire();
         }
-        let deadline = deadline.max(Instant::now() + LAST_WORDS);
+        let deadline = deadline.max(clock::instant() + LAST_WORDS);
         let settled = timeout_at(deadline, &mut self.settling).await;
         if settled.is_err() {
             self.settling.abort();

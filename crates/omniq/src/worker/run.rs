@@ -13,7 +13,7 @@ use super::settle::Report;
 use crate::context::{Execution, TaskContext};
 use crate::events::EventKind;
 use crate::panic::{Caught, catch};
-use crate::{clock, queue};
+use crate::{clock, handler};
 
 /// Where outcomes go.
 pub(super) type Reports = mpsc::Sender<Report>;
@@ -42,7 +42,7 @@ impl Buffer {
     }
 
     pub(super) fn add(&self, executions: VecDeque<Arc<Execution>>, low: usize) {
-        let now = Instant::now();
+        let now = clock::instant();
         let mut waiting = self.lock();
         waiting.low = low;
         waiting
@@ -63,11 +63,13 @@ impl Buffer {
         self.lock().line.front().map(|(claimed, _)| *claimed)
     }
 
-    pub(super) fn take_claimed_before(&self, time: Instant) -> Vec<Arc<Execution>> {
+    /// What was claimed at least so long before `now`.
+    pub(super) fn take_late(&self, within: Duration, now: Instant) -> Vec<Arc<Execution>> {
         let mut waiting = self.lock();
+        let is_late = |claimed: Instant| now.saturating_duration_since(claimed) >= within;
         let late = waiting
             .line
-            .partition_point(|(claimed, _)| *claimed <= time);
+            .partition_point(|(claimed, _)| is_late(*claimed));
         waiting.line.drain(..late).map(|(_, one)| one).collect()
     }
 
@@ -125,7 +127,7 @@ async fn attempt(pool: &Shared, execution: &Arc<Execution>) -> Outcome {
     if execution.stop.is_fired() {
         return Outcome::LeaseLost;
     }
-    let Some(handler) = pool.handlers.get(&task.name) else {
+    let Some(function) = pool.handlers.get(&task.name) else {
         tracing::warn!(task = %task.id, name = task.name, "claimed a task without a handler");
         return Outcome::Released;
     };
@@ -134,7 +136,7 @@ async fn attempt(pool: &Shared, execution: &Arc<Execution>) -> Outcome {
         .events()
         .tell_of(task, EventKind::Started);
     tracing::debug!(task = %task.id, name = task.name, attempt = task.attempts, "started");
-    let mut work = match catch(|| handler.call(TaskContext::new(Arc::clone(execution)))) {
+    let mut work = match catch(|| function.call(TaskContext::new(Arc::clone(execution)))) {
         Ok(future) => Caught::new(future),
         Err(panic) => return Outcome::Broke(panic),
     };
@@ -150,7 +152,7 @@ async fn attempt(pool: &Shared, execution: &Arc<Execution>) -> Outcome {
 
 fn to_outcome(pool: &Shared, execution: &Execution, ended: Result<Payload, TaskError>) -> Outcome {
     let limit = pool.settings().max_payload();
-    let fitting = ended.and_then(|result| queue::fits(&result, limit).map(|()| result));
+    let fitting = ended.and_then(|result| handler::fits(&result, limit).map(|()| result));
     match fitting {
         Ok(result) => Outcome::Done {
             result,

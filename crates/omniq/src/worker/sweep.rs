@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use omniq_core::storage::{Orphan, PurgeRequest, Settled};
 use omniq_core::{Result, TaskStatus, settle};
-use tokio::time::Instant;
 
 use super::Shared;
 use crate::clock;
@@ -22,7 +21,7 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     let pause = (pool.settings().lease() / 4).min(LONGEST_PAUSE);
     let mut taking_over = Trouble::new("looking for lost tasks");
     let mut purging = Trouble::new("purging old tasks");
-    let mut next_purge = Instant::now();
+    let mut next_purge = clock::instant();
     loop {
         let mut wait = match take_over_all(&pool).await {
             Ok(()) => {
@@ -31,8 +30,8 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
             }
             Err(error) => taking_over.failed(&error),
         };
-        if Instant::now() >= next_purge {
-            next_purge = Instant::now() + PURGE_EVERY;
+        if clock::instant() >= next_purge {
+            next_purge = clock::instant() + PURGE_EVERY;
             match purge(&pool).await {
                 Ok(()) => purging.over(),
                 Err(error) => wait = wait.max(purging.failed(&error)),

@@ -1,5 +1,7 @@
 //! Enqueue, work, result.
 
+use std::future::ready;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -49,6 +51,15 @@ async fn a_result_comes_back_typed(open: Open) {
     );
 }
 
+#[test]
+fn what_users_keep_can_be_cloned_and_shared() {
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<omniq::AsyncOmniQ>();
+    shared::<omniq::AsyncTaskQueue>();
+    shared::<omniq::TaskHandle<std::rc::Rc<u8>>>();
+    shared::<TaskContext>();
+}
+
 struct Add;
 
 impl TaskDef for Add {
@@ -78,12 +89,13 @@ async fn a_definition_by_hand_runs(open: Open) {
 }
 
 async fn many_tasks_each_run_once(open: Open) {
-    static RUNS: AtomicU32 = AtomicU32::new(0);
     const TASKS: u32 = 3000;
     let omniq = omniq(open).await;
-    let count = |_: TaskContext, _: Args| async {
-        RUNS.fetch_add(1, Ordering::Relaxed);
-        Ok::<_, TaskError>(())
+    let runs = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&runs);
+    let count = move |_: TaskContext, _: Args| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        ready(Ok::<_, TaskError>(()))
     };
     let pool = omniq
         .worker()
@@ -98,7 +110,7 @@ async fn many_tasks_each_run_once(open: Open) {
     for handle in &handles {
         handle.wait(CEILING).await.unwrap();
     }
-    assert_eq!(RUNS.load(Ordering::Relaxed), TASKS);
+    assert_eq!(runs.load(Ordering::Relaxed), TASKS);
     let summary = pool.stop().await.unwrap();
     assert_eq!((summary.total_finished, summary.left), (TASKS.into(), 0));
     let stats = omniq.stats().await.unwrap();
@@ -175,8 +187,7 @@ async fn a_unique_key_answers_with_its_holder(open: Open) {
 async fn follow_ups_land_with_the_success(open: Open) {
     let omniq = omniq(open).await;
     let parent = |ctx: TaskContext, args: Args| async move {
-        ctx.then(call("child").arg(7).unique_key("child"))
-            .map_err(TaskError::fatal)?;
+        ctx.then(call("child").arg(7).unique_key("child"))?;
         match args.args.is_empty() {
             true => Ok(()),
             false => Err(TaskError::fatal("no success, no child")),
@@ -212,10 +223,7 @@ async fn states_and_context_are_handed_in(open: Open) {
         ctx.progress(4.0, "nearly");
         ctx.progress(f64::NAN, "left out");
         let word = ctx.state::<String>()?.to_string();
-        let child = ctx
-            .enqueue(call("echo").arg(1))
-            .await
-            .map_err(TaskError::retryable)?;
+        let child = ctx.enqueue(call("echo").arg(1)).await?;
         let missing = ctx.state::<u8>().unwrap_err();
         assert!(missing.message.contains("u8") && !ctx.is_cancelled());
         let known = (ctx.id(), ctx.attempt(), ctx.lease(), ctx.name().to_owned());

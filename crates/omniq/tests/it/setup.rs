@@ -2,29 +2,54 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use omniq::{
-    Args, AsyncOmniQ, Backoff, Event, EventKind, EventStream, MemoryStorage, Settings,
-    SettingsBuilder, Storage, TaskContext, TaskError,
+    Args, AsyncOmniQ, Backoff, Event, EventKind, EventStream, Settings, SettingsBuilder, Storage,
+    TaskContext, TaskError,
 };
 
 /// No scenario takes longer; waits end by events, not by this.
 pub(crate) const CEILING: Duration = Duration::from_secs(20);
 
-pub(crate) type Open = fn() -> Arc<dyn Storage>;
+/// Opens a fresh storage at each call.
+pub(crate) type Open = Arc<dyn Fn() -> Arc<dyn Storage> + Send + Sync>;
 
-pub(crate) fn memory() -> Arc<dyn Storage> {
-    Arc::new(MemoryStorage::new())
+#[cfg(feature = "memory")]
+pub(crate) fn memory() -> Open {
+    Arc::new(|| Arc::new(omniq::MemoryStorage::new()))
+}
+
+#[cfg(feature = "sqlite")]
+pub(crate) fn sqlite(folder: &std::path::Path) -> Open {
+    let (folder, files) = (folder.to_owned(), AtomicU32::new(0));
+    Arc::new(move || {
+        let number = files.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{number}.db"));
+        let settings = quick().build().unwrap();
+        Arc::new(omniq::SqliteStorage::open(path, &settings).unwrap())
+    })
 }
 
 /// Each scenario, an async function of [`Open`], becomes a test on each storage.
 macro_rules! scenarios {
     ($($name:ident),+ $(,)?) => {
+        #[cfg(feature = "memory")]
         mod memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                $crate::setup::within(super::$name($crate::setup::memory)).await;
+                $crate::setup::within(super::$name($crate::setup::memory())).await;
+            })+
+        }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                let open = $crate::setup::sqlite(folder.path());
+                $crate::setup::within(super::$name(open)).await;
             })+
         }
     };

@@ -1,0 +1,200 @@
+//! Waiting, cancelling, requeueing, looking.
+
+use std::time::Duration;
+
+use omniq::{ErrorKind, EventKind, TaskFilter, TaskId, TaskStatus, call};
+use tokio::task::JoinSet;
+
+use crate::setup::*;
+
+scenarios!(
+    a_wait_that_is_too_short_leaves_the_task_alone,
+    unknown_ids_are_not_found,
+    thousands_wait_over_one_subscription,
+    dropped_waits_leave_nothing_behind,
+    a_pending_task_is_cancelled_at_once,
+    a_running_task_is_told_to_stop,
+    a_handler_that_does_not_stop_is_dropped,
+    requeue_waits_until_the_handler_has_stopped,
+    pages_follow_each_other,
+    an_enqueue_is_all_or_none,
+);
+
+fn nobody() -> TaskId {
+    TaskId::from_i64(i64::MAX - 1).unwrap()
+}
+
+async fn a_wait_that_is_too_short_leaves_the_task_alone(open: Open) {
+    let omniq = omniq(open).await;
+    let handle = omniq.enqueue(call("echo")).await.unwrap();
+    for limit in [Duration::ZERO, Duration::from_millis(10)] {
+        let error = handle.wait(limit).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+        let text = error.to_string();
+        for part in [&handle.id().to_string(), &format!("{limit:?}"), "PENDING"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+    assert_eq!(handle.status().await.unwrap(), TaskStatus::Pending);
+    let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    handle.wait(Duration::MAX).await.unwrap();
+    handle.wait(Duration::ZERO).await.unwrap();
+}
+
+async fn unknown_ids_are_not_found(open: Open) {
+    let omniq = omniq(open).await;
+    let handle = omniq.handle::<u8>(nobody());
+    assert!(handle.wait(CEILING).await.unwrap_err().is_not_found());
+    assert!(handle.status().await.unwrap_err().is_not_found());
+    assert!(handle.cancel().await.unwrap_err().is_not_found());
+    assert!(
+        omniq
+            .requeue_task(nobody())
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
+    let moved = omniq.reschedule_task(nobody(), std::time::SystemTime::now());
+    assert!(moved.await.unwrap_err().is_not_found());
+    assert!(omniq.get_task(nobody()).await.unwrap().is_none());
+    assert!(omniq.get_result(nobody()).await.unwrap().is_none());
+}
+
+async fn thousands_wait_over_one_subscription(open: Open) {
+    const WAITERS: usize = 2000;
+    let omniq = omniq(open).await;
+    let orders = (0..WAITERS).map(|n| call("echo").arg(n));
+    let handles = omniq.enqueue_many(orders).await.unwrap();
+    let mut waits = JoinSet::new();
+    for (n, handle) in handles.into_iter().enumerate() {
+        waits.spawn(async move { handle.wait(CEILING).await.unwrap() == n });
+    }
+    let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    assert!(waits.join_all().await.into_iter().all(|right| right));
+}
+
+async fn dropped_waits_leave_nothing_behind(open: Open) {
+    let omniq = omniq(open).await;
+    let handle = omniq.enqueue(call("echo").arg(5)).await.unwrap();
+    for _ in 0..100 {
+        tokio::select! {
+            biased;
+            _ = handle.wait(CEILING) => panic!("nobody runs it"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    assert_eq!(handle.wait(CEILING).await.unwrap(), 5);
+}
+
+async fn a_pending_task_is_cancelled_at_once(open: Open) {
+    let omniq = omniq(open).await;
+    let handle = omniq.enqueue(call("echo")).await.unwrap();
+    let waiting = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.wait(CEILING).await }
+    });
+    assert!(handle.cancel().await.unwrap());
+    assert_eq!(
+        waiting.await.unwrap().unwrap_err().kind(),
+        ErrorKind::TaskCancelled
+    );
+    assert!(!handle.cancel().await.unwrap(), "it is finished");
+    let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    assert!(omniq.requeue_task(handle.id()).await.unwrap());
+    handle.wait(CEILING).await.unwrap();
+}
+
+async fn a_running_task_is_told_to_stop(open: Open) {
+    let omniq = omniq(open).await;
+    let mut events = omniq.events();
+    let worker = omniq.worker().handler("long", until_cancelled);
+    let pool = worker.start().await.unwrap();
+    let handle = omniq.enqueue(call("long")).await.unwrap();
+    started(&mut events).await;
+    assert!(handle.cancel().await.unwrap());
+    event(&mut events, |kind| *kind == EventKind::Cancelled).await;
+    assert_eq!(handle.status().await.unwrap(), TaskStatus::Cancelled);
+    let summary = pool.stop().await.unwrap();
+    assert_eq!(
+        (summary.total_finished, summary.left),
+        (1, 0),
+        "its end is awaited, its result refused"
+    );
+    let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
+    assert_eq!(
+        (task.status, task.owner, task.result),
+        (TaskStatus::Cancelled, None, None)
+    );
+}
+
+async fn a_handler_that_does_not_stop_is_dropped(open: Open) {
+    let omniq = omniq(open).await;
+    let mut events = omniq.events();
+    let worker = omniq.worker().grace(Duration::from_millis(50));
+    let _pool = worker.handler("deaf", forever).start().await.unwrap();
+    let handle = omniq.enqueue(call("deaf")).await.unwrap();
+    started(&mut events).await;
+    assert!(handle.cancel().await.unwrap());
+    assert!(
+        omniq.requeue_task(handle.id()).await.unwrap(),
+        "it was let go of"
+    );
+    let again = started(&mut events).await;
+    assert_eq!(again.id, handle.id());
+}
+
+async fn requeue_waits_until_the_handler_has_stopped(open: Open) {
+    let omniq = omniq(open).await;
+    let mut events = omniq.events();
+    let worker = omniq.worker().handler("long", until_cancelled);
+    let pool = worker.start().await.unwrap();
+    let handle = omniq.enqueue(call("long")).await.unwrap();
+    started(&mut events).await;
+    assert!(handle.cancel().await.unwrap());
+    assert!(omniq.requeue_task(handle.id()).await.unwrap());
+    started(&mut events).await;
+    let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
+    assert_eq!(
+        (task.attempts, task.lease),
+        (1, 2),
+        "from the beginning, but the lease rises"
+    );
+    handle.cancel().await.unwrap();
+    pool.stop().await.unwrap();
+}
+
+async fn pages_follow_each_other(open: Open) {
+    let omniq = omniq(open).await;
+    let handles = omniq
+        .enqueue_many((0..5).map(|_| call("echo").queue("q")))
+        .await
+        .unwrap();
+    omniq.enqueue(call("echo").queue("other")).await.unwrap();
+    let mut seen = Vec::new();
+    let page = TaskFilter::new().queue("q").limit(2);
+    let mut filter = page.clone();
+    loop {
+        let tasks = omniq.list_tasks(filter).await.unwrap();
+        let Some(last) = tasks.last() else { break };
+        filter = page.clone().after(last.id);
+        seen.extend(tasks.iter().map(|task| task.id));
+    }
+    assert_eq!(seen, handles.iter().map(|h| h.id()).collect::<Vec<_>>());
+}
+
+async fn an_enqueue_is_all_or_none(open: Open) {
+    let omniq = omniq(open).await;
+    let orders = [call("a"), call("b").arg(f64::NAN), call("c")];
+    let error = omniq.enqueue_many(orders).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Serialization);
+    assert!(
+        omniq
+            .list_tasks(TaskFilter::new())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let none: [omniq::Order<()>; 0] = [];
+    assert!(omniq.enqueue_many(none).await.unwrap().is_empty());
+}

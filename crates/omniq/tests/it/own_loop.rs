@@ -1,0 +1,172 @@
+//! The engine without workers.
+
+use std::time::Duration;
+
+use omniq::{AsyncTaskQueue, EventKind, TaskError, TaskStatus, call};
+
+use crate::setup::*;
+
+scenarios!(
+    a_claim_is_completed_failed_or_released,
+    a_dropped_claim_is_released,
+    a_claim_renews_itself,
+    a_late_completion_is_refused_and_let_go,
+    a_result_that_does_not_fit_fails_the_claimed_task,
+    dequeue_waits_for_work_and_for_an_eta,
+    a_dropped_dequeue_strands_nothing,
+    only_named_queues_are_taken,
+);
+
+fn queue(open: Open) -> AsyncTaskQueue {
+    AsyncTaskQueue::new(open(), &quick().build().unwrap()).unwrap()
+}
+
+async fn a_claim_is_completed_failed_or_released(open: Open) {
+    let queue = queue(open);
+    let id = queue
+        .enqueue(call("f").arg(1).max_attempts(2))
+        .await
+        .unwrap();
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    assert_eq!(
+        (claim.id(), claim.lease(), claim.name.as_str()),
+        (id, 1, "f")
+    );
+    assert!(queue.release_task(claim).await.unwrap());
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    assert_eq!((claim.attempts, claim.lease()), (1, 2), "refunded");
+    assert!(
+        queue
+            .fail_task(claim, TaskError::retryable("again"))
+            .await
+            .unwrap()
+    );
+    assert!(queue.get_result(id).await.unwrap().is_none());
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    assert!(queue.complete_task(claim, "done").await.unwrap());
+    let result = queue.get_result(id).await.unwrap().unwrap();
+    assert_eq!(result.decode::<String>().unwrap(), "done");
+    assert!(queue.dequeue(&[], Duration::ZERO).await.unwrap().is_none());
+}
+
+async fn a_dropped_claim_is_released(open: Open) {
+    let queue = queue(open);
+    queue.enqueue(call("f")).await.unwrap();
+    drop(queue.dequeue(&[], CEILING).await.unwrap().unwrap());
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    assert_eq!((claim.attempts, claim.lease()), (1, 2));
+    queue.release_task(claim).await.unwrap();
+}
+
+async fn a_claim_renews_itself(open: Open) {
+    let (storage, settings) = (open(), quick().lease(Duration::from_millis(150)));
+    let omniq = with(storage.clone(), settings).await;
+    let queue = AsyncTaskQueue::new(storage, omniq.settings()).unwrap();
+    let mut events = omniq.events();
+    // The pool sweeps; a second task tells that four leases' time has passed.
+    let worker = omniq.worker().handler("tick", echo);
+    let _pool = worker.start().await.unwrap();
+    queue.enqueue(call("f")).await.unwrap();
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    let tick = call("tick").delay(Duration::from_millis(600));
+    omniq.enqueue(tick).await.unwrap();
+    let succeeded = event(&mut events, |kind| *kind == EventKind::Succeeded).await;
+    assert_eq!(succeeded.name, "tick");
+    assert!(queue.complete_task(claim, ()).await.unwrap(), "still ours");
+}
+
+async fn a_late_completion_is_refused_and_let_go(open: Open) {
+    let queue = queue(open);
+    let id = queue.enqueue(call("f").unique_key("k")).await.unwrap();
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    assert!(queue.cancel_task(id).await.unwrap());
+    assert!(!queue.complete_task(claim, 1).await.unwrap());
+    let task = queue.get_task(id).await.unwrap().unwrap();
+    assert_eq!((task.status, task.owner), (TaskStatus::Cancelled, None));
+    assert!(queue.requeue_task(id).await.unwrap());
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    queue.cancel_task(id).await.unwrap();
+    drop(claim);
+    assert!(
+        queue.requeue_task(id).await.unwrap(),
+        "the drop lets go as well"
+    );
+}
+
+async fn a_result_that_does_not_fit_fails_the_claimed_task(open: Open) {
+    let settings = quick().max_payload(50).build().unwrap();
+    let queue = AsyncTaskQueue::new(open(), &settings).unwrap();
+    let id = queue.enqueue(call("f")).await.unwrap();
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    assert!(queue.complete_task(claim, "x".repeat(60)).await.unwrap());
+    let error = queue.get_result(id).await.unwrap().unwrap().error.unwrap();
+    assert_eq!(
+        (error.error_type.as_str(), error.is_retryable),
+        ("result", false)
+    );
+}
+
+async fn dequeue_waits_for_work_and_for_an_eta(open: Open) {
+    let queue = queue(open.clone());
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.dequeue(&[], CEILING).await.unwrap().unwrap().id() }
+    });
+    tokio::task::yield_now().await;
+    let id = queue.enqueue(call("f")).await.unwrap();
+    assert_eq!(waiting.await.unwrap(), id);
+    let queue = self::queue(open);
+    let id = queue
+        .enqueue(call("f").delay(Duration::from_millis(40)))
+        .await
+        .unwrap();
+    assert!(queue.dequeue(&[], Duration::ZERO).await.unwrap().is_none());
+    assert!(
+        queue
+            .dequeue(&[], Duration::from_millis(1))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
+    assert_eq!(claim.id(), id);
+    assert!(claim.started_at.unwrap() >= claim.eta);
+}
+
+async fn a_dropped_dequeue_strands_nothing(open: Open) {
+    let queue = queue(open);
+    for _ in 0..200 {
+        let enqueue = queue.enqueue(call("f"));
+        tokio::select! {
+            claim = queue.dequeue(&[], CEILING) => drop(claim.unwrap()),
+            id = enqueue => drop(id.unwrap()),
+        }
+    }
+    let (mut seen, expected) = (0, queue.list_tasks(omniq::TaskFilter::new().limit(1000)));
+    let expected = expected.await.unwrap().len();
+    while seen < expected {
+        let claim = queue
+            .dequeue(&[], CEILING)
+            .await
+            .unwrap()
+            .expect("stranded");
+        assert!(queue.complete_task(claim, ()).await.unwrap());
+        seen += 1;
+    }
+    assert!(queue.dequeue(&[], Duration::ZERO).await.unwrap().is_none());
+}
+
+async fn only_named_queues_are_taken(open: Open) {
+    let queue = queue(open);
+    queue.enqueue(call("f").queue("a")).await.unwrap();
+    let second = queue.enqueue(call("f").queue("b")).await.unwrap();
+    let claim = queue.dequeue(&["b", "c"], CEILING).await.unwrap().unwrap();
+    assert_eq!(claim.id(), second);
+    assert!(
+        queue
+            .dequeue(&["b", "c"], Duration::ZERO)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}

@@ -1,0 +1,204 @@
+//! A storage that fails for a while: the pool recovers, and nothing is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use omniq::TaskStatus;
+use omniq::storage::*;
+use omniq::{Change, Error, ErrorKind, NewTask, Result, Storage, Task, TaskId, Timestamp, call};
+
+use tokio::sync::Semaphore;
+use tokio_stream::StreamExt as _;
+
+use crate::setup::*;
+
+scenarios!(
+    a_pool_outlives_claims_that_fail,
+    a_settlement_is_tried_until_it_is_written,
+    a_commit_that_happened_all_the_same_counts_once,
+    a_wait_outlives_reads_that_fail,
+    a_cancel_while_a_claim_is_under_way_reaches_the_handler,
+    a_stop_does_not_wait_forever_for_a_broken_storage,
+);
+
+/// The permits of a gate that stands open.
+const OPEN: usize = 1000;
+
+/// Passes everything on, but fails the first so many calls of an operation.
+struct Failing {
+    inner: Arc<dyn Storage>,
+    claims: AtomicU32,
+    settlements: AtomicU32,
+    /// These are written, but answered with an error.
+    lost_answers: AtomicU32,
+    reads: AtomicU32,
+    /// A claim that got something needs a permit to say so.
+    answers: Semaphore,
+}
+
+impl Failing {
+    fn new(open: Open) -> Arc<Self> {
+        Arc::new(Self {
+            inner: open(),
+            claims: AtomicU32::new(0),
+            settlements: AtomicU32::new(0),
+            lost_answers: AtomicU32::new(0),
+            reads: AtomicU32::new(0),
+            answers: Semaphore::new(OPEN),
+        })
+    }
+
+    fn fail(left: &AtomicU32) -> Result<()> {
+        let one_less = |left: u32| left.checked_sub(1);
+        match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
+            Ok(_) => Err(Error::new(ErrorKind::Storage, "the disk is full").unknown()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Storage for Failing {
+    fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
+        self.inner.enqueue(tasks, now)
+    }
+
+    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
+        Box::pin(async move {
+            Self::fail(&self.claims)?;
+            let claimed = self.inner.claim(request).await?;
+            if !claimed.tasks.is_empty() {
+                let permit = self.answers.acquire().await.unwrap();
+                drop(permit);
+            }
+            Ok(claimed)
+        })
+    }
+
+    fn renew(&self, leases: Vec<Lease>, lease_for: Duration) -> BoxFuture<'_, Result<Vec<Hold>>> {
+        self.inner.renew(leases, lease_for)
+    }
+
+    fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
+        self.inner.held(leases)
+    }
+
+    fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
+        Box::pin(async move {
+            Self::fail(&self.settlements)?;
+            let answers = self.inner.settle(changes, now).await?;
+            Self::fail(&self.lost_answers)?;
+            Ok(answers)
+        })
+    }
+
+    fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
+        self.inner.orphans(steady, limit)
+    }
+
+    fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
+        Box::pin(async move {
+            Self::fail(&self.reads)?;
+            self.inner.get(ids).await
+        })
+    }
+
+    fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {
+        self.inner.list_tasks(filter)
+    }
+
+    fn stats(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<LaneStats>>> {
+        self.inner.stats(now)
+    }
+
+    fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>> {
+        self.inner.purge(request)
+    }
+
+    fn watch(&self) -> Watch {
+        self.inner.watch()
+    }
+}
+
+async fn a_pool_outlives_claims_that_fail(open: Open) {
+    let storage = Failing::new(open);
+    storage.claims.store(3, Ordering::SeqCst);
+    let omniq = with(storage.clone(), quick()).await;
+    let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    let handle = omniq.enqueue(call("echo").arg(1)).await.unwrap();
+    assert_eq!(handle.wait(CEILING).await.unwrap(), 1);
+    assert_eq!(storage.claims.load(Ordering::SeqCst), 0);
+}
+
+async fn a_settlement_is_tried_until_it_is_written(open: Open) {
+    let storage = Failing::new(open);
+    storage.settlements.store(3, Ordering::SeqCst);
+    let omniq = with(storage, quick()).await;
+    let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    let handle = omniq.enqueue(call("echo").arg(2)).await.unwrap();
+    assert_eq!(handle.wait(CEILING).await.unwrap(), 2);
+    let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
+    assert_eq!((task.attempts, task.lease), (1, 1), "executed once");
+    assert_eq!(pool.stop().await.unwrap().left, 0);
+}
+
+async fn a_commit_that_happened_all_the_same_counts_once(open: Open) {
+    let storage = Failing::new(open);
+    storage.lost_answers.store(2, Ordering::SeqCst);
+    let omniq = with(storage, quick()).await;
+    let mut events = omniq.events();
+    let order = call("echo").interval(Duration::from_secs(3600));
+    omniq.enqueue(order).await.unwrap();
+    let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    event(&mut events, |kind| *kind == omniq::EventKind::Succeeded).await;
+    assert_eq!(pool.stop().await.unwrap().left, 0);
+    let stats = omniq.stats().await.unwrap().queues["default"];
+    assert_eq!(
+        (stats.success, stats.scheduled),
+        (1, 1),
+        "one run, one next run"
+    );
+}
+
+async fn a_wait_outlives_reads_that_fail(open: Open) {
+    let storage = Failing::new(open);
+    let omniq = with(storage.clone(), quick()).await;
+    let handle = omniq.enqueue(call("echo").arg(3)).await.unwrap();
+    storage.reads.store(2, Ordering::SeqCst);
+    let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    assert_eq!(handle.wait(CEILING).await.unwrap(), 3);
+}
+
+async fn a_cancel_while_a_claim_is_under_way_reaches_the_handler(open: Open) {
+    let storage = Failing::new(open);
+    storage.answers.forget_permits(OPEN);
+    let omniq = with(storage.clone(), quick()).await;
+    let worker = omniq.worker().handler("long", until_cancelled);
+    let pool = worker.start().await.unwrap();
+    let mut watch = storage.watch();
+    let handle = omniq.enqueue(call("long")).await.unwrap();
+    while handle.status().await.unwrap() != TaskStatus::Running {
+        tokio::task::yield_now().await;
+    }
+    assert!(handle.cancel().await.unwrap());
+    while !matches!(watch.next().await.unwrap(), Signal::Cancelled(_)) {}
+    storage.answers.add_permits(OPEN);
+    // The next renewal, which would find it as well, is ten seconds away.
+    let requeued = omniq.requeue_task(handle.id());
+    let requeued = tokio::time::timeout(Duration::from_secs(5), requeued).await;
+    assert!(requeued.expect("the handler was not told").unwrap());
+    drop(pool);
+}
+
+async fn a_stop_does_not_wait_forever_for_a_broken_storage(open: Open) {
+    let storage = Failing::new(open);
+    let omniq = with(storage.clone(), quick()).await;
+    let mut events = omniq.events();
+    let worker = omniq.worker().grace(Duration::from_millis(10));
+    let pool = worker.handler("forever", forever).start().await.unwrap();
+    omniq.enqueue(call("forever")).await.unwrap();
+    started(&mut events).await;
+    storage.settlements.store(u32::MAX, Ordering::SeqCst);
+    let summary = pool.stop().await.unwrap();
+    assert_eq!((summary.released, summary.left), (0, 1));
+}
