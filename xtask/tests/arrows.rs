@@ -1,4 +1,5 @@
 //! Which crate may use which. A rule that nobody checks is a wish.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,7 +16,14 @@ const ARROWS: [(&str, &[&str]); 6] = [
 ];
 
 /// All that the rules need: they write and read values, and name a stream; times of other crates on request.
-const CORE_USES: [&str; 6] = ["base64", "chrono", "futures-core", "jiff", "serde", "serde_json"];
+const CORE_USES: [&str; 6] = [
+    "base64",
+    "chrono",
+    "futures-core",
+    "jiff",
+    "serde",
+    "serde_json",
+];
 
 fn metadata() -> Metadata {
     let manifest = xtask::root().join("Cargo.toml");

@@ -103,6 +103,7 @@ impl TaskError {
     /// As it is kept: stamped, numbered and cut to 8 KiB.
     pub(crate) fn settled(mut self, now: Timestamp, retry_count: u32) -> Self {
         self.timestamp = now;
+        self.retry_after = None;
         self.retry_count = retry_count;
         cut(&mut self.error_type, MAX_TEXT / 8);
         cut(&mut self.message, MAX_TEXT / 2);

@@ -126,7 +126,10 @@ mod tests {
     fn jiff_times_mean_the_same_microsecond() {
         let time: jiff::Timestamp = "2026-11-22T05:00:00.123456Z".parse().unwrap();
         assert_eq!(Timestamp::from(time), Timestamp(1_795_323_600_123_456));
-        assert_eq!(Timestamp::from(time.to_zoned(jiff::tz::TimeZone::UTC)), time.into());
+        assert_eq!(
+            Timestamp::from(time.to_zoned(jiff::tz::TimeZone::UTC)),
+            time.into()
+        );
     }
 
     #[cfg(feature = "chrono")]

@@ -1,4 +1,5 @@
 //! The rules of settling, requeueing and taking over, without any storage.
+#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,0 +1,89 @@
+//! What the writes answer.
+
+use std::fmt;
+
+use crate::{Task, TaskId, TaskStatus};
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Enqueued {
+    /// It is a new task.
+    New(TaskId),
+    /// This unfinished task holds its unique key.
+    Existing(TaskId),
+}
+
+impl Enqueued {
+    /// The task, whichever way it came to be.
+    pub const fn id(self) -> TaskId {
+        match self {
+            Self::New(id) | Self::Existing(id) => id,
+        }
+    }
+}
+
+/// Whether a lease is still held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hold {
+    /// Yes, and the task is to run on.
+    Held,
+    /// Yes, but the task was cancelled: stop, and let go.
+    Cancelled,
+    /// No: it was settled, taken over or purged.
+    Lost,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Settled {
+    /// It happened.
+    Done,
+    /// The task is at another status or lease, or is still held by the owner that ran it.
+    Moved {
+        /// The status it has.
+        status: TaskStatus,
+        /// The lease it has.
+        lease: u64,
+    },
+    /// Another task holds the unique key, or is the live member of the series.
+    Conflict {
+        /// That task.
+        holder: TaskId,
+    },
+    /// There is no such task.
+    Gone,
+}
+
+/// A task that nobody looks after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Orphan {
+    /// The task, still `Running` or, where it was cancelled, still owned.
+    pub task: Task,
+    /// How it is known.
+    pub reason: OrphanReason,
+    /// Whether its handler had been started, or may have been.
+    pub started: bool,
+}
+
+/// How a storage knows that nobody looks after a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OrphanReason {
+    /// The lease was not renewed for its full length.
+    LeaseOver,
+    /// The owner's process is gone.
+    OwnerGone,
+}
+
+impl fmt::Display for OrphanReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LeaseOver => "the lease was over",
+            Self::OwnerGone => "the owner's process was gone",
+        })
+    }
+}
