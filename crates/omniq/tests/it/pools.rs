@@ -165,7 +165,7 @@ async fn what_cannot_start_soon_goes_back(open: Open) {
     let queue = AsyncTaskQueue::new(storage, omniq.settings()).unwrap();
     for _ in 0..2 {
         let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
-        assert_eq!((claim.attempts, claim.lease()), (1, 2));
+        assert_eq!(claim.attempts, 1, "refunded");
         assert!(queue.complete_task(claim, ()).await.unwrap());
     }
     let busy = handles
