@@ -14,8 +14,8 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("xtask", &[]),
 ];
 
-/// All that the rules need: they write and read values, and name a stream.
-const CORE_USES: [&str; 4] = ["base64", "futures-core", "serde", "serde_json"];
+/// All that the rules need: they write and read values, and name a stream; times of other crates on request.
+const CORE_USES: [&str; 6] = ["base64", "chrono", "futures-core", "jiff", "serde", "serde_json"];
 
 fn metadata() -> Metadata {
     let manifest = xtask::root().join("Cargo.toml");

@@ -79,7 +79,10 @@ struct Line<'a> {
 impl Options {
     /// A fresh folder for the database.
     pub fn folder(&self) -> tempfile::TempDir {
-        tempfile::Builder::new().prefix("bench-").tempdir_in(&self.dir).expect("a writable --dir")
+        tempfile::Builder::new()
+            .prefix("bench-")
+            .tempdir_in(&self.dir)
+            .expect("a writable --dir")
     }
 
     /// The arguments of task `i`: `{"n": i}`, and the extra bytes.
@@ -105,7 +108,11 @@ impl Options {
             p99_us: quantile(0.99),
         };
         if !self.json {
-            println!("{contender}: {} tasks in {:.3} s", self.n, outcome.took.as_secs_f64());
+            println!(
+                "{contender}: {} tasks in {:.3} s",
+                self.n,
+                outcome.took.as_secs_f64()
+            );
         }
         println!("{}", serde_json::to_string(&line).expect("plain numbers"));
     }
@@ -135,9 +142,14 @@ where
         .collect();
     let mut latency = new_histogram();
     for producer in producers {
-        latency.add(producer.await.expect("a producer")).expect("equal bounds");
+        latency
+            .add(producer.await.expect("a producer"))
+            .expect("equal bounds");
     }
-    Outcome { took: started.elapsed(), latency: Some(latency) }
+    Outcome {
+        took: started.elapsed(),
+        latency: Some(latency),
+    }
 }
 
 fn new_histogram() -> Histogram<u64> {

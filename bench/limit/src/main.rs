@@ -35,9 +35,15 @@ async fn main() {
 
 fn open(path: &Path, level: Level) -> Connection {
     let conn = Connection::open(path).expect("a database");
-    let level = if level == Level::Full { "FULL" } else { "NORMAL" };
-    conn.pragma_update(None, "journal_mode", "WAL").expect("WAL");
-    conn.pragma_update(None, "synchronous", level).expect("a level");
+    let level = if level == Level::Full {
+        "FULL"
+    } else {
+        "NORMAL"
+    };
+    conn.pragma_update(None, "journal_mode", "WAL")
+        .expect("WAL");
+    conn.pragma_update(None, "synchronous", level)
+        .expect("a level");
     conn
 }
 
@@ -50,11 +56,17 @@ fn payload(i: usize, pad: Option<&str>) -> Vec<u8> {
 
 fn insert(conn: &Connection, id: i64, payload: &[u8]) {
     let sql = "INSERT INTO task (id, status, priority, eta, payload) VALUES (?1, 0, 0, ?1, ?2)";
-    conn.prepare_cached(sql).and_then(|mut s| s.execute(params![id, payload])).expect("an insert");
+    conn.prepare_cached(sql)
+        .and_then(|mut s| s.execute(params![id, payload]))
+        .expect("an insert");
 }
 
 fn transaction<T>(conn: &Connection, work: impl FnOnce() -> T) -> T {
-    let run = |sql| conn.prepare_cached(sql).and_then(|mut s| s.execute([])).expect("a transaction");
+    let run = |sql| {
+        conn.prepare_cached(sql)
+            .and_then(|mut s| s.execute([]))
+            .expect("a transaction")
+    };
     run("BEGIN IMMEDIATE");
     let result = work();
     run("COMMIT");
@@ -64,7 +76,11 @@ fn transaction<T>(conn: &Connection, work: impl FnOnce() -> T) -> T {
 /// Whatever waits, up to 1,000.
 fn batch<T>(inbox: &mpsc::Receiver<T>) -> Vec<T> {
     let first = inbox.recv().ok();
-    first.into_iter().chain(inbox.try_iter()).take(1_000).collect()
+    first
+        .into_iter()
+        .chain(inbox.try_iter())
+        .take(1_000)
+        .collect()
 }
 
 async fn enqueue(options: &Options, conn: Connection) -> Outcome {
@@ -92,7 +108,8 @@ async fn enqueue(options: &Options, conn: Connection) -> Outcome {
         let (send, pad) = (send.clone(), pad.clone());
         async move {
             let (reply, answer) = oneshot::channel();
-            send.send((payload(i, pad.as_deref()), reply)).expect("the writer");
+            send.send((payload(i, pad.as_deref()), reply))
+                .expect("the writer");
             answer.await.expect("the writer");
         }
     })
@@ -134,7 +151,10 @@ async fn process(options: &Options, conn: Connection) -> Outcome {
         worker.await.expect("a worker");
     }
     writer.join().expect("the writer");
-    Outcome { took: started.elapsed(), latency: None }
+    Outcome {
+        took: started.elapsed(),
+        latency: None,
+    }
 }
 
 /// Settles what was finished and claims for all who ask, in one transaction; `prefetch` tasks are claimed
@@ -164,13 +184,17 @@ fn turns(conn: &Connection, inbox: &mpsc::Receiver<Turn>, prefetch: usize) {
 fn settle(conn: &Connection, id: i64) {
     let sql = "UPDATE task SET status = 2, result = 'null' WHERE id = ?1 AND status = 1";
     let sql = sql.replace("'null'", "x'6e756c6c'");
-    conn.prepare_cached(&sql).and_then(|mut s| s.execute([id])).expect("a settlement");
+    conn.prepare_cached(&sql)
+        .and_then(|mut s| s.execute([id]))
+        .expect("a settlement");
 }
 
 fn claim(conn: &Connection, wanted: usize) -> Vec<i64> {
     let sql = "SELECT id FROM task WHERE status = 0 ORDER BY priority DESC, eta LIMIT ?1";
     let mut ready = conn.prepare_cached(sql).expect("a query");
-    let ids = ready.query_map([wanted as i64], |row| row.get(0)).expect("a query");
+    let ids = ready
+        .query_map([wanted as i64], |row| row.get(0))
+        .expect("a query");
     let ids: Vec<i64> = ids.map(|id| id.expect("an id")).collect();
     let sql = "UPDATE task SET status = 1 WHERE id = ?1 AND status = 0 RETURNING payload";
     let mut take = conn.prepare_cached(sql).expect("a claim");

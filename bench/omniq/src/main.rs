@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bench_harness::{Level, Options, Outcome, Workload, w1};
 use clap::Parser;
-use omniq::{AsyncOmniQ, Durability, Order, Settings, TaskError, TaskStatus, call};
+use omniq::{AsyncOmniQ, Durability, Order, Settings, TaskError, TaskStatus};
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> omniq::Result<()> {
@@ -43,7 +43,10 @@ async fn enqueue(options: &Options, omniq: AsyncOmniQ) -> Outcome {
     w1(options, move |i| {
         let (omniq, pad) = (omniq.clone(), pad.clone());
         async move {
-            omniq.enqueue(order(i, pad.as_deref())).await.expect("an enqueue");
+            omniq
+                .enqueue(order(i, pad.as_deref()))
+                .await
+                .expect("an enqueue");
         }
     })
     .await
@@ -53,18 +56,24 @@ async fn process(options: &Options, omniq: AsyncOmniQ) -> omniq::Result<Outcome>
     let pad = options.pad();
     for first in (0..options.n).step_by(1_000) {
         let last = options.n.min(first + 1_000);
-        omniq.enqueue_many((first..last).map(|i| order(i, pad.as_deref()))).await?;
+        omniq
+            .enqueue_many((first..last).map(|i| order(i, pad.as_deref())))
+            .await?;
     }
     let left = Arc::new(AtomicUsize::new(options.n));
     let (all, done) = (Arc::new(tokio::sync::Notify::new()), left.clone());
     let finished = all.clone();
     let started = Instant::now();
-    let mut worker = omniq.worker().concurrency(options.concurrency).handler("noop", move |_, _| {
-        if done.fetch_sub(1, Ordering::Relaxed) == 1 {
-            finished.notify_one();
-        }
-        async { Ok::<_, TaskError>(()) }
-    });
+    let mut worker =
+        omniq
+            .worker()
+            .concurrency(options.concurrency)
+            .handler("noop", move |_, _| {
+                if done.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    finished.notify_one();
+                }
+                async { Ok::<_, TaskError>(()) }
+            });
     if let Some(prefetch) = options.prefetch {
         worker = worker.prefetch(prefetch);
     }
@@ -75,6 +84,14 @@ async fn process(options: &Options, omniq: AsyncOmniQ) -> omniq::Result<Outcome>
     let took = started.elapsed();
     let stats = omniq.stats().await?;
     let success: u64 = stats.queues.values().map(|queue| queue.success).sum();
-    assert_eq!(success, options.n as u64, "every task is {} in the database", TaskStatus::Success);
-    Ok(Outcome { took, latency: None })
+    assert_eq!(
+        success,
+        options.n as u64,
+        "every task is {} in the database",
+        TaskStatus::Success
+    );
+    Ok(Outcome {
+        took,
+        latency: None,
+    })
 }

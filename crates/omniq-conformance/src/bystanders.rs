@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use omniq_core::settle::cancel;
-use omniq_core::storage::{ClaimFilter, ClaimRequest, Settled};
+use omniq_core::storage::{ClaimFilter, ClaimRequest, Settled, TaskFilter};
 use omniq_core::{Change, Due, NewTask, Storage, Task, TaskStatus, Timestamp};
 
 use crate::orders::{NOW, failure, order_with, owner, success};
@@ -44,7 +44,7 @@ impl Bystanders {
     }
 
     async fn find(storage: &dyn Storage) -> Self {
-        let filter = omniq_core::storage::TaskFilter::new().queue(QUEUE);
+        let filter = TaskFilter::new().queue(QUEUE);
         let tasks = storage.list_tasks(filter).await.expect("list_tasks");
         let statuses: Vec<_> = tasks.iter().map(|task| task.status).collect();
         use TaskStatus::{Cancelled, Failed, Pending, Running, Success};

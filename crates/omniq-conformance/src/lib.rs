@@ -3,11 +3,12 @@
 //! A storage is what this exam says, not what the first one happens to do. Its crate has one test file:
 //!
 //! ```
-//! # mod omniq_yours { pub use omniq_conformance::doc_storage as open_yours; }
+//! # use std::sync::Arc;
+//! # fn open_yours() -> Arc<dyn omniq_core::Storage> { unreachable!() }
 //! use omniq_conformance::Subject;
 //!
 //! fn open() -> Subject {
-//!     Subject::new(omniq_yours::open_yours())
+//!     Subject::new(open_yours())
 //! }
 //!
 //! omniq_conformance::suite!(open);
@@ -16,6 +17,9 @@
 //!
 //! Each question is one test. Each finds an empty storage in which bystanders are planted first: tasks of
 //! every status that no question may touch, compared field by field at the end.
+//!
+//! A storage that several processes may use gives the exam a [second handle](Subject::second) on the same
+//! data, so that the questions of what one handle sees of the other mean something.
 //!
 //! Random questions print their seed; `OMNIQ_TEST_SEED` sets it, and `PROPTEST_CASES` the number of random
 //! walks beside the model.
@@ -76,10 +80,16 @@ questions! { $
         no_wake_up_is_lost
         dropped_claims_strand_nothing
     }
-    settle {
+    guard {
         a_wrong_lease_changes_nothing
         a_wrong_status_changes_nothing
         an_unknown_task_is_gone
+        a_late_worker_changes_nothing
+        a_batch_is_answered_in_order
+        the_same_change_twice_happens_once
+        a_change_from_another_handle_counts
+    }
+    settle {
         a_success_lands_with_all_its_effects
         a_retry_waits_and_keeps_its_error
         a_failure_is_final
@@ -88,11 +98,7 @@ questions! { $
         a_cancel_of_a_running_task_keeps_its_owner
         a_requeue_begins_again
         a_reschedule_moves_the_eta
-        a_late_worker_changes_nothing
-        a_batch_is_answered_in_order
-        the_same_change_twice_happens_once
         the_last_errors_are_kept
-        a_change_from_another_handle_counts
     }
     lifecycle {
         attempts_run_out
@@ -151,10 +157,4 @@ questions! { $
     random {
         any_walk_agrees_with_the_model
     }
-}
-
-/// A storage for the example above.
-#[doc(hidden)]
-pub fn doc_storage() -> std::sync::Arc<dyn omniq_core::Storage> {
-    unreachable!("the example is not run")
 }

@@ -32,13 +32,13 @@ impl ReferenceStateMachine for Walks {
             5 => vec(draft(), 1..5).prop_map(Step::Enqueue),
             6 => claim(),
             8 => vec(wish(), 1..4).prop_map(Step::Settle),
-            2 => (vec(0..99_usize, 1..4), any::<bool>(), 1..20_u64)
+            3 => (vec(0..99_usize, 1..4), proptest::bool::weighted(0.2), 1..12_u64)
                 .prop_map(|(picks, stale, lease_for)| Step::Renew { picks, stale, lease_for }),
-            2 => (1..3_u32).prop_map(|max_crashes| Step::TakeOver { max_crashes }),
+            3 => (1..3_u32).prop_map(|max_crashes| Step::TakeOver { max_crashes }),
             1 => (subsequence(&TaskStatus::ALL, 0..=5), 0..10_u64, 0..4_usize)
                 .prop_map(|(statuses, older_than, limit)| Step::Purge { statuses, older_than, limit }),
             3 => (-5..9_i64).prop_map(Step::Clock),
-            1 => (1..12_u64).prop_map(Step::Steady),
+            3 => (1..12_u64).prop_map(Step::Steady),
         ]
         .boxed()
     }
@@ -50,7 +50,7 @@ impl ReferenceStateMachine for Walks {
 }
 
 fn claim() -> impl Strategy<Value = Step> {
-    (filter(), 0..5_usize, 1..4_i64, 1..15_u64).prop_map(|(filter, limit, owner, lease_for)| {
+    (filter(), 0..5_usize, 1..4_i64, 1..12_u64).prop_map(|(filter, limit, owner, lease_for)| {
         Step::Claim {
             filter,
             limit,

@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use omniq_core::Storage;
 
@@ -10,7 +10,7 @@ pub struct Subject {
     pub storage: Arc<dyn Storage>,
     second: Option<Arc<dyn Storage>>,
     // Last, so that it outlives the storages.
-    kept: Vec<Box<dyn Any + Send + Sync>>,
+    kept: Vec<Mutex<Box<dyn Any + Send>>>,
 }
 
 impl Subject {
@@ -32,8 +32,8 @@ impl Subject {
 
     /// With something that must live as long as the storage, such as its folder.
     #[must_use]
-    pub fn keep(mut self, guard: impl Any + Send + Sync) -> Self {
-        self.kept.push(Box::new(guard));
+    pub fn keep(mut self, guard: impl Any + Send) -> Self {
+        self.kept.push(Mutex::new(Box::new(guard)));
         self
     }
 

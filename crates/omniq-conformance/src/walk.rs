@@ -10,7 +10,7 @@ use omniq_core::storage::{
 use omniq_core::{Change, Due, NewTask, Result, Task, TaskError, TaskStatus, Timestamp};
 
 use crate::model::Model;
-use crate::orders::{NOW, SECOND, at, owner, value};
+use crate::orders::{NOW, at, owner, value};
 
 /// One step, as it is drawn: tasks are picked when it is taken.
 #[derive(Debug, Clone)]
@@ -109,16 +109,9 @@ impl Place {
             Step::Claim {
                 filter,
                 limit,
-                owner: number,
+                owner,
                 lease_for,
-            } => {
-                let lease_for = SECOND * u32::try_from(*lease_for).expect("a short lease");
-                let request =
-                    ClaimRequest::new(owner(*number), filter.clone(), self.now, lease_for);
-                let request = request.limit(*limit);
-                let answer = self.model.claim(&request);
-                Act::Claim(request, answer)
-            }
+            } => self.claim(filter, *limit, *owner, *lease_for),
             Step::Settle(wishes) => {
                 let changes = wishes
                     .iter()
@@ -131,15 +124,7 @@ impl Place {
                 picks,
                 stale,
                 lease_for,
-            } => {
-                let leases: Vec<_> = picks
-                    .iter()
-                    .filter_map(|pick| self.lease(*pick, *stale))
-                    .collect();
-                let lease_for = Duration::from_secs(*lease_for);
-                let answers = self.model.renew(&leases, lease_for);
-                Act::Renew(leases, lease_for, answers)
-            }
+            } => self.renew(picks, *stale, *lease_for),
             Step::TakeOver { max_crashes } => self.take_over(*max_crashes),
             Step::Purge {
                 statuses,
@@ -161,6 +146,22 @@ impl Place {
                 Act::Nothing
             }
         };
+    }
+
+    fn claim(&mut self, filter: &ClaimFilter, limit: usize, number: i64, lease_for: u64) -> Act {
+        let lease_for = Duration::from_secs(lease_for);
+        let request = ClaimRequest::new(owner(number), filter.clone(), self.now, lease_for);
+        let request = request.limit(limit);
+        let answer = self.model.claim(&request);
+        Act::Claim(request, answer)
+    }
+
+    fn renew(&mut self, picks: &[usize], stale: bool, lease_for: u64) -> Act {
+        let lease = |pick: &usize| self.lease(*pick, stale);
+        let leases: Vec<_> = picks.iter().filter_map(lease).collect();
+        let lease_for = Duration::from_secs(lease_for);
+        let answers = self.model.renew(&leases, lease_for);
+        Act::Renew(leases, lease_for, answers)
     }
 
     /// The clock may go back, but not before an eta that has passed without a claim: a storage is free to

@@ -57,6 +57,27 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
+#[cfg(feature = "jiff")]
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(time: jiff::Timestamp) -> Self {
+        Self(time.as_microsecond())
+    }
+}
+
+#[cfg(feature = "jiff")]
+impl From<jiff::Zoned> for Timestamp {
+    fn from(time: jiff::Zoned) -> Self {
+        time.timestamp().into()
+    }
+}
+
+#[cfg(feature = "chrono")]
+impl<Z: chrono::TimeZone> From<chrono::DateTime<Z>> for Timestamp {
+    fn from(time: chrono::DateTime<Z>) -> Self {
+        Self(time.timestamp_micros())
+    }
+}
+
 /// When something becomes due, before the storage's clock has been asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Due {
@@ -99,5 +120,20 @@ mod tests {
                 Timestamp(micros)
             );
         }
+    }
+    #[cfg(feature = "jiff")]
+    #[test]
+    fn jiff_times_mean_the_same_microsecond() {
+        let time: jiff::Timestamp = "2026-11-22T05:00:00.123456Z".parse().unwrap();
+        assert_eq!(Timestamp::from(time), Timestamp(1_795_323_600_123_456));
+        assert_eq!(Timestamp::from(time.to_zoned(jiff::tz::TimeZone::UTC)), time.into());
+    }
+
+    #[cfg(feature = "chrono")]
+    #[test]
+    fn chrono_times_mean_the_same_microsecond() {
+        let time: chrono::DateTime<chrono::FixedOffset> =
+            "2026-11-22T06:00:00.123456+01:00".parse().unwrap();
+        assert_eq!(Timestamp::from(time), Timestamp(1_795_323_600_123_456));
     }
 }

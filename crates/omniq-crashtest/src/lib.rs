@@ -57,7 +57,9 @@ impl Log {
     ///
     /// If the file can't be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self(OpenOptions::new().create(true).append(true).open(path)?))
+        Ok(Self(
+            OpenOptions::new().create(true).append(true).open(path)?,
+        ))
     }
 
     /// Appends a line. Short appends are whole or absent.
@@ -83,10 +85,17 @@ impl Log {
             let lease = parts.next()?.parse().ok()?;
             let process = parts.next()?.parse().ok()?;
             let end = parts.next()? == "end";
-            Some(Line { n, lease, process, end })
+            Some(Line {
+                n,
+                lease,
+                process,
+                end,
+            })
         };
         let torn = |text: &str| io::Error::other(format!("a torn line: {text:?}"));
         let text = std::fs::read_to_string(path)?;
-        text.lines().map(|line| parse(line).ok_or_else(|| torn(line))).collect()
+        text.lines()
+            .map(|line| parse(line).ok_or_else(|| torn(line)))
+            .collect()
     }
 }

@@ -12,7 +12,10 @@ use tokio::io::AsyncReadExt as _;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let mut next = || args.next().ok_or("usage: omniq-crashtest DB LOG CONCURRENCY");
+    let mut next = || {
+        args.next()
+            .ok_or("usage: omniq-crashtest DB LOG CONCURRENCY")
+    };
     let db = PathBuf::from(next()?);
     let log = Arc::new(Log::open(&PathBuf::from(next()?))?);
     let concurrency = next()?.parse()?;
@@ -24,8 +27,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let log = log.clone();
             async move {
                 let (n, work): (u64, u32) = args.bind(&["n", "work"])?;
-                let mut line =
-                    Line { n, lease: ctx.lease(), process: std::process::id(), end: false };
+                let mut line = Line {
+                    n,
+                    lease: ctx.lease(),
+                    process: std::process::id(),
+                    end: false,
+                };
                 log.note(line).map_err(TaskError::fatal)?;
                 for _ in 0..work {
                     tokio::task::yield_now().await;

@@ -94,9 +94,17 @@ pub(crate) struct Claim {
 impl Claim {
     /// Whether it has nothing to say yet.
     pub(crate) fn stays_parked(&self) -> bool {
-        self.request.park.is_some_and(|parked| {
-            self.answer.tasks.is_empty() && !parked.is_news(self.answer.next_due)
-        })
+        self.request.limit > 0
+            && self.request.park.is_some_and(|parked| {
+                self.answer.tasks.is_empty() && !parked.is_news(self.answer.next_due)
+            })
+    }
+
+    /// After work was added, by another process or in this batch.
+    pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        let now = self.request.now.max(batch.effects.now);
+        self.answer = batch.claim(&self.request, now)?;
+        Ok(())
     }
 
     pub(crate) fn committed(self, inbox: &Arc<Inbox<Command>>) {
@@ -166,6 +174,14 @@ impl Command {
             Self::Settle(job) => job.run(batch),
             Self::Purge(job) => job.run(batch),
             Self::Look(look) => look.run(batch.conn, batch.lanes),
+        }
+    }
+
+    /// A claim that found nothing in this batch may find what came after it.
+    pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Claim(claim) if claim.stays_parked() => claim.try_again(batch),
+            _ => Ok(()),
         }
     }
 

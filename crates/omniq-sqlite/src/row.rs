@@ -86,7 +86,7 @@ pub(crate) fn task(row: &Row<'_>, lanes: &Lanes) -> Result<Task, Failure> {
 /// Adds a task's failed attempts, where it can have any: each belongs to a claim.
 pub(crate) fn with_errors(conn: &Connection, mut task: Task) -> Result<Task, Failure> {
     let first_run = task.status == TaskStatus::Running && task.lease == 1;
-    if task.lease == 0 || first_run || task.status == TaskStatus::Success && task.lease == 1 {
+    if task.lease == 0 || first_run {
         return Ok(task);
     }
     let mut statement = conn.prepare_cached(include_str!("sql/errors.sql"))?;

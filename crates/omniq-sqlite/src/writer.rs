@@ -152,10 +152,12 @@ impl Writer {
         }
         if batch.effects.work_added || others_wrote {
             for (at, claim) in self.parked.iter_mut().enumerate() {
-                let now = claim.request.now.max(batch.effects.now);
-                claim.answer = batch
-                    .claim(&claim.request, now)
-                    .map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
+                let again = claim.try_again(&mut batch);
+                again.map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
+            }
+            for (at, letter) in letters.iter_mut().enumerate() {
+                let again = letter.body.try_again(&mut batch);
+                again.map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
             }
         }
         let save = batch.high_water.save(conn);

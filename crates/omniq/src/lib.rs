@@ -81,3 +81,8 @@ pub use handler::{Handler, TaskDef};
 pub use queue::AsyncTaskQueue;
 pub use settings::{Settings, SettingsBuilder};
 pub use worker::{AsyncWorkerPool, StopSummary, WorkerBuilder};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use omniq_core::settle::cancel;
 use omniq_core::storage::{ClaimFilter, Claimed, Enqueued};
-use omniq_core::{Due, Format, NewTask, TaskId, TaskStatus, Timestamp};
+use omniq_core::{Due, Format, NewTask, Task, TaskId, TaskStatus, Timestamp};
 
 use crate::Scene;
 use crate::bystanders::FAR;
@@ -143,6 +143,7 @@ pub(crate) async fn what_comes_due_at_once_is_all_claimed(scene: Scene) {
         }
         claimed.extend(found.tasks.into_iter().map(|task| task.id));
     }
+    claimed.sort_unstable();
     assert_eq!(claimed, all);
     let after = scene.here.claim(wish(at(5))).await.expect("claim");
     assert_eq!(after, Claimed::default());
@@ -213,7 +214,7 @@ pub(crate) async fn other_lanes_cost_nothing(scene: Scene) {
     assert_eq!(found.tasks.len(), 1);
     assert_eq!((found.tasks[0].id, found.next_due), (ours, None));
     let tasks = scene.here.get(foreign).await.expect("get");
-    let untouched = |t: &omniq_core::Task| t.status == TaskStatus::Pending && t.lease == 0;
+    let untouched = |t: &Task| t.status == TaskStatus::Pending && t.lease == 0;
     assert!(tasks.iter().flatten().all(untouched));
     assert_eq!(tasks.iter().flatten().count(), 2_000);
 }

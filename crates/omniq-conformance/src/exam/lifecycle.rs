@@ -4,6 +4,7 @@ use omniq_core::{Due, TaskError, TaskStatus};
 
 use crate::Scene;
 use crate::orders::{NOW, SECOND, at, broke, failure, order, order_with, success, wish};
+use crate::scene::moved;
 
 pub(crate) async fn attempts_run_out(scene: Scene) {
     let id = scene.add(order_with("a", |new| new.max_attempts = 3)).await;
@@ -77,7 +78,7 @@ pub(crate) async fn every_refused_wish_leaves_the_task_alone(scene: Scene) {
         {
             let mut stale = change;
             stale.lease += 1;
-            assert_eq!(scene.settle(stale, NOW).await, crate::scene::moved(&task));
+            assert_eq!(scene.settle(stale, NOW).await, moved(&task));
             assert_eq!(scene.task(task.id).await, task);
         }
     }

@@ -1,5 +1,5 @@
-use omniq_core::settle::cancel;
-use omniq_core::storage::{LaneStats, PurgeRequest, QueueStats, TaskFilter};
+use omniq_core::settle::{cancel, requeue};
+use omniq_core::storage::{LaneStats, PurgeRequest, QueueStats, Settled, TaskFilter};
 use omniq_core::{Change, Format, TaskId, TaskStatus};
 
 use crate::Scene;
@@ -199,7 +199,7 @@ pub(crate) async fn a_purge_spares_what_is_held(scene: Scene) {
         .await;
     let running = scene.running(order("a")).await;
     let requeued = ended(&scene, 0, TaskStatus::Failed).await;
-    let change = omniq_core::settle::requeue(&scene.task(requeued).await).expect("it failed");
+    let change = requeue(&scene.task(requeued).await).expect("it failed");
     scene.done(change, NOW).await;
     assert_eq!(purge(&scene, &TaskStatus::ALL, 0, 99).await, 0);
     scene.done(Change::let_go(&cancelled), NOW).await;
@@ -209,5 +209,5 @@ pub(crate) async fn a_purge_spares_what_is_held(scene: Scene) {
         [running.id, requeued]
     );
     let late = scene.settle(success(&cancelled, vec![]), NOW).await;
-    assert_eq!(late, omniq_core::storage::Settled::Gone);
+    assert_eq!(late, Settled::Gone);
 }

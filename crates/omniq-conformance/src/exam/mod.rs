@@ -2,6 +2,7 @@
 
 pub(crate) mod claim;
 pub(crate) mod enqueue;
+pub(crate) mod guard;
 pub(crate) mod leases;
 pub(crate) mod lifecycle;
 pub(crate) mod look;

@@ -1,12 +1,14 @@
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use omniq_core::settle::requeue;
 use omniq_core::storage::{BoxFuture, ClaimFilter, ClaimRequest, Claimed, Parked};
-use omniq_core::{Result, TaskError, Timestamp};
+use omniq_core::{Result, TaskError};
+
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, yield_now};
 
 use crate::Scene;
 use crate::orders::{
@@ -175,43 +177,52 @@ pub(crate) async fn no_wake_up_is_lost(scene: Scene) {
     }
 }
 
-/// Either gets a task and gives it back, or is dropped at some moment.
-async fn claim_or_drop(scene: Scene, yields: usize) {
+/// Gets tasks and gives them back, unless it is told before that to drop its claim.
+async fn claim_until(scene: Scene, told: oneshot::Receiver<()>) {
     let claim = scene.here.claim(wish(NOW).limit(3).park(None));
-    let mut claim = pin!(claim);
-    for _ in 0..=yields {
-        let polled = poll_fn(|context| Poll::Ready(claim.as_mut().poll(context))).await;
-        if let Poll::Ready(found) = polled {
+    tokio::select! {
+        found = claim => {
             for task in found.expect("claim").tasks {
                 scene.done(release(&task), NOW).await;
             }
-            return;
         }
-        tokio::task::yield_now().await;
+        _ = told => {}
+    }
+}
+
+async fn give_way(times: usize) {
+    for _ in 0..times {
+        yield_now().await;
     }
 }
 
 pub(crate) async fn dropped_claims_strand_nothing(scene: Scene) {
-    const ROUNDS: usize = 400;
-    const TASKS: usize = ROUNDS / 4;
+    const TASKS: usize = 200;
     let mut rng = rng();
-    for round in 0..ROUNDS {
-        let claim = tokio::spawn(claim_or_drop(scene.clone(), rng.usize(0..30)));
-        if round % 4 == 0 {
-            scene.add(order("a")).await;
+    let mut claims = JoinSet::new();
+    let mut waiting = Vec::new();
+    for _ in 0..TASKS {
+        for _ in 0..rng.usize(1..4) {
+            let (tell, told) = oneshot::channel();
+            claims.spawn(claim_until(scene.clone(), told));
+            waiting.push(tell);
         }
-        if rng.bool() {
-            claim.abort();
-        }
+        give_way(rng.usize(0..6)).await;
+        scene.add(order("a")).await;
+        // Now some have been woken, and may be anywhere on their way to an answer.
+        give_way(rng.usize(0..4)).await;
+        waiting.truncate(rng.usize(0..2));
     }
-    all_are_claimed_fresh(&scene, TASKS, NOW).await;
+    drop(waiting);
+    claims.join_all().await;
+    all_are_claimed_fresh(&scene, TASKS).await;
 }
 
 /// Every task can be claimed, as if nobody had claimed it before.
-async fn all_are_claimed_fresh(scene: &Scene, tasks: usize, now: Timestamp) {
+async fn all_are_claimed_fresh(scene: &Scene, tasks: usize) {
     let mut seen = BTreeSet::new();
     while seen.len() < tasks {
-        for task in scene.claim(wish(now).limit(7).park(None)).await {
+        for task in scene.claim(wish(NOW).limit(7).park(None)).await {
             assert_eq!(
                 task.attempts, 1,
                 "the attempts of dropped claims are refunded"

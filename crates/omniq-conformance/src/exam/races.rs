@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fastrand::Rng;
 use omniq_core::settle::cancel;
@@ -116,7 +117,7 @@ async fn work(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, mut rng: Rng) {
             let change = match rng.u8(0..8) {
                 0..4 => success(&task, vec![]),
                 4 => failure(&task),
-                5 => broke(&task, TaskError::retry_after(std::time::Duration::ZERO)),
+                5 => broke(&task, TaskError::retry_after(Duration::ZERO)),
                 _ => release(&task),
             };
             if !ledger.settle(&*storage, change).await {

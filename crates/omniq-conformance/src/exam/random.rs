@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use omniq_core::storage::{Enqueued, Lease, Settled, TaskFilter};
 use omniq_core::{Change, NewTask, Storage, Task, TaskId};
-use proptest::test_runner::{Config, RngSeed, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 use tokio::runtime::Handle;
 
@@ -45,8 +45,13 @@ fn walk(runtime: &Handle, open: fn() -> Subject) {
         });
         Ok(())
     });
-    if let Err(error) = verdict {
-        panic!("{error}");
+    match verdict {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, (_, steps, _))) => {
+            let steps: Vec<_> = steps.iter().map(|step| format!("{step:?}")).collect();
+            panic!("{reason}\nafter these steps:\n{}", steps.join("\n"));
+        }
+        Err(other) => panic!("{other}"),
     }
 }
 
@@ -134,6 +139,8 @@ impl Walker {
             .map(|change| self.real_change(change))
             .collect();
         let answers = storage.settle(changes, place.now).await.expect("settle");
+        // A follow-up of this very batch may be what a later change of it conflicts with.
+        self.learn(place).await;
         let real = |settled: &Settled| match *settled {
             Settled::Conflict { holder } => Settled::Conflict {
                 holder: self.real(holder),

@@ -1,6 +1,6 @@
 use omniq_core::settle::{cancel, requeue};
 use omniq_core::storage::{Enqueued, Settled, TaskFilter};
-use omniq_core::{Change, TaskError, TaskStatus};
+use omniq_core::{Change, Task, TaskError, TaskStatus};
 
 use crate::Scene;
 use crate::orders::{
@@ -63,7 +63,7 @@ pub(crate) async fn a_key_belongs_to_a_name(scene: Scene) {
 }
 
 pub(crate) async fn every_end_frees_the_key(scene: Scene) {
-    let ends: [fn(&omniq_core::Task) -> Change; 3] = [
+    let ends: [fn(&Task) -> Change; 3] = [
         |task| success(task, vec![]),
         failure,
         |task| {

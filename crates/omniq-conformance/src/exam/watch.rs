@@ -1,10 +1,13 @@
+use std::collections::HashSet;
+
 use omniq_core::settle::{cancel, requeue};
 use omniq_core::storage::{Signal, Watch};
 use omniq_core::{Change, TaskId};
+use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 
 use crate::Scene;
-use crate::orders::{NOW, failure, keyed, order, release, success};
+use crate::orders::{NOW, failure, keyed, order, release, success, wish};
 
 /// Reads until a signal is as wished; one that says "look" is as good as any.
 async fn hears(watch: &mut Watch, wished: impl Fn(&Signal) -> bool) {
@@ -119,16 +122,16 @@ pub(crate) async fn a_slow_listener_is_told_to_look(scene: Scene) {
     let mut watch = scene.here.watch();
     let orders = vec![order("a"); TASKS];
     scene.enqueue(orders, NOW).await;
-    let tasks = scene.claim(crate::orders::wish(NOW).limit(TASKS)).await;
+    let tasks = scene.claim(wish(NOW).limit(TASKS)).await;
     assert_eq!(tasks.len(), TASKS);
     // One write each, unless the storage joins them; all at once, so that it can.
-    let mut writes = tokio::task::JoinSet::new();
+    let mut writes = JoinSet::new();
     for task in &tasks {
         let (scene, change) = (scene.clone(), success(task, vec![]));
         writes.spawn(async move { scene.done(change, NOW).await });
     }
     writes.join_all().await;
-    let mut missing: std::collections::HashSet<_> = tasks.iter().map(|task| task.id).collect();
+    let mut missing: HashSet<_> = tasks.iter().map(|task| task.id).collect();
     while !missing.is_empty() {
         match watch.next().await.expect("the stream goes on") {
             Signal::Unknown => missing.clear(),

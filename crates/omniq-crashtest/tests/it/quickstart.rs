@@ -16,7 +16,10 @@ fn program() -> PathBuf {
     let profile = here.parent().and_then(Path::parent).unwrap();
     let name = format!("quickstart{}", std::env::consts::EXE_SUFFIX);
     let program = profile.join("examples").join(name);
-    assert!(program.exists(), "build it first: cargo build -p omniq --example quickstart");
+    assert!(
+        program.exists(),
+        "build it first: cargo build -p omniq --example quickstart"
+    );
     program
 }
 
@@ -40,8 +43,10 @@ fn fill(folder: &Path) -> HashMap<String, String> {
         let contents = i.to_string().repeat(i % 4_000);
         let path = place.join(format!("file {i}"));
         fs::write(&path, &contents).unwrap();
-        let digest: String =
-            Sha256::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = Sha256::digest(contents)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         digests.insert(path.to_str().unwrap().to_owned(), digest);
     }
     digests
@@ -54,7 +59,9 @@ async fn killed_at_half_time_it_goes_on_and_hashes_only_what_was_in_flight_twice
     let (db, list) = (scene.path().join("q.db"), scene.path().join("digests"));
     let expected = fill(&folder);
 
-    let omniq = AsyncOmniQ::connect(&format!("sqlite:///{}", db.display())).await.unwrap();
+    let omniq = AsyncOmniQ::connect(&format!("sqlite:///{}", db.display()))
+        .await
+        .unwrap();
     let mut child = start(&folder, &db, &list);
     loop {
         let stats = omniq.stats().await.unwrap();
@@ -62,13 +69,21 @@ async fn killed_at_half_time_it_goes_on_and_hashes_only_what_was_in_flight_twice
         if done >= FILES as u64 / 2 {
             break;
         }
-        assert!(child.try_wait().unwrap().is_none(), "it ended before half-time");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before half-time"
+        );
     }
     child.kill().unwrap();
     child.wait().unwrap();
     let running = TaskFilter::new().status(TaskStatus::Running).limit(10_000);
-    let in_flight: HashSet<_> =
-        omniq.list_tasks(running).await.unwrap().into_iter().map(|task| task.id).collect();
+    let in_flight: HashSet<_> = omniq
+        .list_tasks(running)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|task| task.id)
+        .collect();
 
     assert!(start(&folder, &db, &list).wait().unwrap().success());
     let text = fs::read_to_string(&list).unwrap();
@@ -79,16 +94,26 @@ async fn killed_at_half_time_it_goes_on_and_hashes_only_what_was_in_flight_twice
         .collect();
     assert_eq!(found, expected, "every file, with its digest");
 
-    let tasks = omniq.list_tasks(TaskFilter::new().limit(10_000)).await.unwrap();
+    let tasks = omniq
+        .list_tasks(TaskFilter::new().limit(10_000))
+        .await
+        .unwrap();
     assert_eq!(tasks.len(), FILES, "one task a file");
     let twice = tasks.iter().filter(|task| task.lease > 1);
     for task in twice {
-        assert!(in_flight.contains(&task.id), "{} was claimed again", task.id);
+        assert!(
+            in_flight.contains(&task.id),
+            "{} was claimed again",
+            task.id
+        );
     }
 
     let before: Vec<u64> = tasks.iter().map(|task| task.lease).collect();
     assert!(start(&folder, &db, &list).wait().unwrap().success());
-    let tasks = omniq.list_tasks(TaskFilter::new().limit(10_000)).await.unwrap();
+    let tasks = omniq
+        .list_tasks(TaskFilter::new().limit(10_000))
+        .await
+        .unwrap();
     let after: Vec<u64> = tasks.iter().map(|task| task.lease).collect();
     assert_eq!(before, after, "a third run computes nothing");
 }

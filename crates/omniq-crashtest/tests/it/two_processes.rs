@@ -22,13 +22,21 @@ async fn two_processes_never_get_the_same_task() {
         assert_eq!(value, n as u64);
     }
     let mut ran = HashMap::new();
-    for line in Log::read(&scene.log()).unwrap().into_iter().filter(|line| !line.end) {
+    for line in Log::read(&scene.log())
+        .unwrap()
+        .into_iter()
+        .filter(|line| !line.end)
+    {
         assert_eq!(line.lease, 1);
         let before = ran.insert(line.n, line.process);
         assert_eq!(before, None, "task {} ran twice", line.n);
     }
     assert_eq!(ran.len() as u64, TASKS);
     let shares: BTreeSet<u32> = ran.values().copied().collect();
-    assert_eq!(shares, workers.iter().map(|worker| worker.id()).collect(), "both took part");
+    assert_eq!(
+        shares,
+        workers.iter().map(|worker| worker.id()).collect(),
+        "both took part"
+    );
     workers.into_iter().for_each(|worker| worker.stop());
 }
