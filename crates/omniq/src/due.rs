@@ -1,5 +1,6 @@
 //! Finds due tasks: looks once, then stays parked in the storage until there is something to see.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,31 +44,44 @@ impl DueTasks {
     }
 
     /// Claims at most `limit` due tasks. The first look answers at once; after one that found nothing,
-    /// the next waits for work, but no longer than `at_most`, the next eta or the poll interval.
-    pub(crate) async fn claim(&mut self, limit: usize, at_most: Duration) -> Result<Vec<Task>> {
+    /// the next waits for work until the next eta, the poll interval or `enough`, whichever comes first.
+    /// A look that does not wait is not interrupted, so that what it gets is never left to the storage.
+    pub(crate) async fn claim(
+        &mut self,
+        limit: usize,
+        enough: impl Future<Output = ()>,
+    ) -> Result<Vec<Task>> {
         let now = clock::now();
-        let request = ClaimRequest::new(self.owner, Arc::clone(&self.filter), now, self.lease_for)
-            .limit(limit);
-        self.round_trip = None;
-        let claimed = match self.idle.take() {
+        let filter = Arc::clone(&self.filter);
+        let request = ClaimRequest::new(self.owner, filter, now, self.lease_for).limit(limit);
+        let claimed = match self.parking(now) {
             None => {
                 let begin = clock::instant();
                 let claimed = self.storage.claim(request).await?;
                 self.round_trip = Some(begin.elapsed());
                 claimed
             }
-            Some(next_due) => {
-                let nap = self.nap(next_due, now).min(at_most);
-                tokio::select! {
-                    claimed = self.storage.claim(request.park(next_due)) => claimed?,
-                    () = tokio::time::sleep(nap) => return Ok(Vec::new()),
-                }
-            }
+            Some(next_due) => tokio::select! {
+                // The claim comes first: dropping one that is answered costs two writes.
+                biased;
+                claimed = self.storage.claim(request.park(next_due)) => claimed?,
+                () = tokio::time::sleep(self.nap(next_due, now)) => return Ok(Vec::new()),
+                () = enough => return Ok(Vec::new()),
+            },
         };
         if claimed.tasks.is_empty() {
             self.idle = Some(claimed.next_due);
         }
         Ok(claimed.tasks)
+    }
+
+    /// What a claim that may wait has to know; `None` if there is something to look for now.
+    fn parking(&mut self, now: Timestamp) -> Option<Option<Timestamp>> {
+        let looked = self.round_trip.take().is_some();
+        let next_due = self.idle.take()?;
+        let has_come = next_due.is_some_and(|due| due <= now);
+        // A look that found nothing of what it calls due is not repeated at once.
+        (looked || !has_come).then_some(next_due)
     }
 
     /// How long the last claim took, if it did not wait for work.

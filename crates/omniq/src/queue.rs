@@ -96,7 +96,7 @@ impl AsyncTaskQueue {
         let begin = clock::instant();
         loop {
             let left = wait.saturating_sub(begin.elapsed());
-            if let Some(task) = due.claim(1, left).await?.pop() {
+            if let Some(task) = due.claim(1, tokio::time::sleep(left)).await?.pop() {
                 self.events().tell_of(&task, EventKind::Started);
                 return Ok(Some(Claim::new(self.clone(), task)));
             }

@@ -40,7 +40,7 @@ impl Trouble {
     /// Notes that it went well.
     pub(crate) fn over(&mut self) {
         if self.failing_with.take().is_some() {
-            tracing::warn!(doing = self.doing, "the storage works again");
+            tracing::info!(doing = self.doing, "the storage works again");
             self.wait = FIRST_WAIT;
         }
     }

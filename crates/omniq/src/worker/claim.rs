@@ -48,7 +48,7 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
             && let Some(claimer) = idle.take()
         {
             pool.held.claim_begins();
-            under_way = Some(Box::pin(claim(claimer, limit)));
+            under_way = Some(Box::pin(claim(Arc::clone(&pool), claimer, limit)));
         }
         let give_back_at = pool.buffer.oldest().map(|claimed| claimed + START_WITHIN);
         tokio::select! {
@@ -70,8 +70,10 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
             }
         }
     }
-    // A claim that is dropped here releases what it got.
-    drop(under_way);
+    if let Some(claim) = under_way {
+        let (claimer, tasks) = claim.await;
+        take_in(&pool, &claimer, tasks);
+    }
     give_back(&pool, pool.buffer.take_all(), &reports).await;
 }
 
@@ -83,14 +85,20 @@ fn wish(pool: &Shared) -> Option<usize> {
     (!enough && room > waiting).then(|| room - waiting)
 }
 
-async fn claim(mut claimer: Claimer, limit: usize) -> (Claimer, Vec<Task>) {
+async fn claim(pool: Arc<Shared>, mut claimer: Claimer, limit: usize) -> (Claimer, Vec<Task>) {
     loop {
-        match claimer.due.claim(limit, Duration::MAX).await {
+        match claimer.due.claim(limit, pool.stopping.fired()).await {
             Ok(tasks) => {
                 claimer.trouble.over();
                 return (claimer, tasks);
             }
-            Err(error) => tokio::time::sleep(claimer.trouble.failed(&error)).await,
+            Err(error) => {
+                let wait = claimer.trouble.failed(&error);
+                let rested = tokio::time::timeout(wait, pool.stopping.fired()).await;
+                if rested.is_ok() {
+                    return (claimer, Vec::new());
+                }
+            }
         }
     }
 }

@@ -155,11 +155,8 @@ async fn requeue_waits_until_the_handler_has_stopped(open: Open) {
     assert!(omniq.requeue_task(handle.id()).await.unwrap());
     started(&mut events).await;
     let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
-    assert_eq!(
-        (task.attempts, task.lease),
-        (1, 2),
-        "from the beginning, but the lease rises"
-    );
+    assert_eq!(task.attempts, 1, "from the beginning");
+    assert!(task.lease > 1, "but the lease rises");
     handle.cancel().await.unwrap();
     pool.stop().await.unwrap();
 }

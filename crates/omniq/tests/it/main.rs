@@ -1,8 +1,10 @@
 //! The front door, on every storage that is built in.
+#![cfg(any(feature = "sqlite", feature = "memory"))]
 #![allow(clippy::unwrap_used)]
 
 mod setup;
 
+mod connecting;
 mod failures;
 mod handles;
 mod own_loop;

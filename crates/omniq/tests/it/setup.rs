@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use omniq::{
@@ -23,9 +22,9 @@ pub(crate) fn memory() -> Open {
 
 #[cfg(feature = "sqlite")]
 pub(crate) fn sqlite(folder: &std::path::Path) -> Open {
-    let (folder, files) = (folder.to_owned(), AtomicU32::new(0));
+    let (folder, files) = (folder.to_owned(), std::sync::atomic::AtomicU32::new(0));
     Arc::new(move || {
-        let number = files.fetch_add(1, Ordering::Relaxed);
+        let number = files.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = folder.join(format!("{number}.db"));
         let settings = quick().build().unwrap();
         Arc::new(omniq::SqliteStorage::open(path, &settings).unwrap())

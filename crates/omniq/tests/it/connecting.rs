@@ -1,0 +1,58 @@
+//! From a URL to a queue.
+
+use omniq::{AsyncOmniQ, ErrorKind};
+
+#[tokio::test]
+async fn a_url_that_cannot_be_used_is_a_settings_error() {
+    for url in ["", "sqlite://x.db", "file:data", "redis://me:secret@host"] {
+        let error = AsyncOmniQ::connect(url).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Settings, "{error}");
+        assert!(!format!("{error:?}").contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_is_not_built_in_names_its_feature() {
+    let cases = [
+        ("memory:", cfg!(feature = "memory"), "\"memory\""),
+        ("sqlite::memory:", cfg!(feature = "sqlite"), "\"sqlite\""),
+    ];
+    for (url, built_in, expected) in cases {
+        match AsyncOmniQ::connect(url).await {
+            Ok(_) => assert!(built_in),
+            Err(error) => assert!(!built_in && error.to_string().contains(expected)),
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use omniq::{Settings, call};
+
+    use super::*;
+    use crate::setup::*;
+
+    #[tokio::test]
+    async fn a_database_is_created_with_its_folders_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:///{}/a/b/jobs.db", folder.path().display());
+        let first = AsyncOmniQ::connect(&url).await.unwrap();
+        let id = first.enqueue(call("echo").arg(4)).await.unwrap().id();
+        drop(first);
+        let settings = Settings::from_lookup(|name| (name == "OMNIQ_DB_URL").then(|| url.clone()));
+        let second = AsyncOmniQ::with_settings(settings.unwrap()).await.unwrap();
+        let worker = second.worker().handler("echo", echo);
+        let _pool = worker.start().await.unwrap();
+        let handle = second.handle::<u8>(id);
+        assert_eq!(handle.wait(CEILING).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn without_a_url_the_database_is_in_the_base_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = quick().base_dir(folder.path().join("data"));
+        let omniq = AsyncOmniQ::with_settings(settings.build().unwrap()).await;
+        omniq.unwrap().enqueue(call("echo")).await.unwrap();
+        assert!(folder.path().join("data/omniq.db").is_file());
+    }
+}
