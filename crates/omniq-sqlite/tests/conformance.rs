@@ -1,4 +1,5 @@
 //! The exam, with two handles on one file.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::Duration;
