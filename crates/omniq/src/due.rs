@@ -44,7 +44,7 @@ impl DueTasks {
     }
 
     /// Claims at most `limit` due tasks. The first look answers at once; after one that found nothing,
-    /// the next waits for work until the next eta, the poll interval or `enough`, whichever comes first.
+    /// the next waits for work until the next eta or `enough`, whichever comes first.
     /// A look that does not wait is not interrupted, so that what it gets is never left to the storage.
     pub(crate) async fn claim(
         &mut self,
@@ -65,7 +65,7 @@ impl DueTasks {
                 // The claim comes first: dropping one that is answered costs two writes.
                 biased;
                 claimed = self.storage.claim(request.park(next_due)) => claimed?,
-                () = tokio::time::sleep(self.nap(next_due, now)) => return Ok(Vec::new()),
+                () = self.nap(next_due, now) => return Ok(Vec::new()),
                 () = enough => return Ok(Vec::new()),
             },
         };
@@ -89,8 +89,15 @@ impl DueTasks {
         self.round_trip
     }
 
-    fn nap(&self, next_due: Option<Timestamp>, now: Timestamp) -> Duration {
-        let until = next_due.map_or(self.poll_interval, |due| due.since(now));
-        until.min(self.poll_interval).max(SHORTEST_NAP)
+    /// Until the next eta; in steps of the poll interval, so that a clock that jumps is noticed. Where
+    /// nothing is due later, the storage alone ends the wait.
+    async fn nap(&self, next_due: Option<Timestamp>, now: Timestamp) {
+        match next_due {
+            Some(due) => {
+                let span = due.since(now).min(self.poll_interval).max(SHORTEST_NAP);
+                tokio::time::sleep(span).await;
+            }
+            None => std::future::pending().await,
+        }
     }
 }
