@@ -99,6 +99,13 @@ impl Claim {
         })
     }
 
+    /// Looks once more, at the end of a batch that brought work.
+    pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        let now = self.request.now.max(batch.effects.now);
+        self.answer = batch.claim(&self.request, now)?;
+        Ok(())
+    }
+
     pub(crate) fn committed(self, inbox: &Arc<Inbox<Command>>) {
         let catch = Catch {
             claimed: self.answer,
@@ -166,6 +173,14 @@ impl Command {
             Self::Settle(job) => job.run(batch),
             Self::Purge(job) => job.run(batch),
             Self::Look(look) => look.run(batch.conn, batch.lanes),
+        }
+    }
+
+    /// For a claim that would be parked, as others brought work after it had looked.
+    pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Claim(claim) if claim.stays_parked() => claim.try_again(batch),
+            _ => Ok(()),
         }
     }
 

@@ -152,10 +152,15 @@ impl Writer {
         }
         if batch.effects.work_added || others_wrote {
             for (at, claim) in self.parked.iter_mut().enumerate() {
-                let now = claim.request.now.max(batch.effects.now);
-                claim.answer = batch
-                    .claim(&claim.request, now)
-                    .map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
+                let retried = claim.try_again(&mut batch);
+                retried.map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
+            }
+        }
+        if batch.effects.work_added {
+            // Claims go before enqueues: those of this batch have looked before the work was there.
+            for (at, letter) in letters.iter_mut().enumerate() {
+                let retried = letter.body.try_again(&mut batch);
+                retried.map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
             }
         }
         let save = batch.high_water.save(conn);
