@@ -1,0 +1,12 @@
+//! What only the SQLite storage promises: shared commits, truthful failures, its statements, its files.
+//! What every storage promises is the conformance suite's.
+#![allow(clippy::unwrap_used)] // A test that can't go on panics, in its helpers as well.
+
+mod commits;
+mod common;
+mod disk;
+mod fault_vfs;
+mod full_disk;
+mod neighbours;
+mod power_cut;
+mod truth;
