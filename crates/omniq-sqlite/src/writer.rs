@@ -124,7 +124,7 @@ impl Writer {
         let refused = |e: Error| Failed::Before(Culprit::Nobody, Failure::Refused(e));
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            gone => gone.insert(open::writer(&self.place, &self.settings).map_err(refused)?),
+            gone => gone.insert(open::writer_again(&self.place, &self.settings).map_err(refused)?),
         };
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let others_wrote = self.known.refresh(conn)?;

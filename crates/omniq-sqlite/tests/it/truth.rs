@@ -178,7 +178,23 @@ async fn while_the_database_cannot_be_opened_again_the_answer_is_no() {
     assert!(found == [4] || found == [1, 4], "{found:?}");
 }
 
-/// Nobody sends anything: the writer finds by itself that it can go on.
+/// In a new database nobody would find what was acknowledged.
+#[tokio::test]
+async fn a_database_that_is_gone_is_not_made_anew() {
+    let place = Place::new();
+    let storage = place.open();
+    place.disk.fail_syncs_after(0);
+    enqueue(&storage, task("a", 1)).await.unwrap_err();
+    place.disk.heal();
+    let aside = place.folder.path().join("aside.db");
+    std::fs::rename(&place.path, &aside).unwrap();
+    let error = enqueue(&storage, task("a", 2)).await.unwrap_err();
+    assert!(!is_unknown(&error, "jobs.db"), "{error}");
+    assert!(!place.path.exists());
+    std::fs::rename(&aside, &place.path).unwrap();
+    enqueue(&storage, task("a", 3)).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_parked_claim_outlives_a_failed_commit() {
     let place = Place::new();
