@@ -9,12 +9,19 @@ use crate::{migrate, pragmas};
 /// More than the number of our statements, so that none is prepared twice.
 const STATEMENTS: usize = 64;
 
-/// The connection that writes, to a database that is set up.
+/// The connection that writes, to a database that is set up, and made where it is missing.
 pub(crate) fn writer(place: &Place, settings: &CoreSettings) -> Result<Connection> {
-    let mut conn = connect(
-        place,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-    )?;
+    set_up(place, settings, OpenFlags::SQLITE_OPEN_CREATE)
+}
+
+/// The connection that writes, once more. A database that is gone is an error: in a new one, nobody would
+/// find what was acknowledged.
+pub(crate) fn writer_again(place: &Place, settings: &CoreSettings) -> Result<Connection> {
+    set_up(place, settings, OpenFlags::empty())
+}
+
+fn set_up(place: &Place, settings: &CoreSettings, or_make: OpenFlags) -> Result<Connection> {
+    let mut conn = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE | or_make)?;
     migrate::version(&conn, place)?;
     pragmas::writer(&conn, place, settings.durability)?;
     migrate::migrate(&mut conn, place)?;

@@ -51,7 +51,14 @@ impl Failure {
     pub(crate) fn not_done(&self, path: &Path) -> Error {
         match self {
             Self::Sql(error) => explain(path, "nothing was changed", error),
-            Self::Refused(error) => Error::new(error.kind(), error.to_string()),
+            Self::Refused(error) => {
+                let told = Error::new(error.kind(), error.to_string());
+                if error.is_retryable() {
+                    told.retryable()
+                } else {
+                    told
+                }
+            }
         }
     }
 }

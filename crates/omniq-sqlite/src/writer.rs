@@ -124,7 +124,7 @@ impl Writer {
         let refused = |e: Error| Failed::Before(Culprit::Nobody, Failure::Refused(e));
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            gone => gone.insert(open::writer(&self.place, &self.settings).map_err(refused)?),
+            gone => gone.insert(open::writer_again(&self.place, &self.settings).map_err(refused)?),
         };
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let others_wrote = self.known.refresh(conn)?;
@@ -152,12 +152,15 @@ impl Writer {
         }
         if batch.effects.work_added || others_wrote {
             for (at, claim) in self.parked.iter_mut().enumerate() {
-                let again = claim.try_again(&mut batch);
-                again.map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
+                let retried = claim.try_again(&mut batch);
+                retried.map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
             }
+        }
+        if batch.effects.work_added {
+            // Claims go before enqueues: those of this batch have looked before the work was there.
             for (at, letter) in letters.iter_mut().enumerate() {
-                let again = letter.body.try_again(&mut batch);
-                again.map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
+                let retried = letter.body.try_again(&mut batch);
+                retried.map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
             }
         }
         let save = batch.high_water.save(conn);
