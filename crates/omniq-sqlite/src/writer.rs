@@ -311,17 +311,16 @@ impl Known {
     /// Under the write lock: forgets what others may have changed. Says whether others wrote.
     fn refresh(&mut self, conn: &Connection) -> Result<bool, Failed> {
         let version = data_version(conn)?;
-        if self.version == Some(version) && self.lanes.is_some() {
+        if self.version == Some(version) {
             return Ok(false);
         }
-        let others_wrote = self.version != Some(version);
         let lanes = Lanes::load(conn).map_err(|e| Failed::Before(Culprit::Nobody, e))?;
         *self = Self {
             lanes: Some(lanes),
             high_water: HighWater::default(),
             version: Some(version),
         };
-        Ok(others_wrote)
+        Ok(true)
     }
 }
 
