@@ -18,6 +18,7 @@
 mod command;
 mod ids;
 mod inbox;
+mod known;
 mod lanes;
 mod migrate;
 mod open;

@@ -1,5 +1,7 @@
 //! Opens connections: looks first, changes afterwards.
 
+use std::path::Path;
+
 use omniq_core::{CoreSettings, Result};
 use rusqlite::{Connection, OpenFlags};
 
@@ -38,6 +40,10 @@ pub(crate) fn reader(place: &Place) -> Result<Connection> {
 fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = match place {
+        // SQLite would read a relative path that begins with `file:` as a URI.
+        Place::File(path) if path.starts_with("file:") => {
+            Connection::open_with_flags(Path::new(".").join(path), flags)
+        }
         Place::File(path) => Connection::open_with_flags(path, flags),
         Place::Memory => Connection::open_in_memory(),
     };

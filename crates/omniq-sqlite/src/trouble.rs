@@ -37,6 +37,7 @@ impl Failure {
                     | ErrorCode::SystemIoFailure
                     | ErrorCode::DatabaseBusy
                     | ErrorCode::DatabaseLocked
+                    | ErrorCode::FileLockingProtocolFailed
                     | ErrorCode::ReadOnly
                     | ErrorCode::CannotOpen
                     | ErrorCode::DatabaseCorrupt
@@ -87,7 +88,11 @@ pub(crate) fn explain(path: &Path, what: &str, error: &rusqlite::Error) -> Error
 fn advice(error: &rusqlite::Error) -> (&'static str, bool) {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => (" (free some space; work goes on by itself then)", true),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => (
             " (another program holds a write transaction for long: let it commit sooner)",
             true,
         ),
