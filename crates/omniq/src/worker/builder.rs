@@ -11,9 +11,9 @@ use omniq_core::{Args, Error, ErrorKind, Format, Result, TaskError};
 use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
 
+use super::buffer::Buffer;
 use super::held::Held;
 use super::pace::Pace;
-use super::run::Buffer;
 use super::{AsyncWorkerPool, Shared};
 use crate::context::{States, Surroundings};
 use crate::settings::check_prefetch;
@@ -132,7 +132,7 @@ impl WorkerBuilder {
             finished: AtomicU64::new(0),
             released: AtomicU64::new(0),
         };
-        Ok(AsyncWorkerPool::start(Arc::new(shared)))
+        AsyncWorkerPool::start(Arc::new(shared))
     }
 
     fn check(&self) -> Result<()> {
