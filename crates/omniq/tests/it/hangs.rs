@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use omniq::storage::{ClaimFilter, ClaimRequest};
 use omniq::{
-    Args, AsyncOmniQ, CoreSettings, OwnerId, Storage, TaskContext, TaskError, Timestamp, call,
+    Args, AsyncOmniQ, CoreSettings, EventKind, OwnerId, Storage, TaskContext, TaskError, Timestamp,
+    call,
 };
 
-use crate::setup::{CEILING, Open, echo, quick, scenarios, with};
+use crate::setup::{CEILING, Open, echo, event, quick, scenarios, with};
 
 scenarios!(
     a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease,
@@ -92,6 +93,14 @@ async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
     let now = Timestamp::from(std::time::SystemTime::now());
     let added = storage.enqueue(new.collect(), now).await.unwrap();
     claim_and_die(&storage, TASKS).await;
+    let mut events = omniq.events();
+    let sweeper = omniq.worker().handler("other", echo).start().await.unwrap();
+    for _ in 0..TASKS {
+        let taken = event(&mut events, |kind| *kind == EventKind::TakenOver).await;
+        // Without the wait after a crash, so that all of them are due at once.
+        assert!(omniq.reschedule_task(taken.id, now).await.unwrap());
+    }
+    sweeper.stop().await.unwrap();
 
     let at_once = Arc::new(AtomicUsize::new(0));
     let alone = move |_: TaskContext, _: Args| {
