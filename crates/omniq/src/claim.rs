@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::AsyncTaskQueue;
 use crate::heart::Heart;
+use crate::seat_number::SeatNumber;
 
 /// A claimed task, to be handed to [`complete_task`](AsyncTaskQueue::complete_task),
 /// [`fail_task`](AsyncTaskQueue::fail_task) or [`release_task`](AsyncTaskQueue::release_task).
@@ -22,6 +23,7 @@ pub struct Claim {
     runtime: Handle,
     renewal: JoinHandle<()>,
     open: bool,
+    _seat: SeatNumber,
 }
 
 impl Claim {
@@ -29,6 +31,8 @@ impl Claim {
     pub(crate) fn new(queue: AsyncTaskQueue, heart: &Heart, task: Task) -> Self {
         let runtime = Handle::current();
         let task = Arc::new(task);
+        let seat = SeatNumber::take();
+        queue.storage().started(seat.get(), task.lease());
         let renewal = heart.spawn(renew(queue.clone(), Arc::clone(&task)));
         Self {
             task,
@@ -36,6 +40,7 @@ impl Claim {
             runtime,
             renewal,
             open: true,
+            _seat: seat,
         }
     }
 

@@ -55,6 +55,7 @@ mod owner;
 mod panic;
 mod pools;
 mod queue;
+mod seat_number;
 mod settings;
 mod signals;
 mod token;

@@ -11,6 +11,7 @@ use super::settle::Report;
 use crate::context::{Execution, TaskContext};
 use crate::events::EventKind;
 use crate::panic::{Caught, catch};
+use crate::seat_number::SeatNumber;
 use crate::{clock, handler};
 
 /// Where outcomes go.
@@ -26,29 +27,35 @@ pub(super) fn fill_seats(pool: &Arc<Shared>, reports: &Reports) {
             return;
         };
         permit.forget();
-        let seat = Seat(Arc::clone(pool));
+        let seat = Seat {
+            pool: Arc::clone(pool),
+            number: SeatNumber::take(),
+        };
         tokio::spawn(sit(seat, execution, reports.clone()));
     }
 }
 
 /// Frees its place when it is dropped, however that comes about.
-struct Seat(Arc<Shared>);
+struct Seat {
+    pool: Arc<Shared>,
+    number: SeatNumber,
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.seats.add_permits(1);
-        self.0.seat_or_room.notify_one();
+        self.pool.seats.add_permits(1);
+        self.pool.seat_or_room.notify_one();
     }
 }
 
 /// Runs tasks until none waits. The seat is free once the last outcome is handed on, so that its
 /// settlement and the claim that fills the seat can share a commit.
 async fn sit(seat: Seat, first: Arc<Execution>, reports: Reports) {
-    let pool = &seat.0;
+    let pool = &seat.pool;
     let mut next = Some(first);
     while let Some(execution) = next {
         let begin = clock::instant();
-        let outcome = attempt(pool, &execution).await;
+        let outcome = attempt(pool, &seat.number, &execution).await;
         pool.pace.handler_took(begin.elapsed());
         if reports.send(Report { execution, outcome }).await.is_err() || pool.stopping.is_fired() {
             return;
@@ -63,7 +70,7 @@ async fn sit(seat: Seat, first: Arc<Execution>, reports: Reports) {
 }
 
 /// One execution.
-async fn attempt(pool: &Shared, execution: &Arc<Execution>) -> Outcome {
+async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -> Outcome {
     let task = &execution.task;
     if execution.stop.is_fired() {
         return Outcome::LeaseLost;
@@ -76,6 +83,7 @@ async fn attempt(pool: &Shared, execution: &Arc<Execution>) -> Outcome {
         tracing::warn!(task = %task.id, name = task.name, "claimed a task without a handler");
         return Outcome::Released;
     };
+    pool.omniq().storage().started(seat.get(), task.lease());
     pool.omniq()
         .queue()
         .events()
