@@ -83,6 +83,10 @@ impl Storage for Failing {
         self.inner.held(leases)
     }
 
+    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>> {
+        self.inner.note(notes, now)
+    }
+
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
         Box::pin(async move {
             Self::fail(&self.settlements)?;
