@@ -66,7 +66,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Runs the tasks of this name with an async function of the context and the arguments.
+    /// Runs the tasks of this name with an async function of the context and the arguments. Blocking work
+    /// belongs on `tokio::task::spawn_blocking`: see [`Handler::new`].
     pub fn handler<F, Fut, T>(mut self, name: &str, function: F) -> Self
     where
         F: Fn(TaskContext, Args) -> Fut + Send + Sync + 'static,

@@ -1,0 +1,215 @@
+//! The folder beside the data, and whether it belongs to this data only.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::{error, fmt};
+
+use omniq_core::OwnerId;
+
+use crate::draft::{Draft, retry};
+use crate::mounts;
+
+/// `<data>-omniq`: where the processes that share some data leave word for each other.
+///
+/// It holds `id` (which data it belongs to), `bell` and `owners/`.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+    owners: PathBuf,
+    data: PathBuf,
+}
+
+/// Why doorbell and presence are off for some data. No error for anybody's work: the safety check and the
+/// leases do without them, later.
+#[derive(Debug)]
+pub struct Off {
+    reason: String,
+    source: Option<io::Error>,
+}
+
+impl Folder {
+    /// Opens the folder beside `data`, a file that exists, and makes it where it is missing. `id` is the
+    /// random id that the data itself carries. Links are followed, so that every path to the same file
+    /// leads to the same folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Off`], with what to do about it: the data is on a file system that other machines may share, the
+    /// folder came here with a copied or moved file, it belongs to other data, or it can't be written.
+    pub fn open(data: &Path, id: &str) -> Result<Self, Off> {
+        let data = fs::canonicalize(data)
+            .map_err(|e| Off::because(format!("{} can't be found", data.display()), e))?;
+        if let Some(kind) = mounts::shared(&data) {
+            return Err(Off::new(format!(
+                "{} is on {kind}, where other machines may use it unseen",
+                data.display()
+            )));
+        }
+        let path = beside(&data);
+        let owners = path.join("owners");
+        let folder = Self { path, owners, data };
+        let unusable = |e| Off::because(format!("{} can't be used", folder.path.display()), e);
+        folder.make().map_err(unusable)?;
+        folder.check(id)?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn bell(&self) -> PathBuf {
+        self.path.join("bell")
+    }
+
+    pub(crate) fn owners(&self) -> &Path {
+        &self.owners
+    }
+
+    /// The file whose lock says that its owner is there.
+    pub(crate) fn owner(&self, owner: OwnerId) -> PathBuf {
+        self.owners.join(owner.to_string())
+    }
+
+    /// The file in which an owner notes what it has started.
+    pub(crate) fn started(&self, owner: OwnerId) -> PathBuf {
+        self.owners.join(format!("{owner}.started"))
+    }
+
+    /// Whoever may write the data may write what is beside it. An attempt: leases do without.
+    #[cfg(unix)]
+    pub(crate) fn share(&self, path: &Path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let Ok(data) = fs::metadata(&self.data) else {
+            return;
+        };
+        let mode = data.permissions().mode() & 0o666;
+        // Who may read a folder must be able to enter it.
+        let enter = if path.is_dir() {
+            (mode & 0o444) >> 2
+        } else {
+            0
+        };
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode | enter));
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn share(&self, _: &Path) {}
+
+    fn make(&self) -> io::Result<()> {
+        for folder in [&self.path, &self.owners] {
+            match fs::create_dir(folder) {
+                Ok(()) => self.share(folder),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.open_bell().map(drop)
+    }
+
+    /// The bell, made where it is missing.
+    pub(crate) fn open_bell(&self) -> io::Result<fs::File> {
+        let path = self.bell();
+        match OpenOptions::new().write(true).open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        let mut making = OpenOptions::new();
+        let bell = making
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)?;
+        self.share(&path);
+        Ok(bell)
+    }
+
+    /// Whether the folder belongs to this data at this place. The first to come says so in it.
+    fn check(&self, id: &str) -> Result<(), Off> {
+        let file = self.path.join("id");
+        let unusable = |e| Off::because(format!("{} can't be used", file.display()), e);
+        let mut ours = format!("{id}\n").into_bytes();
+        ours.extend_from_slice(self.data.as_os_str().as_encoded_bytes());
+        ours.push(b'\n');
+        let found = retry(|| match fs::read(&file) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.claim(&file, &ours).map(|()| None)
+            }
+            found => found.map(Some),
+        });
+        let found = found.map_err(unusable)?;
+        if found == ours {
+            return Ok(());
+        }
+        let mut lines = found.splitn(2, |byte| *byte == b'\n');
+        let same_id = lines.next() == Some(id.as_bytes());
+        let place = String::from_utf8_lossy(lines.next().unwrap_or_default());
+        Err(self.stranger(same_id.then_some(place.trim_end())))
+    }
+
+    /// Writes `id`, if nobody else does.
+    fn claim(&self, file: &Path, ours: &[u8]) -> io::Result<()> {
+        let Some(draft) = Draft::new(self)? else {
+            return Ok(());
+        };
+        io::Write::write_all(&mut &draft.file, ours)?;
+        draft.file.sync_all()?;
+        match draft.publish_new(file) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            published => published.map(drop),
+        }
+    }
+
+    fn stranger(&self, place: Option<&str>) -> Off {
+        let (folder, data) = (self.path.display(), self.data.display());
+        let why = match place {
+            Some(place) => {
+                format!("{folder} was made for {place} and came to {data} by a copy or move")
+            }
+            None => format!("{folder} belongs to other data than what is in {data} now"),
+        };
+        Off::new(format!(
+            "{why}: delete {folder} while no process uses {data}"
+        ))
+    }
+}
+
+/// `jobs.db-omniq` for `jobs.db`.
+fn beside(data: &Path) -> PathBuf {
+    let mut path = data.as_os_str().to_owned();
+    path.push("-omniq");
+    path.into()
+}
+
+impl Off {
+    fn new(reason: String) -> Self {
+        Self {
+            reason,
+            source: None,
+        }
+    }
+
+    fn because(reason: String, source: io::Error) -> Self {
+        Self {
+            reason,
+            source: Some(source),
+        }
+    }
+}
+
+impl fmt::Display for Off {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "doorbell and presence are off: {}", self.reason)?;
+        self.source
+            .as_ref()
+            .map_or(Ok(()), |source| write!(f, ": {source}"))
+    }
+}
+
+impl error::Error for Off {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,174 @@
+//! What a look at another owner finds.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use omniq_core::OwnerId;
+
+use crate::folder::Folder;
+use crate::positioned::write_at;
+use crate::started::Started;
+
+/// What an owner's file begins with once its name was taken away. Somebody may have opened it before and
+/// get the lock afterwards.
+const OVER: &[u8] = b"over";
+
+/// Where there is no boot id.
+const NO_BOOT: &str = "-";
+
+/// Whether an owner is there.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Standing {
+    /// Its process lives, or another one is settling what it left.
+    Here,
+    /// Its process is gone.
+    Gone(Gone),
+    /// There is no saying: it has no file, or one that can't be looked at. Its leases decide.
+    Unknown,
+}
+
+/// An owner whose process is gone. Until this is dropped, nobody else finds it gone, so that one process
+/// at a time settles what it left.
+#[derive(Debug)]
+pub struct Gone {
+    lock: File,
+    folder: Folder,
+    owner: OwnerId,
+    boot: Option<String>,
+}
+
+impl Standing {
+    /// Looks once, without waiting. An owner of this very process is [`Standing::Here`].
+    pub fn of(folder: &Folder, owner: OwnerId) -> Self {
+        let mut reading = OpenOptions::new();
+        let file = reading.read(true).write(true).open(folder.owner(owner));
+        file.map_or(Self::Unknown, |file| Self::behind(file, folder, owner))
+    }
+
+    fn behind(mut lock: File, folder: &Folder, owner: OwnerId) -> Self {
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Self::Here,
+            Err(TryLockError::Error(_)) => return Self::Unknown,
+        }
+        let mut text = Vec::new();
+        if lock.read_to_end(&mut text).is_err() || text.starts_with(OVER) {
+            return Self::Unknown;
+        }
+        Self::Gone(Gone {
+            lock,
+            folder: folder.clone(),
+            owner,
+            boot: boot_of(&text),
+        })
+    }
+}
+
+impl Gone {
+    /// Who it is.
+    pub fn owner(&self) -> OwnerId {
+        self.owner
+    }
+
+    /// What it had started. Where the system has no boot id (only Linux has), a reboot looks like any
+    /// other death.
+    pub fn started(&self) -> Started {
+        let (then, now) = (self.boot.as_deref(), boot_id());
+        let both_known = now != NO_BOOT && then != Some(NO_BOOT);
+        // An empty file counts as well: it was written before it got its name, so the power went.
+        if both_known && then != Some(&now) {
+            return Started::AfterReboot;
+        }
+        Started::by(&self.folder, self.owner)
+    }
+
+    /// Removes its files, once all that it left is settled. A crash half-way leaves it gone, to be settled
+    /// again.
+    pub fn forget(self) {
+        if let Err(error) = remove(&self.folder, self.owner) {
+            let path = self.folder.owner(self.owner);
+            tracing::debug!(path = %path.display(), %error, "can't be removed");
+            return;
+        }
+        mark_over(&self.lock);
+    }
+}
+
+impl Standing {
+    /// After its names were given to somebody else.
+    pub(crate) fn replaced(self) {
+        if let Self::Gone(gone) = self {
+            mark_over(&gone.lock);
+        }
+    }
+}
+
+/// The notes first: a file that can be locked always has those that belong to it.
+pub(crate) fn remove(folder: &Folder, owner: OwnerId) -> io::Result<()> {
+    let missing_is_fine = |path: PathBuf| match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    };
+    missing_is_fine(folder.started(owner))?;
+    missing_is_fine(folder.owner(owner))
+}
+
+/// Before the lock is let go, and after the name was taken away.
+pub(crate) fn mark_over(file: &File) {
+    let _ = write_at(file, OVER, 0);
+}
+
+/// What an owner's file says: the boot id, for programs, and the process id, for people.
+pub(crate) fn introduction() -> String {
+    format!("{}\n{}\n", boot_id(), std::process::id())
+}
+
+fn boot_of(text: &[u8]) -> Option<String> {
+    let line = text.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    Some(line.to_owned())
+}
+
+fn boot_id() -> String {
+    let id = fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id"));
+    id.map_or_else(|_| NO_BOOT.to_owned(), |id| id.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_opened_the_file_before_it_was_forgotten_does_not_settle_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("jobs.db");
+        File::create(&data).unwrap();
+        let folder = Folder::open(&data, "id").unwrap();
+        let owner = OwnerId::from_i64(7).unwrap();
+        fs::write(folder.owner(owner), introduction()).unwrap();
+        let open = || {
+            let mut opening = OpenOptions::new();
+            opening
+                .read(true)
+                .write(true)
+                .open(folder.owner(owner))
+                .unwrap()
+        };
+        let (early, late) = (open(), open());
+
+        let Standing::Gone(gone) = Standing::of(&folder, owner) else {
+            panic!("nobody holds it");
+        };
+        assert!(matches!(
+            Standing::behind(early, &folder, owner),
+            Standing::Here
+        ));
+        gone.forget();
+        assert!(matches!(
+            Standing::behind(late, &folder, owner),
+            Standing::Unknown
+        ));
+    }
+}

@@ -1,0 +1,114 @@
+//! One folder's bell in this process, and who listens to it.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::complaint::Complaint;
+use crate::doorbell::Heard;
+use crate::folder::Folder;
+use crate::lock;
+use crate::positioned::write_at;
+
+pub(crate) struct Line {
+    folder: Folder,
+    hearers: Mutex<HashMap<u64, Heard>>,
+    bell: Mutex<Bell>,
+    /// The folder was deleted: it is not watched any more.
+    deaf: AtomicBool,
+    ringing: Complaint,
+}
+
+struct Bell {
+    /// Gone when the bell was deleted or replaced, until the next ring.
+    file: Option<File>,
+    /// Changes with each ring, for systems that report changes and not writes.
+    next: u8,
+}
+
+impl Line {
+    pub(crate) fn open(folder: &Folder) -> io::Result<Self> {
+        let file = Some(folder.open_bell()?);
+        let next = fastrand::u8(..);
+        Ok(Self {
+            folder: folder.clone(),
+            hearers: Mutex::default(),
+            bell: Mutex::new(Bell { file, next }),
+            deaf: AtomicBool::new(false),
+            ringing: Complaint::default(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn ring(&self) {
+        let rung = self.strike();
+        self.ringing
+            .about("ringing the doorbell", self.path(), rung);
+    }
+
+    fn strike(&self) -> io::Result<()> {
+        let mut bell = lock(&self.bell);
+        let Bell { file, next } = &mut *bell;
+        let file = match file {
+            Some(file) => file,
+            gone => gone.insert(self.folder.open_bell()?),
+        };
+        *next = next.wrapping_add(1);
+        write_at(file, &[*next], 0)
+    }
+
+    /// Calls everybody who listens. No lock is held meanwhile, so that they may ring, open and drop.
+    pub(crate) fn tell(&self) {
+        let hearers: Vec<Heard> = lock(&self.hearers).values().cloned().collect();
+        for heard in hearers {
+            // One that panics must not make the others deaf.
+            if catch_unwind(AssertUnwindSafe(|| heard())).is_err() {
+                tracing::error!("a doorbell's callback panicked");
+            }
+        }
+    }
+
+    /// Closes it at once: while a deleted file is open, Linux does not tell that its folder was deleted.
+    pub(crate) fn bell_was_replaced(&self) {
+        lock(&self.bell).file = None;
+    }
+
+    /// The folder was deleted or moved. Whoever makes it again may have done so already.
+    pub(crate) fn folder_was_replaced(&self, watched_again: bool) {
+        self.bell_was_replaced();
+        if self.deaf.swap(!watched_again, Ordering::AcqRel) || watched_again {
+            return;
+        }
+        let folder = self.path().display();
+        tracing::warn!(%folder, "it was deleted: no doorbell is heard until the data is opened again");
+    }
+
+    /// Whether the folder must be watched anew.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn hears(&self) {
+        self.deaf.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn add(&self, key: u64, heard: Heard) {
+        lock(&self.hearers).insert(key, heard);
+    }
+
+    /// The callback is handed back: what it owns may be a doorbell, to be dropped under no lock.
+    pub(crate) fn remove(&self, key: u64) -> Option<Heard> {
+        lock(&self.hearers).remove(&key)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.hearers).is_empty()
+    }
+}

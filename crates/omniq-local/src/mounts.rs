@@ -1,0 +1,132 @@
+//! File systems that other machines may share: there a lock says nothing about a process elsewhere, and a
+//! write elsewhere wakes nobody here.
+
+use std::path::Path;
+
+/// By their names in `/proc/self/mountinfo`.
+const SHARED: [&str; 22] = [
+    "9p",
+    "acfs",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "prl_fs",
+    "pvfs2",
+    "smb3",
+    "smbfs",
+    "vboxsf",
+    "virtiofs",
+];
+
+/// The shared file system that a canonical path is on, if it is known to be on one.
+pub(crate) fn shared(path: &Path) -> Option<String> {
+    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+    file_system(&mounts, path).filter(|kind| is_shared(kind))
+}
+
+/// Anything may be behind FUSE, except behind the one that rootless containers stand on.
+fn is_shared(kind: &str) -> bool {
+    SHARED.contains(&kind) || (kind.starts_with("fuse.") && kind != "fuse.fuse-overlayfs")
+}
+
+/// The type of the mount with the longest mount point above the path; of equal ones, the last.
+fn file_system(mounts: &[u8], path: &Path) -> Option<String> {
+    // Both sides lose the same bytes where a name is no UTF-8.
+    let path = path.to_string_lossy();
+    mounts
+        .split(|byte| *byte == b'\n')
+        .filter_map(mount)
+        .filter(|(point, _)| Path::new(&*path).starts_with(point))
+        .max_by_key(|(point, _)| point.len())
+        .map(|(_, kind)| kind)
+}
+
+/// Mount point and type of a line: `36 35 98:0 /root /point rw shared:1 - type source options`.
+fn mount(line: &[u8]) -> Option<(String, String)> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let point = unescape(fields.nth(4)?);
+    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Some((text(&point), text(kind)))
+}
+
+/// The kernel writes blanks, tabs, line ends and backslashes as three octal digits.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..3).filter(|_| *first == b'\\');
+        let code = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        plain.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &after[3..] } else { after };
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &[u8] = b"\
+27 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+40 27 0:50 / /srv rw shared:7 - nfs4 host:/srv rw
+41 40 0:51 / /srv/local rw shared:8 master:2 - xfs /dev/vdb rw
+42 27 0:52 / /my\\040disk\\134x rw - fuse.sshfs host: rw
+43 27 0:53 / /twice rw - ext4 /dev/vdc rw
+44 43 0:54 / /twice rw - cifs //host/x rw
+garbage
+";
+
+    fn at(path: &str) -> String {
+        file_system(MOUNTS, Path::new(path)).unwrap()
+    }
+
+    #[test]
+    fn the_longest_mount_point_decides() {
+        assert_eq!(at("/home/a.db"), "ext4");
+        assert_eq!(at("/srv/a.db"), "nfs4");
+        assert_eq!(at("/srv/local/a.db"), "xfs");
+        assert_eq!(at("/srv-not/a.db"), "ext4");
+        assert_eq!(at("/my disk\\x/a.db"), "fuse.sshfs");
+        assert_eq!(at("/twice/a.db"), "cifs");
+    }
+
+    #[test]
+    fn only_what_other_machines_may_share_is_shared() {
+        for kind in [
+            "nfs",
+            "nfs4",
+            "cifs",
+            "9p",
+            "fuse.sshfs",
+            "fuse.anything",
+            "virtiofs",
+        ] {
+            assert!(is_shared(kind), "{kind}");
+        }
+        for kind in [
+            "ext4",
+            "xfs",
+            "btrfs",
+            "tmpfs",
+            "overlay",
+            "fuseblk",
+            "fuse.fuse-overlayfs",
+        ] {
+            assert!(!is_shared(kind), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! One watcher for the whole process: inotify instances are few (128 a user, as Linux comes).
+//!
+//! Two threads. The one of `notify` only sorts events and passes them on; it takes no lock, so whoever
+//! asks it to watch a folder, with the registry locked, is answered. The other calls the hearers.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use omniq_core::{Error, ErrorKind, Result};
+
+use crate::doorbell::Heard;
+use crate::folder::Folder;
+use crate::line::Line;
+use crate::{lock, news, trouble};
+
+static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
+
+struct Shared {
+    /// A forked child has the descriptors, but not the threads.
+    process: u32,
+    watcher: RecommendedWatcher,
+    lines: HashMap<PathBuf, Arc<Line>>,
+    next_key: u64,
+}
+
+/// Adds a hearer to the folder's line.
+pub(crate) fn listen(folder: &Folder, heard: Heard) -> Result<(Arc<Line>, u64)> {
+    let mut shared = lock(&SHARED);
+    if shared.as_ref().is_some_and(|shared| !shared.is_ours()) {
+        // Dropped, it would take the parent's watches away.
+        std::mem::forget(shared.take());
+    }
+    let open = match &mut *shared {
+        Some(open) => open,
+        none => none.insert(Shared::start()?),
+    };
+    let listening = open.listen(folder, &heard);
+    let unused = take_if_unused(&mut shared);
+    drop(shared);
+    stop(unused);
+    listening
+}
+
+/// Takes a hearer away. The last of a folder ends its watch, the last of all the watcher.
+pub(crate) fn leave(line: &Arc<Line>, key: u64) {
+    let mut shared = lock(&SHARED);
+    let heard = line.remove(key);
+    if let Some(open) = shared.as_mut().filter(|shared| shared.is_ours()) {
+        open.leave(line);
+    }
+    let unused = take_if_unused(&mut shared);
+    drop(shared);
+    stop(unused);
+    // It may own a doorbell, and then comes back here.
+    drop(heard);
+}
+
+/// The line that is heard when this folder has news.
+pub(crate) fn line(folder: &Path) -> Option<Arc<Line>> {
+    lock(&SHARED).as_ref()?.lines.get(folder).cloned()
+}
+
+/// The watch of a folder ended because it was deleted or moved. Says whether it is one of ours.
+pub(crate) fn watch_again(folder: &Path) -> bool {
+    let mut shared = lock(&SHARED);
+    let Some(open) = shared.as_mut() else {
+        return false;
+    };
+    let Some(line) = open.lines.get(folder).cloned() else {
+        return false;
+    };
+    line.folder_was_replaced(open.watch(&line).is_ok());
+    true
+}
+
+/// Every line, when nobody knows which one has news.
+pub(crate) fn lines() -> Vec<Arc<Line>> {
+    let shared = lock(&SHARED);
+    let lines = shared.iter().flat_map(|shared| shared.lines.values());
+    lines.cloned().collect()
+}
+
+fn take_if_unused(shared: &mut Option<Shared>) -> Option<Shared> {
+    shared.take_if(|shared| shared.lines.is_empty() && shared.is_ours())
+}
+
+/// Its threads end by themselves: to wait for a callback here could be to wait for oneself.
+fn stop(shared: Option<Shared>) {
+    if shared.is_some() {
+        let _ = guarded(|| {
+            drop(shared);
+            Ok(())
+        });
+    }
+}
+
+impl Shared {
+    fn start() -> Result<Self> {
+        let sorter =
+            news::start().map_err(|e| trouble("the doorbell's thread can't be started", e))?;
+        let watcher = guarded(|| notify::recommended_watcher(sorter)).map_err(explain)?;
+        Ok(Self {
+            process: std::process::id(),
+            watcher,
+            lines: HashMap::new(),
+            next_key: 0,
+        })
+    }
+
+    fn is_ours(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    fn listen(&mut self, folder: &Folder, heard: &Heard) -> Result<(Arc<Line>, u64)> {
+        let line = match self.lines.get(folder.path()) {
+            Some(line) => line.clone(),
+            None => {
+                let line = Line::open(folder);
+                let path = folder.path().display();
+                Arc::new(
+                    line.map_err(|e| trouble(format!("the bell in {path} can't be opened"), e))?,
+                )
+            }
+        };
+        let new = !self.lines.contains_key(line.path());
+        // Watched before anybody counts on it.
+        if new || line.is_deaf() {
+            self.watch(&line).map_err(explain)?;
+            line.hears();
+            self.lines.insert(line.path().to_owned(), line.clone());
+        }
+        self.next_key += 1;
+        line.add(self.next_key, heard.clone());
+        Ok((line, self.next_key))
+    }
+
+    fn watch(&mut self, line: &Line) -> notify::Result<()> {
+        guarded(|| self.watcher.watch(line.path(), RecursiveMode::NonRecursive))
+    }
+
+    fn leave(&mut self, line: &Arc<Line>) {
+        let listed = self.lines.get(line.path());
+        if !line.is_empty() || !listed.is_some_and(|listed| Arc::ptr_eq(listed, line)) {
+            return;
+        }
+        self.lines.remove(line.path());
+        if let Err(error) = guarded(|| self.watcher.unwatch(line.path())) {
+            tracing::debug!(%error, "a folder that is gone is not watched any more");
+        }
+    }
+}
+
+/// `notify` panics where its thread could not be started.
+fn guarded<T>(ask: impl FnOnce() -> notify::Result<T>) -> notify::Result<T> {
+    catch_unwind(AssertUnwindSafe(ask))
+        .unwrap_or_else(|_| Err(notify::Error::generic("the watching thread is not there")))
+}
+
+fn explain(error: notify::Error) -> Error {
+    let mut text = format!("the doorbell can't be heard: {error}");
+    if cfg!(target_os = "linux") {
+        text += "; if this is a limit, raise fs.inotify.max_user_instances or \
+                 fs.inotify.max_user_watches (sysctl), or the number of open files";
+    }
+    Error::new(ErrorKind::Storage, text).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_limits() {
+        let too_many_files = std::io::Error::from_raw_os_error(24);
+        for error in [
+            notify::Error::new(notify::ErrorKind::MaxFilesWatch),
+            notify::Error::io(too_many_files),
+        ] {
+            let text = explain(error).to_string();
+            let named = [
+                "fs.inotify.max_user_instances",
+                "fs.inotify.max_user_watches",
+            ];
+            let all = named.iter().all(|name| text.contains(name));
+            assert_eq!(all, cfg!(target_os = "linux"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+use std::error::Error as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use omniq_local::Folder;
+
+use crate::place;
+
+#[test]
+fn the_same_data_leads_to_the_same_folder() {
+    let place = place();
+    assert_eq!(place.folder.path().file_name().unwrap(), "jobs.db-omniq");
+    let again = Folder::open(&place.data, "the-id").unwrap();
+    assert_eq!(again.path(), place.folder.path());
+    for name in ["id", "bell", "owners"] {
+        assert!(place.folder.path().join(name).exists(), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_the_data_leads_to_the_same_folder() {
+    let place = place();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("link.db");
+    std::os::unix::fs::symlink(&place.data, &link).unwrap();
+    let linked = Folder::open(&link, "the-id").unwrap();
+    assert_eq!(linked.path(), place.folder.path());
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_moved_folder_is_not_trusted_until_it_is_deleted() {
+    let place = place();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (old, new) = (
+        place.folder.path().to_owned(),
+        elsewhere.path().canonicalize().unwrap(),
+    );
+    let (data, folder) = (new.join("jobs.db"), new.join("jobs.db-omniq"));
+    fs::rename(&place.data, &data).unwrap();
+    fs::rename(&old, &folder).unwrap();
+
+    let off = Folder::open(&data, "the-id").unwrap_err().to_string();
+    let was = old.to_str().unwrap().strip_suffix("-omniq").unwrap();
+    assert!(off.contains(&format!("was made for {was} ")), "{off}");
+    assert!(
+        off.contains(&format!("delete {}", folder.display())),
+        "{off}"
+    );
+
+    fs::remove_dir_all(&folder).unwrap();
+    Folder::open(&data, "the-id").unwrap();
+}
+
+#[test]
+fn a_copied_folder_is_not_trusted_but_the_original_is() {
+    let place = place();
+    let copy = place.dir.path().join("copy.db");
+    let beside = place.dir.path().join("copy.db-omniq");
+    fs::copy(&place.data, &copy).unwrap();
+    fs::create_dir(&beside).unwrap();
+    fs::copy(place.folder.path().join("id"), beside.join("id")).unwrap();
+    assert!(Folder::open(&copy, "the-id").is_err());
+    Folder::open(&place.data, "the-id").unwrap();
+}
+
+#[test]
+fn a_folder_of_other_data_is_not_trusted() {
+    let place = place();
+    let off = Folder::open(&place.data, "another-id")
+        .unwrap_err()
+        .to_string();
+    assert!(off.contains("belongs to other data"), "{off}");
+    fs::write(place.folder.path().join("id"), "").unwrap();
+    assert!(Folder::open(&place.data, "the-id").is_err());
+}
+
+#[test]
+fn what_can_not_be_written_is_off_with_the_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("jobs.db");
+    let missing = Folder::open(&data, "the-id").unwrap_err();
+    assert!(missing.source().is_some(), "{missing}");
+
+    fs::write(&data, "").unwrap();
+    fs::write(dir.path().join("jobs.db-omniq"), "in the way").unwrap();
+    let blocked = Folder::open(&data, "the-id").unwrap_err();
+    assert!(blocked.source().is_some(), "{blocked}");
+
+    if cfg!(target_os = "linux") {
+        let refused = Folder::open(Path::new("/proc/version"), "the-id").unwrap_err();
+        assert!(refused.source().is_some(), "{refused}");
+        assert!(
+            refused.to_string().contains("/proc/version-omniq"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn creators_that_race_settle_on_one() {
+    for ids in [["same"; 8], ["a", "b", "c", "d", "e", "f", "g", "h"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("jobs.db");
+        fs::write(&data, "").unwrap();
+        let (start, opened) = (Barrier::new(ids.len()), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for id in ids {
+                let (start, opened, data) = (&start, &opened, &data);
+                scope.spawn(move || {
+                    start.wait();
+                    if Folder::open(data, id).is_ok() {
+                        opened.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(opened.into_inner(), if ids[0] == ids[1] { 8 } else { 1 });
+        let owners = dir.path().join("jobs.db-omniq/owners");
+        assert_eq!(fs::read_dir(owners).unwrap().count(), 0, "a draft was left");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_may_write_the_data_may_write_beside_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("jobs.db");
+    fs::write(&data, "").unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o660)).unwrap();
+    let folder = Folder::open(&data, "the-id").unwrap();
+    let owner = crate::owner(3);
+    let _presence = omniq_local::Presence::enter(&folder, owner).unwrap();
+    let mode = |name: &str| {
+        let path = folder.path().join(name);
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!([mode(""), mode("owners")], [0o770; 2]);
+    let files = [
+        mode("id"),
+        mode("bell"),
+        mode(&format!("owners/{owner}")),
+        mode(&format!("owners/{owner}.started")),
+    ];
+    assert_eq!(files, [0o660; 4]);
+}

@@ -1,0 +1,37 @@
+//! What processes on one machine tell each other, with real files and real processes.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod doorbell;
+mod folder;
+mod neighbour;
+mod presence;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use omniq_core::OwnerId;
+use omniq_local::Folder;
+use tempfile::TempDir;
+
+/// Nothing takes this long; a test that waits for it has failed.
+const CEILING: Duration = Duration::from_secs(20);
+
+/// Some data, and a folder beside it.
+struct Place {
+    dir: TempDir,
+    data: PathBuf,
+    folder: Folder,
+}
+
+fn place() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("jobs.db");
+    File::create(&data).unwrap();
+    let folder = Folder::open(&data, "the-id").unwrap();
+    Place { dir, data, folder }
+}
+
+fn owner(number: i64) -> OwnerId {
+    OwnerId::from_i64(number).unwrap()
+}

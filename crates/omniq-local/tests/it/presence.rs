@@ -1,0 +1,228 @@
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use omniq_core::TaskId;
+use omniq_core::storage::Lease;
+use omniq_local::{Folder, Gone, Presence, Standing, Started};
+
+use crate::neighbour::Neighbour;
+use crate::{Place, owner, place};
+
+fn lease(task: i64, number: u64) -> Lease {
+    let id = TaskId::from_i64(task).unwrap();
+    Lease { id, number }
+}
+
+fn gone(folder: &Folder, number: i64) -> Gone {
+    match Standing::of(folder, owner(number)) {
+        Standing::Gone(gone) => gone,
+        other => panic!("it is {other:?}"),
+    }
+}
+
+fn is_here(place: &Place, number: i64) -> bool {
+    matches!(Standing::of(&place.folder, owner(number)), Standing::Here)
+}
+
+fn is_unknown(place: &Place, number: i64) -> bool {
+    matches!(
+        Standing::of(&place.folder, owner(number)),
+        Standing::Unknown
+    )
+}
+
+/// An owner whose process is gone, with what its file says.
+fn leave_behind(place: &Place, number: i64, text: &str) {
+    let path = place
+        .folder
+        .path()
+        .join("owners")
+        .join(owner(number).to_string());
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn an_owner_is_here_until_it_leaves_and_then_unknown() {
+    let place = place();
+    assert!(is_unknown(&place, 1));
+    let presence = Presence::enter(&place.folder, owner(1)).unwrap();
+    assert_eq!(presence.owner(), owner(1));
+    assert!(is_here(&place, 1));
+    assert_eq!(Presence::owners(&place.folder).unwrap(), [owner(1)]);
+    drop(presence);
+    assert!(is_unknown(&place, 1));
+    let left = fs::read_dir(place.folder.path().join("owners")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn one_process_may_enter_twice() {
+    let place = place();
+    let first = Presence::enter(&place.folder, owner(1)).unwrap();
+    let second = Presence::enter(&place.folder, owner(1)).unwrap();
+    let third = Presence::enter(&place.folder, owner(2)).unwrap();
+    drop(first);
+    assert!(is_here(&place, 1));
+    drop(second);
+    assert!(is_unknown(&place, 1));
+    assert!(is_here(&place, 2));
+    drop(third);
+    let _again = Presence::enter(&place.folder, owner(1)).unwrap();
+    assert!(is_here(&place, 1));
+}
+
+#[test]
+fn an_owner_that_comes_and_goes_never_looks_dead() {
+    let place = place();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let come_and_go = || {
+            for _ in 0..200 {
+                drop(Presence::enter(&place.folder, owner(1)).unwrap());
+            }
+        };
+        let watcher = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let standing = Standing::of(&place.folder, owner(1));
+                assert!(!matches!(standing, Standing::Gone(_)));
+            }
+        });
+        let owners = [scope.spawn(come_and_go), scope.spawn(come_and_go)];
+        for thread in owners {
+            thread.join().unwrap();
+        }
+        over.store(true, Ordering::Relaxed);
+        watcher.join().unwrap();
+    });
+}
+
+#[test]
+fn a_killed_process_is_gone_at_the_first_look_and_what_it_started_is_known() {
+    let place = place();
+    let mut neighbour = Neighbour::beside(&place, 5);
+    neighbour.start(0, lease(10, 1));
+    neighbour.start(3, lease(11, 2));
+    neighbour.start(0, lease(12, u64::MAX));
+    assert!(is_here(&place, 5));
+    assert_eq!(Started::by(&place.folder, owner(5)), gone_started());
+    let refused = Presence::enter(&place.folder, owner(5)).unwrap_err();
+    assert!(refused.to_string().contains("another process"), "{refused}");
+
+    neighbour.kill();
+    let found = gone(&place.folder, 5);
+    assert_eq!(found.started(), gone_started());
+    assert!(found.started().includes(lease(11, 2)));
+    assert!(!found.started().includes(lease(11, 3)));
+
+    assert!(is_here(&place, 5), "one at a time settles it");
+    drop(found);
+    gone(&place.folder, 5).forget();
+    assert!(is_unknown(&place, 5));
+    assert_eq!(Presence::owners(&place.folder).unwrap(), []);
+}
+
+fn gone_started() -> Started {
+    Started::Known(HashSet::from([lease(11, 2), lease(12, u64::MAX)]))
+}
+
+#[test]
+fn a_process_that_ends_by_itself_leaves_nothing() {
+    let place = place();
+    let neighbour = Neighbour::beside(&place, 5);
+    assert!(is_here(&place, 5));
+    neighbour.leave();
+    assert!(is_unknown(&place, 5));
+    let left = fs::read_dir(place.folder.path().join("owners")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn one_of_many_settles_a_dead_owner() {
+    let place = place();
+    for round in 1..=50 {
+        leave_behind(&place, round, "-\n1\n");
+        let (start, settled) = (Barrier::new(4), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    start.wait();
+                    if let Standing::Gone(gone) = Standing::of(&place.folder, owner(round)) {
+                        settled.fetch_add(1, Ordering::Relaxed);
+                        gone.forget();
+                    }
+                });
+            }
+        });
+        assert_eq!(settled.into_inner(), 1);
+    }
+}
+
+#[test]
+fn an_owner_that_enters_again_takes_a_dead_ones_place() {
+    let place = place();
+    leave_behind(&place, 5, "-\n1\n");
+    let notes = place
+        .folder
+        .path()
+        .join("owners")
+        .join(format!("{}.started", owner(5)));
+    fs::write(&notes, [1; 16]).unwrap();
+    let presence = Presence::enter(&place.folder, owner(5)).unwrap();
+    assert!(is_here(&place, 5));
+    assert_eq!(
+        Started::by(&place.folder, owner(5)),
+        Started::Known(HashSet::new())
+    );
+    presence.note_started(1, lease(9, 9));
+    let expected = HashSet::from([lease(9, 9)]);
+    assert_eq!(
+        Started::by(&place.folder, owner(5)),
+        Started::Known(expected)
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_counts_after_a_reboot() {
+    let place = place();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for (text, expected) in [
+        ("another-boot\n1\n".to_owned(), Started::AfterReboot),
+        (String::new(), Started::AfterReboot),
+        ("-\n1\n".to_owned(), Started::Known(HashSet::new())),
+        (boot, Started::Known(HashSet::new())),
+    ] {
+        leave_behind(&place, 5, &text);
+        assert_eq!(gone(&place.folder, 5).started(), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn notes_that_can_not_be_read_count_every_lease() {
+    let place = place();
+    let notes = place
+        .folder
+        .path()
+        .join("owners")
+        .join(format!("{}.started", owner(5)));
+    fs::create_dir(notes).unwrap();
+    leave_behind(&place, 5, "-\n1\n");
+    let started = gone(&place.folder, 5).started();
+    assert_eq!(started, Started::Unreadable);
+    assert!(started.includes(lease(1, 1)));
+}
+
+#[test]
+fn a_dead_process_s_draft_is_cleared_and_a_living_one_s_is_not() {
+    let place = place();
+    let owners = place.folder.path().join("owners");
+    let (dead, alive) = (owners.join("dead.tmp"), owners.join("alive.tmp"));
+    fs::write(&dead, "").unwrap();
+    let held = File::create(&alive).unwrap();
+    held.lock().unwrap();
+    let _presence = Presence::enter(&place.folder, owner(1)).unwrap();
+    assert!(!dead.exists());
+    assert!(alive.exists());
+}
