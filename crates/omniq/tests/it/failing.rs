@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use omniq::storage::*;
-use omniq::{Change, Error, ErrorKind, NewTask, Result, Storage, Task, TaskId, Timestamp};
+use omniq::{Change, Error, ErrorKind, NewTask, OwnerId, Result, Storage, Task, TaskId, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
 use crate::setup::Open;
@@ -96,6 +96,10 @@ impl Storage for Failing {
 
     fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
         self.inner.orphans(steady, limit)
+    }
+
+    fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+        self.inner.started(owner, seat, lease);
     }
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
