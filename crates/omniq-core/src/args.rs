@@ -39,25 +39,50 @@ impl Args {
         if let Some(twice) = given.iter().find(|name| self.kwargs.contains_key(**name)) {
             return Err(refused(format!("the parameter {twice:?} was given twice")));
         }
+        let mut missing = Vec::new();
         for name in by_name {
-            let value = self.kwargs.remove(*name);
-            self.args
-                .push(value.ok_or_else(|| refused(format!("the parameter {name:?} is missing")))?);
+            match self.kwargs.remove(*name) {
+                Some(value) => self.args.push(value),
+                None => missing.push(name),
+            }
         }
-        if let Some(surplus) = self.kwargs.keys().next() {
-            return Err(refused(format!(
-                "there is no parameter {surplus:?}: the parameters are {parameters:?}"
-            )));
+        let surplus: Vec<_> = self.kwargs.keys().collect();
+        match (missing.first(), surplus.first()) {
+            (None, None) => {}
+            (Some(name), None) => {
+                return Err(refused(format!("the parameter {name:?} is missing")));
+            }
+            (Some(name), Some(_)) => {
+                let text =
+                    format!("the parameter {name:?} is missing; there are none called {surplus:?}");
+                return Err(refused(text));
+            }
+            (None, Some(_)) => {
+                let text =
+                    format!("there is no parameter {surplus:?}: the parameters are {parameters:?}");
+                return Err(refused(text));
+            }
         }
         let mut at = 0;
         let values = Parameters {
             values: SeqDeserializer::new(self.args.into_iter()),
             at: &mut at,
         };
-        T::deserialize(values).map_err(|e| match parameters.get(at.wrapping_sub(1)) {
-            Some(name) => refused(format!("the parameter {name:?}: {e}")),
-            None => refused(e.to_string()),
-        })
+        let bound = T::deserialize(values);
+        let read = at;
+        match (bound, parameters.get(read.wrapping_sub(1))) {
+            (Ok(_), _) if read < parameters.len() => {
+                let text =
+                    format!("the handler reads only {read} of the parameters {parameters:?}");
+                Err(refused(text))
+            }
+            (Ok(bound), _) => Ok(bound),
+            (Err(e), Some(name)) => Err(refused(format!("the parameter {name:?}: {e}"))),
+            (Err(e), None) if read == 0 => Err(refused(format!(
+                "the handler must bind to a tuple, such as (a, b) or (a,): {e}"
+            ))),
+            (Err(e), None) => Err(refused(format!("the parameters are {parameters:?}: {e}"))),
+        }
     }
 }
 
@@ -127,7 +152,12 @@ mod tests {
             (json!([1]), json!({}), "\"b\" is missing"),
             (json!([1, 2, 3]), json!({}), "3 arguments"),
             (json!([1]), json!({"a": 1, "b": 2}), "\"a\" was given twice"),
-            (json!([1, 2]), json!({"d": 1}), "no parameter \"d\""),
+            (json!([1, 2]), json!({"d": 1}), "no parameter [\"d\"]"),
+            (
+                json!([1]),
+                json!({"B": 1}),
+                "\"b\" is missing; there are none called [\"B\"]",
+            ),
             (json!([1]), json!({"b": "x"}), "\"b\": invalid type"),
             (json!(["x"]), json!({"b": 1}), "\"a\": invalid type"),
         ];
@@ -143,5 +173,37 @@ mod tests {
                 error.message
             );
         }
+    }
+
+    #[test]
+    fn a_handler_that_binds_to_something_else_is_told() {
+        let cases = [
+            (
+                args(json!([1]), json!({})).bind::<i32>(&["a"]).map(drop),
+                "(a,)",
+            ),
+            (
+                args(json!([1, 2]), json!({}))
+                    .bind::<(i32,)>(&["a", "b"])
+                    .map(drop),
+                "only 1 of",
+            ),
+            (
+                args(json!([1]), json!({}))
+                    .bind::<(i32, i32)>(&["a"])
+                    .map(drop),
+                "tuple of size 2",
+            ),
+        ];
+        for (bound, expected) in cases {
+            let error = bound.unwrap_err();
+            assert!(
+                error.message.contains(expected),
+                "{expected} in {}",
+                error.message
+            );
+        }
+        let all: Vec<i32> = args(json!([1, 2]), json!({})).bind(&["a", "b"]).unwrap();
+        assert_eq!(all, [1, 2]);
     }
 }

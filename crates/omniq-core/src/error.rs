@@ -129,9 +129,14 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.0.kind, self.0.message)?;
+        let mut told = self.0.message.clone();
         let mut cause = StdError::source(self);
         while let Some(error) = cause {
-            write!(f, "\n  caused by: {error}")?;
+            let text = error.to_string();
+            if !told.contains(&text) {
+                write!(f, "\n  caused by: {text}")?;
+                told = text;
+            }
             cause = error.source();
         }
         Ok(())

@@ -16,7 +16,7 @@
 mod args;
 mod defaults;
 mod error;
-mod finite;
+mod exact;
 mod id;
 mod lease_watch;
 pub mod lifecycle;

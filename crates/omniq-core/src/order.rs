@@ -80,7 +80,9 @@ impl<T> Order<T> {
         self
     }
 
-    /// Again and again: the next run comes so long after the finish of the last.
+    /// Again and again: the next run comes so long after the finish of the last, also after a final
+    /// failure. Each run is a task of its own, linked by `series_id`; the series ends when its unfinished
+    /// member is cancelled, so look that one up (by name and status) instead of keeping the first id.
     pub fn interval(mut self, span: Duration) -> Self {
         self.interval = Some(span);
         self
@@ -220,7 +222,7 @@ fn encode_call(
     if json.len() > defaults.max_payload {
         let text = format!(
             "the arguments of task {task:?} take {} bytes, but the limit is {}: pass a path or a key \
-             instead of the data, or raise OMNIQ_MAX_PAYLOAD",
+             instead of the data, or raise max_payload in the settings",
             json.len(),
             defaults.max_payload
         );
@@ -273,7 +275,7 @@ mod tests {
                 call("f").kwarg("a", 1).kwarg("a", 2),
                 "\"a\" of task \"f\" was given twice",
             ),
-            (call("f").arg("x".repeat(1024 * 1024)), "OMNIQ_MAX_PAYLOAD"),
+            (call("f").arg("x".repeat(1024 * 1024)), "max_payload"),
         ];
         for (order, expected) in cases {
             let error = made(order).unwrap_err();

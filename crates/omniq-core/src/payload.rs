@@ -10,7 +10,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::{Args, Error, ErrorKind, Result, finite};
+use crate::{Args, Error, ErrorKind, Result, exact};
 
 /// How the bytes of a payload are to be read. It is stored, never guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,7 +71,8 @@ impl Payload {
         Self { format, bytes }
     }
 
-    /// Writes a value. Floats that are not finite are refused, as JSON has no place for them.
+    /// Writes a value. Numbers that would not come back as they are (floats that are not finite, integers
+    /// of more than 64 bits) are refused.
     pub fn encode<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<Self> {
         let bytes = match format {
             Format::Json => encode_json(value)?,
@@ -103,7 +104,7 @@ impl Payload {
 
 /// JSON text of a value, or an error that says what it can't hold.
 pub(crate) fn encode_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    finite::check(value)
+    exact::check(value)
         .map_err(|e| Error::new(ErrorKind::Serialization, e.to_string()).with_source(e))?;
     serde_json::to_vec(value).map_err(|e| {
         Error::new(
@@ -195,6 +196,27 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Serialization);
         assert!(error.to_string().contains("pickle"), "{error}");
         assert!(Payload::encode(Format::Msgpack, &1).is_err());
+    }
+
+    #[test]
+    fn every_finite_float_comes_back_as_it_was() {
+        // A multiplicative walk over the bits, so that all exponents turn up.
+        let mut bits = 1_u64;
+        for _ in 0..20_000 {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let float = f64::from_bits(bits);
+            if float.is_finite() {
+                let payload = Payload::encode(Format::Json, &float).unwrap();
+                let back: f64 = payload.decode().unwrap();
+                assert_eq!(back.to_bits(), float.to_bits(), "{float:e}");
+                let value: serde_json::Value = payload.decode().unwrap();
+                assert_eq!(
+                    value.as_f64().map(f64::to_bits),
+                    Some(float.to_bits()),
+                    "{float:e}"
+                );
+            }
+        }
     }
 
     #[test]

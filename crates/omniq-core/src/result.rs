@@ -43,7 +43,7 @@ impl TaskResult {
             .clone()
             .unwrap_or_else(|| TaskError::new("unknown", "no error was kept"));
         let text = format!(
-            "the task {} failed after {} attempt(s): {error}",
+            "the task {} failed at attempt {}: {error}",
             self.task_id, self.attempts
         );
         Error::new(ErrorKind::TaskFailed, text)

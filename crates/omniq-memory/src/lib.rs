@@ -14,6 +14,7 @@
 mod ids;
 mod index;
 mod lanes;
+mod row;
 mod settle;
 mod state;
 

@@ -2,7 +2,8 @@ use omniq_core::storage::{Enqueued, KEPT_ERRORS, Settled};
 
 use omniq_core::{Change, Result, TaskId, TaskStatus, Timestamp};
 
-use crate::state::{Row, State};
+use crate::row::Row;
+use crate::state::State;
 
 /// What a batch of changes has to tell the others.
 #[derive(Debug, Default)]

@@ -11,20 +11,10 @@ use omniq_core::{NewTask, Result, Task, TaskId, TaskStatus, Timestamp};
 use crate::ids::Ids;
 use crate::index::Index;
 use crate::lanes::LaneKey;
+use crate::row::Row;
 
 /// How many waiting tasks one claim lets come due, so that it stays short.
 const COME_DUE: usize = 1_000;
-
-/// A task, and what only the storage knows of it.
-#[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) task: Task,
-    /// A task once due stays due, wherever the clock goes.
-    pub(crate) due: bool,
-    /// How often the lease was renewed.
-    beats: u64,
-    lease_for: Duration,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct State {

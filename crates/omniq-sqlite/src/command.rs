@@ -100,7 +100,7 @@ impl Claim {
             })
     }
 
-    /// After work was added, by another process or in this batch.
+    /// Looks once more, at the end of a batch that brought work.
     pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
         let now = self.request.now.max(batch.effects.now);
         self.answer = batch.claim(&self.request, now)?;
@@ -177,7 +177,7 @@ impl Command {
         }
     }
 
-    /// A claim that found nothing in this batch may find what came after it.
+    /// For a claim that would be parked, as others brought work after it had looked.
     pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
         match self {
             Self::Claim(claim) if claim.stays_parked() => claim.try_again(batch),

@@ -105,29 +105,25 @@ impl<T> Inbox<T> {
                 .await
                 .map_err(|_| closed())?,
         };
-        if self.put(
-            urgent,
-            Letter {
-                body,
-                _room: Some(room),
-            },
-        ) {
-            Ok(())
-        } else {
-            Err(closed())
-        }
-    }
-
-    /// Sends a command without waiting for room: for the few that come out of a drop.
-    pub(crate) fn send_now(&self, body: T) {
-        self.put(true, Letter { body, _room: None });
-    }
-
-    fn put(&self, urgent: bool, letter: Letter<T>) -> bool {
-        let mut state = self.lock();
+        let letter = Letter {
+            body,
+            _room: Some(room),
+        };
+        let state = self.lock();
         if state.closed {
-            return false;
+            return Err(closed());
         }
+        self.put(state, urgent, letter);
+        Ok(())
+    }
+
+    /// Sends a command without waiting for room: for the few that come out of a drop. They are taken even
+    /// after the closing, as long as the thread works on what was sent before.
+    pub(crate) fn send_now(&self, body: T) {
+        self.put(self.lock(), true, Letter { body, _room: None });
+    }
+
+    fn put(&self, mut state: MutexGuard<'_, State<T>>, urgent: bool, letter: Letter<T>) {
         if urgent {
             state.urgent.push_back(letter);
         } else {
@@ -138,7 +134,6 @@ impl<T> Inbox<T> {
         if wake {
             self.arrived.notify_one();
         }
-        true
     }
 
     /// Wakes a sleeper that waits for letters, without one.

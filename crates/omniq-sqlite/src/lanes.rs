@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use omniq_core::Format;
 use omniq_core::storage::ClaimFilter;
-use omniq_core::{Error, ErrorKind, Format};
 use rusqlite::{Connection, params};
 
 use crate::trouble::Failure;
@@ -15,6 +15,7 @@ const FILTERS: usize = 8;
 #[derive(Default)]
 pub(crate) struct Lanes {
     by_number: HashMap<i64, Lane>,
+    last: i64,
     by_name: HashMap<String, HashMap<String, Vec<(Format, i64)>>>,
     matching: Vec<(Arc<ClaimFilter>, Arc<[i64]>)>,
 }
@@ -27,25 +28,40 @@ pub(crate) struct Lane {
 }
 
 impl Lanes {
-    /// Reads them all.
+    /// Reads them all. One in a format that this build does not know is left alone, with its tasks.
     pub(crate) fn load(conn: &Connection) -> Result<Self, Failure> {
         let mut lanes = Self::default();
         let mut statement = conn.prepare_cached(include_str!("sql/lanes.sql"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
+            let number = row.get(0)?;
+            lanes.last = lanes.last.max(number);
             let code: u8 = row.get(3)?;
-            let format = Format::from_code(code).ok_or_else(|| {
-                let text = format!("a lane has the unknown format {code}: use a newer OmniQ");
-                Error::new(ErrorKind::Storage, text)
-            })?;
-            let lane = Lane {
-                queue: row.get(1)?,
-                name: row.get(2)?,
-                format,
+            let Some(format) = Format::from_code(code) else {
+                tracing::warn!(lane = number, format = code, "a lane's format is unknown");
+                continue;
             };
-            lanes.note(row.get(0)?, lane);
+            let (queue, name) = (row.get(1)?, row.get(2)?);
+            lanes.note(
+                number,
+                Lane {
+                    queue,
+                    name,
+                    format,
+                },
+            );
         }
         Ok(lanes)
+    }
+
+    /// Reads them again if there are new ones.
+    pub(crate) fn refresh(&mut self, conn: &Connection) -> Result<(), Failure> {
+        let mut statement = conn.prepare_cached(include_str!("sql/last_lane.sql"))?;
+        let last: Option<i64> = statement.query_row([], |row| row.get(0))?;
+        if last.is_some_and(|last| last > self.last) {
+            *self = Self::load(conn)?;
+        }
+        Ok(())
     }
 
     fn note(&mut self, number: i64, lane: Lane) {

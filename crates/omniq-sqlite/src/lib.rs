@@ -18,6 +18,7 @@
 mod command;
 mod ids;
 mod inbox;
+mod known;
 mod lanes;
 mod migrate;
 mod open;
@@ -64,7 +65,8 @@ pub struct SqliteStorage {
     looks: Option<Arc<Inbox<Look>>>,
     bell: broadcast::Sender<Signal>,
     leases: Arc<Mutex<LeaseWatch>>,
-    threads: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl SqliteStorage {
@@ -97,17 +99,18 @@ impl SqliteStorage {
             looks: None,
             bell,
             leases: Arc::default(),
-            threads: Vec::new(),
+            writer: None,
+            readers: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("omniq-writer".into());
         let thread = thread
             .spawn(move || writer.run())
             .map_err(|e| no_thread("writer", e))?;
-        storage.threads.push(thread);
+        storage.writer = Some(thread);
         if let Place::File(_) = place {
             let looks = storage.looks.insert(Arc::new(Inbox::default()));
             for _ in 0..READERS {
-                storage.threads.push(reader::spawn(&place, looks)?);
+                storage.readers.push(reader::spawn(&place, looks)?);
             }
         }
         Ok(storage)
@@ -136,17 +139,21 @@ impl SqliteStorage {
 }
 
 impl Drop for SqliteStorage {
-    /// What was sent is still written; then the threads end and the file is closed.
+    /// What was sent is still written; then the threads end and the file is closed. The writer goes last:
+    /// a connection that only looks can't fold the `-wal` into the database.
     fn drop(&mut self) {
-        self.inbox.close();
         if let Some(looks) = &self.looks {
             looks.close();
         }
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the SQLite storage panicked");
-            }
-        }
+        self.readers.drain(..).for_each(end);
+        self.inbox.close();
+        self.writer.take().into_iter().for_each(end);
+    }
+}
+
+fn end(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the SQLite storage panicked");
     }
 }
 

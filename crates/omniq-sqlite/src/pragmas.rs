@@ -1,10 +1,10 @@
 //! Sets how SQLite writes, and reads each setting back: a misspelt pragma is silent.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use omniq_core::{Durability, Error, ErrorKind, Result};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::trouble::{Place, explain};
 
@@ -43,12 +43,11 @@ pub(crate) fn reader(conn: &Connection, place: &Place) -> Result<()> {
 fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) -> Result<()> {
     let refused = |e: rusqlite::Error| explain(path, &format!("can't set {name}"), &e);
     let ignore = |_: &rusqlite::Row<'_>| Ok(());
-    conn.pragma_update_and_check(None, name, value, ignore)
-        .or_else(|e| match e {
-            rusqlite::Error::QueryReturnedNoRows => Ok(()),
-            other => Err(other),
-        })
-        .map_err(refused)?;
+    let update = || match conn.pragma_update_and_check(None, name, value, ignore) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(()),
+        other => other,
+    };
+    patiently(update).map_err(refused)?;
     let found: rusqlite::types::Value = conn
         .pragma_query_value(None, name, |row| row.get(0))
         .map_err(refused)?;
@@ -66,6 +65,24 @@ fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) 
         path.display()
     );
     Err(Error::new(ErrorKind::Storage, text))
+}
+
+/// Waits where SQLite does not ask the busy handler: two that change the journal mode of a new database
+/// at once stand in each other's way, so one has to let go and try again.
+fn patiently(mut work: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    loop {
+        match work() {
+            Err(e) if is_busy(&e) && started.elapsed() < BUSY_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 /// Waits for locks in small steps; SQLite's own steps grow to 100 ms.

@@ -37,6 +37,7 @@ impl Failure {
                     | ErrorCode::SystemIoFailure
                     | ErrorCode::DatabaseBusy
                     | ErrorCode::DatabaseLocked
+                    | ErrorCode::FileLockingProtocolFailed
                     | ErrorCode::ReadOnly
                     | ErrorCode::CannotOpen
                     | ErrorCode::DatabaseCorrupt
@@ -51,7 +52,14 @@ impl Failure {
     pub(crate) fn not_done(&self, path: &Path) -> Error {
         match self {
             Self::Sql(error) => explain(path, "nothing was changed", error),
-            Self::Refused(error) => Error::new(error.kind(), error.to_string()),
+            Self::Refused(error) => {
+                let told = Error::new(error.kind(), error.to_string());
+                if error.is_retryable() {
+                    told.retryable()
+                } else {
+                    told
+                }
+            }
         }
     }
 }
@@ -80,7 +88,11 @@ pub(crate) fn explain(path: &Path, what: &str, error: &rusqlite::Error) -> Error
 fn advice(error: &rusqlite::Error) -> (&'static str, bool) {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => (" (free some space; work goes on by itself then)", true),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => (
             " (another program holds a write transaction for long: let it commit sooner)",
             true,
         ),

@@ -9,9 +9,8 @@ use rusqlite::Connection;
 use tokio::sync::broadcast;
 
 use crate::command::{Claim, Command};
-use crate::ids::HighWater;
 use crate::inbox::{Inbox, Letter, Tray, Wake};
-use crate::lanes::Lanes;
+use crate::known::{Known, data_version};
 use crate::open;
 use crate::trouble::{Failure, Place, unknown};
 use crate::write::{Batch, Effects};
@@ -31,14 +30,6 @@ pub(crate) struct Writer {
     known: Known,
     parked: Vec<Claim>,
     reported: bool,
-}
-
-/// What is remembered of the database. It is forgotten when another process or a rollback changes it.
-#[derive(Default)]
-struct Known {
-    lanes: Option<Lanes>,
-    high_water: HighWater,
-    version: Option<i64>,
 }
 
 /// Who made a batch fail.
@@ -121,13 +112,14 @@ impl Writer {
         tray: &mut Tray<Command>,
         letters: &mut Vec<Letter<Command>>,
     ) -> Result<Done, Failed> {
-        let refused = |e: Error| Failed::Before(Culprit::Nobody, Failure::Refused(e));
+        let nobodys = |e: Failure| Failed::Before(Culprit::Nobody, e);
+        let refused = |e: Error| nobodys(Failure::Refused(e));
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            gone => gone.insert(open::writer(&self.place, &self.settings).map_err(refused)?),
+            gone => gone.insert(open::writer_again(&self.place, &self.settings).map_err(refused)?),
         };
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let others_wrote = self.known.refresh(conn)?;
+        let others_wrote = self.known.refresh(conn).map_err(nobodys)?;
         let Known {
             lanes, high_water, ..
         } = &mut self.known;
@@ -152,16 +144,18 @@ impl Writer {
         }
         if batch.effects.work_added || others_wrote {
             for (at, claim) in self.parked.iter_mut().enumerate() {
-                let again = claim.try_again(&mut batch);
-                again.map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
-            }
-            for (at, letter) in letters.iter_mut().enumerate() {
-                let again = letter.body.try_again(&mut batch);
-                again.map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
+                let retried = claim.try_again(&mut batch);
+                retried.map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
             }
         }
-        let save = batch.high_water.save(conn);
-        save.map_err(|e| Failed::Before(Culprit::Nobody, e))?;
+        if batch.effects.work_added {
+            // Claims go before enqueues: those of this batch have looked before the work was there.
+            for (at, letter) in letters.iter_mut().enumerate() {
+                let retried = letter.body.try_again(&mut batch);
+                retried.map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
+            }
+        }
+        batch.high_water.save(conn).map_err(nobodys)?;
         let effects = batch.effects;
         conn.prepare_cached("COMMIT")?
             .execute([])
@@ -302,30 +296,6 @@ impl Writer {
 struct Done {
     effects: Effects,
     others_wrote: bool,
-}
-
-impl Known {
-    /// Under the write lock: forgets what others may have changed. Says whether others wrote.
-    fn refresh(&mut self, conn: &Connection) -> Result<bool, Failed> {
-        let version = data_version(conn)?;
-        if self.version == Some(version) && self.lanes.is_some() {
-            return Ok(false);
-        }
-        let others_wrote = self.version != Some(version);
-        let lanes = Lanes::load(conn).map_err(|e| Failed::Before(Culprit::Nobody, e))?;
-        *self = Self {
-            lanes: Some(lanes),
-            high_water: HighWater::default(),
-            version: Some(version),
-        };
-        Ok(others_wrote)
-    }
-}
-
-/// A number that changes when another connection has changed the database.
-fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.prepare_cached("PRAGMA data_version")?
-        .query_row([], |row| row.get(0))
 }
 
 impl Drop for Writer {

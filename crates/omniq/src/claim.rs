@@ -10,6 +10,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::AsyncTaskQueue;
+use crate::heart::Heart;
+use crate::seat_number::SeatNumber;
 
 /// A claimed task, to be handed to [`complete_task`](AsyncTaskQueue::complete_task),
 /// [`fail_task`](AsyncTaskQueue::fail_task) or [`release_task`](AsyncTaskQueue::release_task).
@@ -21,20 +23,24 @@ pub struct Claim {
     runtime: Handle,
     renewal: JoinHandle<()>,
     open: bool,
+    _seat: SeatNumber,
 }
 
 impl Claim {
     /// Takes care of a task that was claimed just now. Called inside a runtime.
-    pub(crate) fn new(queue: AsyncTaskQueue, task: Task) -> Self {
+    pub(crate) fn new(queue: AsyncTaskQueue, heart: &Heart, task: Task) -> Self {
         let runtime = Handle::current();
         let task = Arc::new(task);
-        let renewal = runtime.spawn(renew(queue.clone(), Arc::clone(&task)));
+        let seat = SeatNumber::take();
+        queue.storage().started(seat.get(), task.lease());
+        let renewal = heart.spawn(renew(queue.clone(), Arc::clone(&task)));
         Self {
             task,
             queue,
             runtime,
             renewal,
             open: true,
+            _seat: seat,
         }
     }
 

@@ -30,9 +30,17 @@ pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
     }
 }
 
+/// Whether a URL can be used, with the reason if not.
+pub(crate) fn check(url: &str) -> Result<()> {
+    parse(url).map(drop)
+}
+
 fn parse(url: &str) -> Result<Place> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
+        "sqlite" | "" if is_almost_memory(rest) => Err(refused(
+            "write sqlite::memory: for SQLite in memory, or memory: for plain maps",
+        )),
         "memory" if rest.is_empty() && url.ends_with(':') => Ok(Place::Memory),
         "memory" => Err(refused(
             "the URL of the memory storage is memory: and nothing else",
@@ -47,6 +55,11 @@ fn parse(url: &str) -> Result<Place> {
             "the URL scheme {other:?} is unknown: use one of {KNOWN}"
         ))),
     }
+}
+
+fn is_almost_memory(rest: &str) -> bool {
+    let word = rest.trim_matches(['/', ':']) == "memory";
+    word && rest.contains(':') && rest != ":memory:"
 }
 
 fn sqlite_path(rest: &str) -> Result<Place> {
@@ -148,6 +161,9 @@ mod tests {
             ("sqlite://x.db", "sqlite:///x.db"),
             ("sqlite:x.db", "sqlite:///x.db"),
             ("sqlite:///", "sqlite:///jobs.db"),
+            ("sqlite://:memory:", "write sqlite::memory:"),
+            ("sqlite::memory", "write sqlite::memory:"),
+            (":memory:", "write sqlite::memory:"),
             ("memory", "memory: and nothing else"),
             ("memory:x", "memory: and nothing else"),
             ("file:///data", "not there yet"),

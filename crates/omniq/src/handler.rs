@@ -17,7 +17,8 @@ type Erased = dyn Fn(TaskContext) -> BoxFuture<'static, Result<Payload, TaskErro
 pub struct Handler(Arc<Erased>);
 
 impl Handler {
-    /// From an async function of the context and the arguments.
+    /// From an async function of the context and the arguments. It must not block its thread for long: hand
+    /// blocking work to `tokio::task::spawn_blocking`, else neither its time limit nor a cancel can end it.
     ///
     /// ```
     /// # use omniq::{Args, Handler, TaskContext, TaskError};
@@ -99,7 +100,7 @@ pub(crate) fn fits(result: &Payload, limit: usize) -> Result<(), TaskError> {
     }
     let text = format!(
         "the result takes {size} bytes, but the limit is {limit}: return a path or a key instead of the \
-         data, or raise OMNIQ_MAX_PAYLOAD"
+         data, or raise max_payload in the settings"
     );
     Err(TaskError::new("result", text).with_retryable(false))
 }

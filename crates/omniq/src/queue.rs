@@ -1,7 +1,7 @@
 //! The engine: tasks go in, are claimed, settled and looked at. Every write is decided in `omniq-core`.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use omniq_core::settle;
@@ -18,6 +18,7 @@ use crate::due::DueTasks;
 use crate::error::{conflict, no_answer, not_found};
 use crate::events::{EventKind, Events};
 use crate::handler::{encode_result, fits};
+use crate::heart::Heart;
 use crate::{Settings, clock, owner};
 
 /// A task queue without workers, for programs that write their own loop. Clones are the same queue.
@@ -46,6 +47,8 @@ struct Inner {
     settings: Settings,
     owner: OwnerId,
     events: Events,
+    /// Kept from the first claim on.
+    heart: OnceLock<Arc<Heart>>,
 }
 
 impl AsyncTaskQueue {
@@ -56,6 +59,7 @@ impl AsyncTaskQueue {
             settings: settings.clone(),
             owner: owner::this_process(),
             events: Events::new(),
+            heart: OnceLock::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -72,6 +76,16 @@ impl AsyncTaskQueue {
 
     pub(crate) fn events(&self) -> &Events {
         &self.inner.events
+    }
+
+    fn heart(&self) -> Result<&Heart> {
+        match self.inner.heart.get() {
+            Some(heart) => Ok(heart),
+            None => {
+                let heart = Heart::of_this_process()?;
+                Ok(self.inner.heart.get_or_init(|| heart))
+            }
+        }
     }
 
     /// Due tasks that the filter takes, for a loop that claims.
@@ -92,13 +106,14 @@ impl AsyncTaskQueue {
         if !queues.is_empty() {
             filter = filter.queues(queues.iter().copied());
         }
+        let heart = self.heart()?;
         let mut due = self.due_tasks(Arc::new(filter));
         let begin = clock::instant();
         loop {
             let left = wait.saturating_sub(begin.elapsed());
             if let Some(task) = due.claim(1, tokio::time::sleep(left)).await?.pop() {
                 self.events().tell_of(&task, EventKind::Started);
-                return Ok(Some(Claim::new(self.clone(), task)));
+                return Ok(Some(Claim::new(self.clone(), heart, task)));
             }
             if left.is_zero() {
                 return Ok(None);

@@ -110,6 +110,7 @@ impl Hub {
                 }
                 signal = self.watch.next() => self.hear(signal).await,
             }
+            self.hear_the_rest().await;
             self.look().await;
         }
     }
@@ -147,6 +148,17 @@ impl Hub {
                 tokio::time::sleep(self.trouble.failed(&error)).await;
                 self.watch = self.storage.watch();
                 self.to_look_up.extend(self.waiting.keys());
+            }
+        }
+    }
+
+    /// What was called out during the last look needs one more look, however often it was.
+    async fn hear_the_rest(&mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                signal = self.watch.next() => self.hear(signal).await,
+                () = std::future::ready(()) => return,
             }
         }
     }

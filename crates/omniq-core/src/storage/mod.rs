@@ -57,6 +57,13 @@ pub trait Storage: Send + Sync + 'static {
     /// an owner never let go of. `steady` is a reading of one clock of this process that never jumps.
     fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>>;
 
+    /// Notes that a claimed task's handler starts: should this process die, a crash counts against such
+    /// tasks only. `seat` is a small number that no other running task of this process has. Cheap, and
+    /// never more than an effort; a storage that does not note it calls every claimed task started.
+    fn started(&self, seat: usize, lease: Lease) {
+        let _ = (seat, lease);
+    }
+
     /// The tasks of these ids, in order; `None` for an unknown one.
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>>;
 

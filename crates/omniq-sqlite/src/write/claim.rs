@@ -1,9 +1,9 @@
 use omniq_core::storage::{ClaimRequest, Claimed};
-use omniq_core::{Task, Timestamp};
+use omniq_core::{Error, Task, TaskError, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::Batch;
-use crate::row::{span_in, task, with_errors};
+use crate::row::{id, json_in, span_in, task, with_errors};
 use crate::trouble::Failure;
 
 /// How many waiting tasks of a lane one claim makes due.
@@ -23,25 +23,46 @@ impl Batch<'_> {
         request: &ClaimRequest,
         now: Timestamp,
     ) -> Result<Claimed, Failure> {
-        if request.limit == 0 {
-            return Ok(Claimed::default());
+        let mut claimed = Claimed::default();
+        // Once, but for rows that had to be set aside: others may stand behind them.
+        while claimed.tasks.len() < request.limit {
+            let wanted = request.limit - claimed.tasks.len();
+            let lanes = self.lanes.matching(&request.filter);
+            let heads = self.heads(&lanes, wanted, now, &mut claimed)?;
+            let before = claimed.tasks.len();
+            for head in &heads {
+                claimed.tasks.extend(self.take(head.id, request, now)?);
+            }
+            if claimed.tasks.len() - before == heads.len() {
+                break;
+            }
         }
-        let lanes = self.lanes.matching(&request.filter);
-        let mut next_due: Option<Timestamp> = None;
+        if claimed.tasks.len() == request.limit {
+            claimed.next_due = None;
+        }
+        Ok(claimed)
+    }
+
+    /// The first ready tasks of these lanes; also notes when the next waiting one is due.
+    fn heads(
+        &self,
+        lanes: &[i64],
+        limit: usize,
+        now: Timestamp,
+        claimed: &mut Claimed,
+    ) -> Result<Vec<Head>, Failure> {
         let mut heads = Vec::new();
-        for lane in lanes.iter() {
+        claimed.next_due = None;
+        for lane in lanes {
             let waiting = self.come_due(*lane, now)?;
-            next_due = next_due.into_iter().chain(waiting).min();
-            self.heads(*lane, request.limit, &mut heads)?;
+            claimed.next_due = claimed.next_due.into_iter().chain(waiting).min();
+            self.ready(*lane, limit, &mut heads)?;
         }
         if lanes.len() > 1 {
             heads.sort_unstable_by_key(|h| (std::cmp::Reverse(h.priority), h.eta, h.id));
-            heads.truncate(request.limit);
+            heads.truncate(limit);
         }
-        let take = |head: &Head| self.take(head.id, request, now);
-        let tasks = heads.iter().map(take).collect::<Result<Vec<_>, _>>()?;
-        let next_due = next_due.filter(|_| tasks.len() < request.limit);
-        Ok(Claimed { tasks, next_due })
+        Ok(heads)
     }
 
     /// Moves what has come due over to the ready ones; says when the next of the lane is due.
@@ -65,7 +86,7 @@ impl Batch<'_> {
         Ok(next()?)
     }
 
-    fn heads(&self, lane: i64, limit: usize, heads: &mut Vec<Head>) -> Result<(), Failure> {
+    fn ready(&self, lane: i64, limit: usize, heads: &mut Vec<Head>) -> Result<(), Failure> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.conn.prepare_cached(include_str!("../sql/ready.sql"))?;
         let mut rows = statement.query([lane, limit])?;
@@ -79,7 +100,13 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn take(&self, id: i64, request: &ClaimRequest, now: Timestamp) -> Result<Task, Failure> {
+    /// A row that can't be read fails, so that it does not stand in the way of its lane for good.
+    fn take(
+        &mut self,
+        id: i64,
+        request: &ClaimRequest,
+        now: Timestamp,
+    ) -> Result<Option<Task>, Failure> {
         let mut statement = self.conn.prepare_cached(include_str!("../sql/claim.sql"))?;
         let mut rows = statement.query(params![
             id,
@@ -88,6 +115,36 @@ impl Batch<'_> {
             span_in(request.lease_for)
         ])?;
         let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        with_errors(self.conn, task(row, self.lanes)?)
+        let lease: i64 = row.get(13)?;
+        match task(row, self.lanes).and_then(|task| with_errors(self.conn, task)) {
+            Err(Failure::Refused(error)) => {
+                drop(rows);
+                self.set_aside(id, lease, &error, now)?;
+                Ok(None)
+            }
+            task => task.map(Some),
+        }
+    }
+
+    fn set_aside(
+        &mut self,
+        number: i64,
+        lease: i64,
+        error: &Error,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        tracing::error!(%error, "a task's row can't be read: the task fails");
+        let mut aside = self
+            .conn
+            .prepare_cached(include_str!("../sql/set_aside.sql"))?;
+        aside.execute([number, now.as_micros()])?;
+        let mut kept = TaskError::new("payload", error.to_string()).with_retryable(false);
+        kept.timestamp = now;
+        let mut keep = self
+            .conn
+            .prepare_cached(include_str!("../sql/keep_error.sql"))?;
+        keep.execute(params![number, lease, json_in(&kept)?])?;
+        self.effects.finished.push(id(number)?);
+        Ok(())
     }
 }

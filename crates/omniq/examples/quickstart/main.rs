@@ -5,11 +5,13 @@
 //! cargo run --release --example quickstart -- FOLDER
 //! ```
 //!
-//! Stop it with Ctrl-C, or kill it, and run it again: what was stored is not computed twice.
+//! Stop it with Ctrl-C, or kill it, and run it again: what was stored is not computed twice (results are
+//! kept for a day).
 #![allow(clippy::print_stdout, unreachable_pub)]
 
 mod digest;
 mod files;
+mod progress;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -17,16 +19,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
-use omniq::{AsyncOmniQ, AsyncWorkerPool, ErrorKind, Settings, TaskHandle};
-use tokio::task::JoinSet;
+use omniq::{AsyncOmniQ, Settings};
 
-use digest::Digest;
 use files::{Found, Listing};
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// Computes the SHA-256 of every file below a folder, as durable tasks.
+/// Computes the SHA-256 of every regular file below a folder, as durable tasks.
+///
+/// Exits with 2 if some files could not be read, and with 130 if it was stopped by Ctrl-C.
 #[derive(Parser)]
 struct Options {
     /// The folder to look below; `.git`, `target` and symbolic links are left out.
@@ -51,7 +52,10 @@ async fn main() -> ExitCode {
             let mut text = format!("quickstart: {error}");
             let mut cause = error.source();
             while let Some(error) = cause {
-                text.push_str(&format!("\n  caused by: {error}"));
+                let more = error.to_string();
+                if !text.contains(&more) {
+                    text.push_str(&format!("\n  caused by: {more}"));
+                }
                 cause = error.source();
             }
             eprintln!("{text}");
@@ -67,6 +71,14 @@ async fn run(options: Options) -> Result<ExitCode> {
             options.folder.display()
         )
     })?;
+    if !folder.is_dir() {
+        return Err(format!("{} is a file: name a folder", folder.display()).into());
+    }
+    let list = options
+        .digests
+        .as_deref()
+        .map(report::List::create)
+        .transpose()?;
     let omniq = open(&options.db).await?;
     let listing = files::below(&folder, &options.db)?;
     let mut waiting = digest::enqueue(&omniq, &listing.files).await?;
@@ -74,26 +86,33 @@ async fn run(options: Options) -> Result<ExitCode> {
     let pool = omniq
         .worker()
         .concurrency(options.concurrency)
+        .grace(Duration::from_secs(2))
         .handler(digest::TASK, |_, args| async move {
             digest::of_file(args).await
         })
         .start()
         .await?;
     let stopped = tokio::select! {
-        finished = watch(&mut waiting, listing.files.len()) => { finished?; false }
+        finished = progress::watch(&mut waiting, &listing.files) => { finished?; false }
         signal = tokio::signal::ctrl_c() => { signal?; true }
     };
-    finish(pool).await?;
+    if stopped {
+        eprintln!("Stopping: what is being read is given back …");
+    }
+    tokio::select! {
+        summary = pool.stop() => { summary?; }
+        _ = tokio::signal::ctrl_c() => {}
+    }
     if stopped {
         println!("Stopped. Nothing is lost: run the same command again to go on.");
         return Ok(ExitCode::from(130));
     }
     let report = report::read(&omniq, &listing).await?;
     report.print(&folder, &options.db);
-    if let Some(path) = options.digests {
-        report.write_digests(&path)?;
+    if let Some(list) = list {
+        report.write_digests(list)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(if report.is_complete() { 0 } else { 2 }))
 }
 
 async fn open(db: &Path) -> Result<AsyncOmniQ> {
@@ -105,36 +124,4 @@ async fn open(db: &Path) -> Result<AsyncOmniQ> {
         .lease(Duration::from_secs(5))
         .build()?;
     Ok(AsyncOmniQ::with_settings(settings).await?)
-}
-
-/// Shows the progress until every file has its result, or its error.
-async fn watch(waiting: &mut Vec<TaskHandle<Digest>>, total: usize) -> Result<()> {
-    let style = "{bar:40} {pos}/{len} files  {per_sec}  {eta} left";
-    let bar = ProgressBar::new(total as u64).with_style(ProgressStyle::with_template(style)?);
-    bar.set_position((total - waiting.len()) as u64);
-    let mut waits = JoinSet::new();
-    for handle in waiting.drain(..) {
-        waits.spawn(async move {
-            loop {
-                match handle.wait(Duration::from_secs(3600)).await {
-                    Err(e) if e.kind() == ErrorKind::WaitTimeout => continue,
-                    ended => break ended,
-                }
-            }
-        });
-    }
-    while let Some(ended) = waits.join_next().await {
-        // A file that could not be read is a task that failed: the report tells of it.
-        match ended? {
-            Err(e) if e.kind() != ErrorKind::TaskFailed => return Err(e.into()),
-            _ => bar.inc(1),
-        }
-    }
-    bar.finish_and_clear();
-    Ok(())
-}
-
-async fn finish(pool: AsyncWorkerPool) -> Result<()> {
-    pool.stop().await?;
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Tells what the database holds.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use indicatif::{DecimalBytes, HumanCount};
@@ -44,43 +45,74 @@ pub async fn read(omniq: &AsyncOmniQ, listing: &Listing) -> Result<Report> {
     Ok(report)
 }
 
+/// The file that digests are written to; made first, so that a bad path is known before the work.
+pub struct List(PathBuf, File);
+
+impl List {
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path)
+            .map_err(|e| format!("the list {} can't be written: {e}", path.display()))?;
+        Ok(Self(path.to_owned(), file))
+    }
+}
+
 impl Report {
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty()
+    }
+
     pub fn print(&self, folder: &Path, db: &Path) {
         let bytes: u64 = self.done.iter().map(|(_, digest)| digest.size).sum();
         println!(
-            "{} files, {}",
+            "Files: {}, {}",
             HumanCount(self.done.len() as u64),
             DecimalBytes(bytes)
         );
-        println!("The largest:");
+        if !self.done.is_empty() {
+            println!("The largest:");
+        }
         for (path, digest) in self.done.iter().take(10) {
             let short = Path::new(path)
                 .strip_prefix(folder)
                 .unwrap_or(Path::new(path));
             let size = DecimalBytes(digest.size).to_string();
-            println!("{size:>12}  {}  {}", digest.sha256, short.display());
+            println!("{size:>12}  {}  {}", digest.sha256, printable(short));
         }
         if !self.failed.is_empty() {
             println!("Not read: {}", self.failed.len());
-            for (path, reason) in &self.failed {
-                println!("  {}: {reason}", path.display());
-            }
+        }
+        for (path, reason) in &self.failed {
+            println!("  {}: {reason}", printable(path));
         }
         println!("Every result is in {}: sqlite3 opens it.", db.display());
     }
 
     /// As `sha256sum` writes them: a name with a backslash or a line break is escaped and marked.
-    pub fn write_digests(&self, path: &Path) -> Result<()> {
-        let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
-        for (path, digest) in &self.done {
-            let escaped = path
-                .replace('\\', "\\\\")
-                .replace('\n', "\\n")
-                .replace('\r', "\\r");
-            let mark = if escaped == *path { "" } else { "\\" };
-            writeln!(file, "{mark}{}  {escaped}", digest.sha256)?;
-        }
-        file.flush()?;
-        Ok(())
+    pub fn write_digests(&self, List(path, file): List) -> Result<()> {
+        let write = || {
+            let mut file = BufWriter::new(file);
+            for (path, digest) in &self.done {
+                let escaped = path
+                    .replace('\\', "\\\\")
+                    .replace('\n', "\\n")
+                    .replace('\r', "\\r");
+                let mark = if escaped == *path { "" } else { "\\" };
+                writeln!(file, "{mark}{}  {escaped}", digest.sha256)?;
+            }
+            file.flush()
+        };
+        write().map_err(|e: io::Error| {
+            format!("the list {} can't be written: {e}", path.display()).into()
+        })
     }
+}
+
+/// A name may hold what a terminal would obey.
+fn printable(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let clean = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(clean).collect()
 }

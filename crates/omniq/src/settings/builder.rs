@@ -4,6 +4,7 @@ use std::time::Duration;
 use omniq_core::{Backoff, Durability, Error, ErrorKind, Result};
 
 use super::Settings;
+use crate::connect;
 
 /// Changes settings one by one; [`build`](Self::build) checks them.
 #[derive(Debug, Clone)]
@@ -114,12 +115,9 @@ impl SettingsBuilder {
             !s.core.queue.is_empty(),
             "a name",
         )?;
-        check(
-            "url",
-            format!("{:?}", s.url),
-            s.url.as_deref() != Some(""),
-            "a URL, or nothing",
-        )?;
+        if let Some(url) = &s.url {
+            connect::check(url)?;
+        }
         check(
             "max_attempts",
             s.core.max_attempts,

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use omniq_core::{Backoff, CoreSettings, Durability, Result};
+use omniq_core::{Backoff, CoreSettings, Durability, Error, ErrorKind, Result};
+
+use crate::connect;
 
 mod builder;
 
@@ -66,6 +68,10 @@ impl Settings {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let mut builder = Self::builder();
         if let Some(url) = lookup("OMNIQ_DB_URL") {
+            connect::check(&url).map_err(|e| {
+                let text = format!("the variable OMNIQ_DB_URL: {e}");
+                Error::new(ErrorKind::Settings, text).with_source(e)
+            })?;
             builder = builder.url(url);
         }
         builder.build()
@@ -162,6 +168,8 @@ mod tests {
         let found =
             Settings::from_lookup(|name| (name == "OMNIQ_DB_URL").then(|| "memory:".into()));
         assert_eq!(found.unwrap().url(), Some("memory:"));
+        let wrong = Settings::from_lookup(|_| Some("sqlite://x.db".into())).unwrap_err();
+        assert!(wrong.to_string().contains("OMNIQ_DB_URL"), "{wrong}");
         assert_eq!(
             Settings::from_lookup(|_| None).unwrap(),
             Settings::default()

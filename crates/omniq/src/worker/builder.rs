@@ -11,9 +11,9 @@ use omniq_core::{Args, Error, ErrorKind, Format, Result, TaskError};
 use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
 
+use super::buffer::Buffer;
 use super::held::Held;
 use super::pace::Pace;
-use super::run::Buffer;
 use super::{AsyncWorkerPool, Shared};
 use crate::context::{States, Surroundings};
 use crate::settings::check_prefetch;
@@ -66,7 +66,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Runs the tasks of this name with an async function of the context and the arguments.
+    /// Runs the tasks of this name with an async function of the context and the arguments. Blocking work
+    /// belongs on `tokio::task::spawn_blocking`: see [`Handler::new`].
     pub fn handler<F, Fut, T>(mut self, name: &str, function: F) -> Self
     where
         F: Fn(TaskContext, Args) -> Fut + Send + Sync + 'static,
@@ -132,7 +133,7 @@ impl WorkerBuilder {
             finished: AtomicU64::new(0),
             released: AtomicU64::new(0),
         };
-        Ok(AsyncWorkerPool::start(Arc::new(shared)))
+        AsyncWorkerPool::start(Arc::new(shared))
     }
 
     fn check(&self) -> Result<()> {

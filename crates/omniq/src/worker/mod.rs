@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | `builder` | checks how a pool is set up, and starts it |
 //! | `claim` | takes due tasks for the seats that are free |
+//! | `buffer` | where claimed tasks wait for a seat |
 //! | `run` | a seat runs one task after the other |
 //! | `settle` | writes down what became of them, many at a time |
 //! | `heartbeat` | renews leases, and tells handlers to stop |
 //! | `sweep` | settles what dead owners left, forgets what is old |
 //! | `pool` | stops it all |
 
+mod buffer;
 mod builder;
 mod claim;
 mod heartbeat;
@@ -34,9 +36,9 @@ pub use pool::{AsyncWorkerPool, StopSummary};
 use crate::context::Surroundings;
 use crate::token::Token;
 use crate::{AsyncOmniQ, Handler, Settings};
+use buffer::Buffer;
 use held::Held;
 use pace::Pace;
-use run::Buffer;
 
 /// What the tasks of one pool share.
 struct Shared {

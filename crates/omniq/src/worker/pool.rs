@@ -1,4 +1,5 @@
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,7 +14,9 @@ use super::heartbeat::heartbeat_loop;
 use super::settle::{LAST_WORDS, ROOM, settle_loop};
 use super::sweep::sweep_loop;
 use crate::clock;
+use crate::heart::Heart;
 use crate::pools::Entry;
+use crate::signals::Signals;
 
 /// A running worker pool.
 ///
@@ -25,6 +28,7 @@ pub struct AsyncWorkerPool {
     claiming: JoinHandle<()>,
     settling: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    _heart: Arc<Heart>,
     entry: Option<Arc<Entry>>,
 }
 
@@ -44,7 +48,8 @@ pub struct StopSummary {
 }
 
 impl AsyncWorkerPool {
-    pub(super) fn start(shared: Arc<Shared>) -> Self {
+    pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
+        let heart = Heart::of_this_process()?;
         let (reports, inbox) = mpsc::channel(ROOM);
         let pools = shared.omniq().pools();
         let entry = pools.enter(Arc::clone(&shared.filter));
@@ -53,14 +58,15 @@ impl AsyncWorkerPool {
             handlers = shared.handlers.len(),
             "the worker pool starts"
         );
-        tokio::spawn(heartbeat_loop(Arc::clone(&shared)));
-        Self {
+        heart.spawn(heartbeat_loop(Arc::clone(&shared)));
+        Ok(Self {
+            _heart: heart,
             claiming: tokio::spawn(claim_loop(Arc::clone(&shared), reports)),
             settling: tokio::spawn(settle_loop(Arc::clone(&shared), inbox)),
             sweeping: tokio::spawn(sweep_loop(Arc::clone(&shared))),
             entry: Some(entry),
             shared,
-        }
+        })
     }
 
     /// Stops: claims nothing more, gives back what has not started, waits for running handlers as long as
@@ -95,17 +101,24 @@ impl AsyncWorkerPool {
         Ok(summary)
     }
 
-    /// Runs until the process is asked to end (Ctrl-C; on Unix also SIGTERM), then stops.
+    /// Runs until the process is asked to end (Ctrl-C; on Unix also SIGTERM), then stops. Asked a second
+    /// time, it drops what still runs and gives it back.
     pub async fn run_until_signal(self) -> Result<StopSummary> {
-        signal().await.map_err(|e| {
-            Error::new(
-                ErrorKind::Settings,
-                format!("can't listen for signals: {e}"),
-            )
-            .with_source(e)
+        let mut signals = Signals::listen().map_err(|e| {
+            let text = format!("can't listen for signals: {e}");
+            Error::new(ErrorKind::Settings, text).with_source(e)
         })?;
+        signals.next().await;
         tracing::info!("asked to end");
-        self.stop().await
+        let shared = Arc::clone(&self.shared);
+        let mut stop = pin!(self.stop());
+        tokio::select! {
+            summary = &mut stop => return summary,
+            () = signals.next() => {}
+        }
+        tracing::info!("asked to end at once");
+        shared.grace_over.fire();
+        stop.await
     }
 
     /// Waits until no handler runs and none will start.
@@ -121,21 +134,6 @@ impl AsyncWorkerPool {
         let finished = self.shared.finished.load(Ordering::Relaxed);
         (finished, self.shared.released.load(Ordering::Relaxed))
     }
-}
-
-#[cfg(unix)]
-async fn signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed,
-        _ = terminate.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
 }
 
 impl Drop for AsyncWorkerPool {

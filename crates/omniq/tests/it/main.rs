@@ -7,6 +7,7 @@ mod setup;
 mod connecting;
 mod failures;
 mod handles;
+mod hangs;
 mod own_loop;
 mod pools;
 mod running;

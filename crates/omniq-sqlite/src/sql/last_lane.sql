@@ -1,0 +1,2 @@
+-- Out: the largest lane.
+SELECT max(id) FROM omniq_lane

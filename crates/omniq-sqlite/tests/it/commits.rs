@@ -1,0 +1,128 @@
+//! An answer comes after its commit, and commits are shared.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use omniq_core::storage::{Enqueued, Settled};
+use omniq_core::{Result, Storage, TaskStatus};
+use omniq_sqlite::SqliteStorage;
+
+use crate::common::{NOW, Place, claim_of, done, enqueue, numbers, start, task, within};
+
+#[tokio::test]
+async fn no_answer_before_its_commit() {
+    let place = Place::new();
+    let storage = place.open();
+    enqueue(&storage, task("b", 1)).await.unwrap();
+    let claimed = within(storage.claim(claim_of("b"))).await.unwrap();
+    let gate = place.disk.close_gate();
+    let mut enqueued = storage.enqueue(vec![task("a", 2)], NOW);
+    start(&mut enqueued);
+    place.disk.wait_until_blocked();
+    let mut settled = storage.settle(vec![done(&claimed.tasks[0])], NOW);
+    let mut caught = storage.claim(claim_of("a"));
+
+    start(&mut settled);
+    start(&mut caught);
+    start(&mut enqueued);
+    assert_eq!(numbers(&place.plain()), [1], "seen before its commit");
+
+    place.disk.pass_one();
+    within(&mut enqueued).await.unwrap();
+    assert_eq!(numbers(&place.plain()), [1, 2]);
+    place.disk.wait_until_blocked();
+    start(&mut settled);
+    start(&mut caught);
+    drop(gate);
+    assert_eq!(within(settled).await.unwrap(), [Settled::Done]);
+    assert_eq!(within(caught).await.unwrap().tasks.len(), 1);
+}
+
+#[tokio::test]
+async fn a_look_waits_for_no_commit() {
+    let place = Place::new();
+    let storage = place.open();
+    let id = enqueue(&storage, task("a", 1)).await.unwrap();
+    let claimed = within(storage.claim(claim_of("a"))).await.unwrap();
+    let _gate = place.disk.close_gate();
+    let mut settled = storage.settle(vec![done(&claimed.tasks[0])], NOW);
+    start(&mut settled);
+    place.disk.wait_until_blocked();
+    let found = within(storage.get(vec![id])).await.unwrap();
+    assert_eq!(found[0].as_ref().unwrap().status, TaskStatus::Running);
+}
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<Enqueued>>> + Send + 'a>>;
+
+/// Producers that each wait for their answer before they enqueue the next task.
+struct Producers<'a> {
+    storage: &'a SqliteStorage,
+    waiting: Vec<Answer<'a>>,
+    sent: u64,
+    answered: u64,
+}
+
+impl Producers<'_> {
+    const TOTAL: u64 = 6_400;
+
+    /// Takes the answers that have come, and sends as many new tasks.
+    fn turn(&mut self, waker: &Waker) {
+        let mut context = Context::from_waker(waker);
+        for slot in &mut self.waiting {
+            while let Poll::Ready(answer) = slot.as_mut().poll(&mut context) {
+                answer.unwrap();
+                self.answered += 1;
+                self.sent += 1;
+                *slot = match self.sent {
+                    ..=Self::TOTAL => self.storage.enqueue(vec![task("a", self.sent)], NOW),
+                    _ => Box::pin(std::future::pending()),
+                };
+            }
+        }
+    }
+}
+
+/// Each flush takes until every producer waits again, as on a disk that is slower than they are.
+#[test]
+fn many_producers_share_each_commit() {
+    let place = Place::new();
+    let storage = place.open();
+    let before = place.disk.syncs();
+    let _gate = place.disk.close_gate();
+    let mut producers = Producers {
+        storage: &storage,
+        waiting: (1..=64)
+            .map(|n| storage.enqueue(vec![task("a", n)], NOW))
+            .collect(),
+        sent: 64,
+        answered: 0,
+    };
+    let waker = Waker::from(place.disk.clone());
+    producers.turn(&waker);
+    while producers.answered < Producers::TOTAL {
+        // A writer that stands at the gate has sent every earlier answer.
+        let blocked = place.disk.wait_until_blocked_or_woken();
+        producers.turn(&waker);
+        if blocked {
+            place.disk.pass_one();
+        }
+    }
+    let commits = place.disk.syncs() - before;
+    assert!(commits <= Producers::TOTAL / 8, "{commits} commits");
+    assert_eq!(numbers(&place.plain()).len() as u64, Producers::TOTAL);
+}
+
+#[tokio::test]
+async fn durability_normal_flushes_no_commit() {
+    let place = Place::new();
+    let mut settings = omniq_core::CoreSettings::default();
+    settings.durability = omniq_core::Durability::Normal;
+    let storage = SqliteStorage::open(&place.path, &settings).unwrap();
+    enqueue(&storage, task("a", 1)).await.unwrap();
+    let before = place.disk.syncs();
+    for number in 2..10 {
+        enqueue(&storage, task("a", number)).await.unwrap();
+    }
+    assert_eq!(place.disk.syncs(), before);
+}

@@ -1,0 +1,240 @@
+//! What the disk under one database is told to do, and what was seen of it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::time::Duration;
+
+use rusqlite::ffi;
+
+use crate::fault_vfs;
+
+/// A wait that takes longer will never end.
+pub(crate) const CEILING: Duration = Duration::from_secs(20);
+
+static DISKS: LazyLock<Mutex<HashMap<PathBuf, Arc<Disk>>>> = LazyLock::new(Mutex::default);
+
+/// The switches of one database's disk.
+#[derive(Default)]
+pub(crate) struct Disk {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    sync: Fault,
+    write: Fault,
+    open: Fault,
+    shares_no_memory: bool,
+    closed: bool,
+    passes: u64,
+    blocked: u64,
+    woken: bool,
+    syncs: u64,
+    closes: u64,
+    flushed: HashMap<Part, Vec<u8>>,
+}
+
+/// Which of a database's files it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    Main,
+    Wal,
+    Other,
+}
+
+/// Fails from some call on, until it is healed.
+#[derive(Default, Clone, Copy)]
+struct Fault {
+    code: Option<i32>,
+    good: u64,
+}
+
+impl Fault {
+    fn strikes(&mut self) -> Option<i32> {
+        let code = self.code?;
+        if self.good == 0 {
+            return Some(code);
+        }
+        self.good -= 1;
+        None
+    }
+}
+
+impl Disk {
+    /// The disk of the database at `path`, whose folder exists. To be asked for before it is opened.
+    pub(crate) fn under(path: &Path) -> Arc<Self> {
+        fault_vfs::install();
+        let folder = path.parent().unwrap().canonicalize().unwrap();
+        let key = folder.join(path.file_name().unwrap());
+        let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
+        disks.entry(key).or_default().clone()
+    }
+
+    /// The disk under a file that SQLite opens, and which file it is.
+    pub(crate) fn of_file(name: &str) -> (Option<Arc<Self>>, Part) {
+        let disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
+        let (main, part) = match name.strip_suffix("-wal") {
+            Some(main) => (main, Part::Wal),
+            None => (name, Part::Main),
+        };
+        match disks.get(Path::new(main)) {
+            Some(disk) => (Some(disk.clone()), part),
+            None => (None, Part::Other),
+        }
+    }
+
+    /// Flushes of the `-wal` fail after `good` more that work.
+    pub(crate) fn fail_syncs_after(&self, good: u64) {
+        let code = Some(ffi::SQLITE_IOERR_FSYNC);
+        self.lock().sync = Fault { code, good };
+    }
+
+    /// Writes to the `-wal` fail with `code` after `good` more that work.
+    pub(crate) fn fail_writes_after(&self, good: u64, code: i32) {
+        let code = Some(code);
+        self.lock().write = Fault { code, good };
+    }
+
+    /// The database can't be opened.
+    pub(crate) fn fail_opening(&self) {
+        let code = Some(ffi::SQLITE_CANTOPEN);
+        self.lock().open = Fault { code, good: 0 };
+    }
+
+    /// Files that are opened from now on offer no shared memory, as on a network's disk.
+    pub(crate) fn share_no_memory(&self) {
+        self.lock().shares_no_memory = true;
+    }
+
+    pub(crate) fn shares_memory(&self) -> bool {
+        !self.lock().shares_no_memory
+    }
+
+    /// Everything works again.
+    pub(crate) fn heal(&self) {
+        let mut state = self.lock();
+        (state.sync, state.write, state.open) = Default::default();
+    }
+
+    /// Flushes of the `-wal` wait until the gate is dropped, or for a pass.
+    #[must_use]
+    pub(crate) fn close_gate(self: &Arc<Self>) -> Gate {
+        self.lock().closed = true;
+        Gate(self.clone())
+    }
+
+    /// Lets one flush through.
+    pub(crate) fn pass_one(&self) {
+        self.lock().passes += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits until a flush stands before the gate.
+    pub(crate) fn wait_until_blocked(&self) {
+        drop(self.wait_for("a flush before the gate", |state| state.blocked > 0));
+    }
+
+    /// Waits until a flush stands before the gate (true), or a future that was polled with this as its
+    /// waker is ready (false).
+    pub(crate) fn wait_until_blocked_or_woken(&self) -> bool {
+        let mut state = self.wait_for("a flush or an answer", |s| s.blocked > 0 || s.woken);
+        state.woken = false;
+        state.blocked > 0
+    }
+
+    /// Waits until so many connections were closed.
+    pub(crate) fn wait_until_closed(&self, connections: u64) {
+        drop(self.wait_for("connections to be closed", |s| s.closes >= connections));
+    }
+
+    /// How many connections were closed.
+    pub(crate) fn closes(&self) -> u64 {
+        self.lock().closes
+    }
+
+    /// How often the `-wal` was flushed.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.lock().syncs
+    }
+
+    /// What a power cut now would leave of the file.
+    pub(crate) fn flushed(&self, part: Part) -> Option<Vec<u8>> {
+        self.lock().flushed.get(&part).cloned()
+    }
+
+    /// Called for a flush: waits at the gate, and says whether it is to fail.
+    pub(crate) fn on_sync(&self, part: Part) -> Option<i32> {
+        if part != Part::Wal {
+            return None;
+        }
+        let mut state = self.lock();
+        state.syncs += 1;
+        state.blocked += 1;
+        self.changed.notify_all();
+        while state.closed && state.passes == 0 {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.passes = state.passes.saturating_sub(1);
+        state.blocked -= 1;
+        state.sync.strikes()
+    }
+
+    pub(crate) fn after_sync(&self, part: Part, content: Vec<u8>) {
+        self.lock().flushed.insert(part, content);
+    }
+
+    pub(crate) fn on_write(&self, part: Part) -> Option<i32> {
+        (part == Part::Wal)
+            .then(|| self.lock().write.strikes())
+            .flatten()
+    }
+
+    pub(crate) fn on_open(&self, part: Part) -> Option<i32> {
+        (part == Part::Main)
+            .then(|| self.lock().open.strikes())
+            .flatten()
+    }
+
+    pub(crate) fn on_close(&self, part: Part) {
+        self.lock().closes += u64::from(part == Part::Main);
+        self.changed.notify_all();
+    }
+
+    fn wait_for(&self, what: &str, reached: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let (state, result) = self
+            .changed
+            .wait_timeout_while(self.lock(), CEILING, |state| !reached(state))
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(!result.timed_out(), "waited in vain for {what}");
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Disk {
+    fn wake(self: Arc<Self>) {
+        self.lock().woken = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Holds flushes back while it lives. A test that panics lets the writer go on, so that it can end.
+pub(crate) struct Gate(Arc<Disk>);
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        (state.closed, state.passes) = (false, 0);
+        drop(state);
+        self.0.changed.notify_all();
+    }
+}

@@ -1,0 +1,17 @@
+//! What only the SQLite storage promises: shared commits, truthful failures, its statements, its files.
+//! What every storage promises is the conformance suite's.
+#![allow(clippy::unwrap_used)] // A test that can't go on panics, in its helpers as well.
+
+mod commits;
+mod common;
+mod disk;
+mod fault_vfs;
+mod files;
+mod full_disk;
+mod neighbours;
+mod opening;
+mod plans;
+mod power_cut;
+mod statements;
+mod truth;
+mod two_handles;

@@ -1,0 +1,126 @@
+//! Handlers that block their thread, and tasks that were running when an owner died.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use omniq::storage::{ClaimFilter, ClaimRequest};
+use omniq::{
+    Args, AsyncOmniQ, CoreSettings, EventKind, OwnerId, Storage, TaskContext, TaskError, Timestamp,
+    call,
+};
+
+use crate::setup::{CEILING, Open, echo, event, quick, scenarios, with};
+
+scenarios!(
+    a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease,
+    tasks_of_the_dead_run_one_at_a_time,
+);
+
+const LEASE: Duration = Duration::from_millis(400);
+
+/// A program with one thread: a handler that blocks it blocks everything else there.
+fn blocked_program(omniq: AsyncOmniQ, begun: mpsc::Sender<()>, unblock: mpsc::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let unblock = Arc::new(Mutex::new(unblock));
+    runtime.block_on(async move {
+        let block = move |_: TaskContext, _: Args| {
+            let (begun, unblock) = (begun.clone(), unblock.clone());
+            async move {
+                begun.send(()).unwrap();
+                unblock.lock().unwrap().recv().unwrap();
+                Ok::<_, TaskError>(())
+            }
+        };
+        let worker = omniq.worker().handler("block", block);
+        let pool = worker.handler("neighbour", echo).start().await.unwrap();
+        let neighbour = omniq
+            .enqueue(call("neighbour").arg(7).delay(LEASE / 8))
+            .await;
+        let blocked = omniq.enqueue(call("block")).await.unwrap();
+        blocked.wait(CEILING).await.unwrap();
+        neighbour.unwrap().wait(CEILING).await.unwrap();
+        for id in [blocked.id()] {
+            let task = omniq.get_task(id).await.unwrap().unwrap();
+            assert_eq!((task.lease, task.crashes), (1, 0), "it was taken over");
+        }
+        pool.stop().await.unwrap();
+    });
+}
+
+async fn a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease(open: Open) {
+    let storage = open();
+    let blocked = with(Arc::clone(&storage), quick().lease(LEASE)).await;
+    let (begun, has_begun) = mpsc::channel();
+    let (unblock, unblocked) = mpsc::channel();
+    let program = std::thread::spawn(move || blocked_program(blocked, begun, unblocked));
+    tokio::task::spawn_blocking(move || has_begun.recv().unwrap())
+        .await
+        .unwrap();
+
+    // Another pool, which sweeps meanwhile: some tasks that wait for their eta measure the time.
+    let other = with(storage, quick().lease(LEASE)).await;
+    let pool = other.worker().handler("tick", echo).start().await.unwrap();
+    for _ in 0..4 {
+        let tick = other.enqueue(call("tick").delay(LEASE)).await.unwrap();
+        tick.wait(CEILING).await.unwrap();
+    }
+    unblock.send(()).unwrap();
+    tokio::task::spawn_blocking(move || program.join().unwrap())
+        .await
+        .unwrap();
+    pool.stop().await.unwrap();
+}
+
+/// Claims tasks for an owner that is never heard of again.
+async fn claim_and_die(storage: &Arc<dyn Storage>, tasks: usize) {
+    let owner = OwnerId::from_i64(666).unwrap();
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let request = ClaimRequest::new(owner, ClaimFilter::any(), now, LEASE / 4).limit(tasks);
+    let claimed = storage.claim(request).await.unwrap();
+    assert_eq!(claimed.tasks.len(), tasks);
+}
+
+async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
+    const TASKS: usize = 6;
+    let storage = open();
+    let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
+    let defaults = CoreSettings::default();
+    let new = (0..TASKS).map(|_| call("alone").into_new_task(&defaults).unwrap());
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let added = storage.enqueue(new.collect(), now).await.unwrap();
+    claim_and_die(&storage, TASKS).await;
+    let mut events = omniq.events();
+    let sweeper = omniq.worker().handler("other", echo).start().await.unwrap();
+    for _ in 0..TASKS {
+        let taken = event(&mut events, |kind| *kind == EventKind::TakenOver).await;
+        // Without the wait after a crash, so that all of them are due at once.
+        assert!(omniq.reschedule_task(taken.id, now).await.unwrap());
+    }
+    sweeper.stop().await.unwrap();
+
+    let at_once = Arc::new(AtomicUsize::new(0));
+    let alone = move |_: TaskContext, _: Args| {
+        let at_once = Arc::clone(&at_once);
+        async move {
+            let others = at_once.fetch_add(1, Ordering::SeqCst);
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+            at_once.fetch_sub(1, Ordering::SeqCst);
+            Ok::<_, TaskError>(others)
+        }
+    };
+    let worker = omniq.worker().concurrency(4).handler("alone", alone);
+    let pool = worker.start().await.unwrap();
+    for answer in added {
+        let others: usize = omniq.handle(answer.id()).wait(CEILING).await.unwrap();
+        assert_eq!(others, 0);
+        let task = omniq.get_task(answer.id()).await.unwrap().unwrap();
+        assert_eq!((task.crashes, task.attempts), (1, 1));
+    }
+    pool.stop().await.unwrap();
+}
