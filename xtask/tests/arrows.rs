@@ -6,10 +6,11 @@ use std::collections::{BTreeSet, HashMap};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Who may depend on whom, development aside.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("omniq-core", &[]),
     ("omniq-memory", &["omniq-core"]),
-    ("omniq-sqlite", &["omniq-core"]),
+    ("omniq-local", &["omniq-core"]),
+    ("omniq-sqlite", &["omniq-core", "omniq-local"]),
     ("omniq-conformance", &["omniq-core"]),
     ("omniq", &["omniq-core", "omniq-memory", "omniq-sqlite"]),
     ("xtask", &[]),

@@ -149,6 +149,11 @@ impl<T> Inbox<T> {
         self.arrived.notify_all();
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = self.lock();
+        state.urgent.is_empty() && state.ordinary.is_empty()
+    }
+
     /// Drops what waits.
     pub(crate) fn clear(&self) {
         let mut state = self.lock();

@@ -11,6 +11,7 @@
 //! | `write` | what happens inside the transaction, one file an operation |
 //! | `reader` | what only looks |
 //! | `open`, `pragmas`, `migrate` | connections, settings that are read back, the schema |
+//! | `local` | the other processes: the doorbell, and who is gone |
 //! | `sql` | each statement, with what goes in, what guards it and what it changes |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -20,6 +21,7 @@ mod ids;
 mod inbox;
 mod known;
 mod lanes;
+mod local;
 mod migrate;
 mod open;
 mod pragmas;
@@ -39,7 +41,7 @@ use omniq_core::storage::{
     PurgeRequest, Settled, Signal, Storage, TaskFilter, Watch,
 };
 use omniq_core::{
-    Change, CoreSettings, Error, ErrorKind, NewTask, Result, Task, TaskId, Timestamp,
+    Change, CoreSettings, Error, ErrorKind, NewTask, OwnerId, Result, Task, TaskId, Timestamp,
 };
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
@@ -49,6 +51,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use crate::command::{Claim, Command, Enqueue, Job, Renew, Settle};
 use crate::inbox::{Inbox, closed};
 use crate::lanes::Lanes;
+use crate::local::Local;
 use crate::reader::Look;
 use crate::trouble::{Failure, Place};
 use crate::writer::Writer;
@@ -65,6 +68,7 @@ pub struct SqliteStorage {
     looks: Option<Arc<Inbox<Look>>>,
     bell: broadcast::Sender<Signal>,
     leases: Arc<Mutex<LeaseWatch>>,
+    local: Arc<Local>,
     writer: Option<JoinHandle<()>>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -99,6 +103,7 @@ impl SqliteStorage {
             looks: None,
             bell,
             leases: Arc::default(),
+            local: writer.local(),
             writer: None,
             readers: Vec::new(),
         };
@@ -167,6 +172,7 @@ impl Storage for SqliteStorage {
 
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
         Box::pin(async move {
+            self.local.enter(request.owner);
             let catch = self.ask(move || {
                 let (reply, answer) = oneshot::channel();
                 let claim = Claim {
@@ -199,8 +205,16 @@ impl Storage for SqliteStorage {
     }
 
     fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
-        let watch = self.leases.clone();
-        Box::pin(self.look(move |conn, lanes| reader::orphans(conn, lanes, &watch, steady, limit)))
+        let (local, watch) = (self.local.clone(), self.leases.clone());
+        Box::pin(
+            self.look(move |conn, lanes| {
+                reader::orphans(conn, lanes, &local, &watch, steady, limit)
+            }),
+        )
+    }
+
+    fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+        self.local.started(owner, seat, lease);
     }
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {

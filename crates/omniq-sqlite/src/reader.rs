@@ -1,5 +1,6 @@
 //! Looking: what only reads runs on threads of its own, beside the writer.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -7,12 +8,14 @@ use std::time::Duration;
 use omniq_core::storage::{
     HeldLease, Hold, LaneStats, Lease, LeaseWatch, Orphan, OrphanReason, QueueStats, TaskFilter,
 };
-use omniq_core::{Error, Result, Task, TaskId, TaskStatus, Timestamp};
+use omniq_core::{Error, OwnerId, Result, Task, TaskId, TaskStatus, Timestamp};
+use omniq_local::Started;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use crate::inbox::Inbox;
 use crate::lanes::Lanes;
+use crate::local::Local;
 use crate::open;
 use crate::row::{self, span_out, with_errors};
 use crate::trouble::{Failure, Place, explain};
@@ -175,7 +178,7 @@ pub(crate) fn stats(
     lanes: &Lanes,
     now: Timestamp,
 ) -> Result<Vec<LaneStats>, Failure> {
-    let mut by_lane = std::collections::HashMap::<i64, QueueStats>::new();
+    let mut by_lane = HashMap::<i64, QueueStats>::new();
     let mut statement = conn.prepare_cached(include_str!("sql/stats.sql"))?;
     let mut rows = statement.query([now.as_micros()])?;
     while let Some(row) = rows.next()? {
@@ -209,42 +212,71 @@ pub(crate) fn stats(
     Ok(stats)
 }
 
-/// Tasks whose lease was seen unrenewed for its full length.
+/// Tasks whose owner is gone, or whose lease was seen unrenewed for its full length.
 pub(crate) fn orphans(
     conn: &Connection,
     lanes: &Lanes,
+    local: &Local,
     watch: &Mutex<LeaseWatch>,
     steady: Duration,
     limit: usize,
 ) -> Result<Vec<Orphan>, Failure> {
-    let mut statement = conn.prepare_cached(include_str!("sql/held_leases.sql"))?;
-    let mut rows = statement.query([])?;
-    let mut held = Vec::new();
-    while let Some(row) = rows.next()? {
-        let lease = Lease {
-            id: row::id(row.get(0)?)?,
-            number: row.get::<_, i64>(1)?.unsigned_abs(),
-        };
-        let beats = row.get::<_, i64>(2)?.unsigned_abs();
-        held.push(HeldLease {
-            lease,
-            beats,
-            lease_for: span_out(row.get(3)?),
-        });
-    }
-    let over = watch
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .observe(held, steady);
+    let held = held_leases(conn)?;
+    let owners: HashSet<OwnerId> = held.iter().map(|(_, owner)| *owner).collect();
+    let gone = local.gone(&owners);
+    local.forget_idle(&owners);
+    let leases = held.iter().map(|(held, _)| *held);
+    let over = watch.lock().unwrap_or_else(PoisonError::into_inner);
+    let over: HashSet<Lease> = { over }.observe(leases, steady).into_iter().collect();
+    let mut notes: HashMap<OwnerId, Option<Started>> = HashMap::new();
     let mut orphans = Vec::new();
-    for lease in over.into_iter().take(limit) {
+    for (HeldLease { lease, .. }, owner) in held {
+        let reason = match gone.contains_key(&owner) {
+            true => OrphanReason::OwnerGone,
+            false if over.contains(&lease) => OrphanReason::LeaseOver,
+            false => continue,
+        };
+        if orphans.len() == limit {
+            break;
+        }
+        let noted = notes
+            .entry(owner)
+            .or_insert_with(|| match gone.get(&owner) {
+                Some(gone) => Some(gone.started()),
+                None => local.notes_of(owner),
+            });
+        let started = noted.as_ref().is_none_or(|noted| noted.includes(lease));
         if let Some(task) = readable(one(conn, lanes, lease.id.as_i64()))? {
             orphans.push(Orphan {
                 task,
-                reason: OrphanReason::LeaseOver,
-                started: true,
+                reason,
+                started,
             });
         }
     }
     Ok(orphans)
+}
+
+fn held_leases(conn: &Connection) -> Result<Vec<(HeldLease, OwnerId)>, Failure> {
+    let mut statement = conn.prepare_cached(include_str!("sql/held_leases.sql"))?;
+    let mut rows = statement.query([])?;
+    let mut held = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row::id(row.get(0)?)?;
+        let number = row.get::<_, i64>(1)?.unsigned_abs();
+        let beats = row.get::<_, i64>(2)?.unsigned_abs();
+        let lease_for = span_out(row.get(3)?);
+        if let Some(owner) = OwnerId::from_i64(row.get(4)?) {
+            let lease = Lease { id, number };
+            held.push((
+                HeldLease {
+                    lease,
+                    beats,
+                    lease_for,
+                },
+                owner,
+            ));
+        }
+    }
+    Ok(held)
 }

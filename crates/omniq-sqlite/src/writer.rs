@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 use crate::command::{Claim, Command};
 use crate::inbox::{Inbox, Letter, Tray, Wake};
 use crate::known::{Known, data_version};
+use crate::local::Local;
 use crate::open;
 use crate::trouble::{Failure, Place, unknown};
 use crate::write::{Batch, Effects};
@@ -25,6 +26,10 @@ pub(crate) struct Writer {
     settings: CoreSettings,
     inbox: Arc<Inbox<Command>>,
     bell: broadcast::Sender<Signal>,
+    local: Arc<Local>,
+    /// Others have not been told yet of what was committed.
+    ring_owed: bool,
+    rang: Instant,
     /// Gone after a failed commit, until it is opened again.
     conn: Option<Connection>,
     known: Known,
@@ -60,24 +65,36 @@ impl Writer {
         inbox: Arc<Inbox<Command>>,
         bell: broadcast::Sender<Signal>,
     ) -> Result<Self> {
-        let conn = Some(open::writer(&place, &settings)?);
+        let conn = open::writer(&place, &settings)?;
+        let local = match &place {
+            Place::File(path) => Local::open(path, &conn, &inbox)?,
+            Place::Memory => Local::default(),
+        };
         let (known, parked) = (Known::default(), Vec::new());
         Ok(Self {
             place,
             settings,
             inbox,
             bell,
-            conn,
+            local: Arc::new(local),
+            ring_owed: false,
+            rang: Instant::now(),
+            conn: Some(conn),
             known,
             parked,
             reported: false,
         })
     }
 
+    pub(crate) fn local(&self) -> Arc<Local> {
+        self.local.clone()
+    }
+
     /// Works until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
         let mut tray = Tray::default();
         loop {
+            self.ring_others(&tray);
             let wake = self.inbox.collect(&mut tray, self.patience());
             if wake == Wake::Closed {
                 return;
@@ -91,6 +108,17 @@ impl Writer {
                 Ok(done) => self.tell(letters, done),
                 Err(failed) => self.recover(failed, letters, &mut tray),
             }
+        }
+    }
+
+    /// Rings for other processes: at once when there is a pause, else now and then, so that a busy writer
+    /// does not spend its time on it.
+    fn ring_others(&mut self, tray: &Tray<Command>) {
+        let pause = tray.is_empty() && self.inbox.is_empty();
+        if self.ring_owed && (pause || self.rang.elapsed() > MAX_TIME) {
+            self.ring_owed = false;
+            self.rang = Instant::now();
+            self.local.ring();
         }
     }
 
@@ -187,12 +215,13 @@ impl Writer {
     }
 
     fn ring(
-        &self,
+        &mut self,
         Done {
             effects,
             others_wrote,
         }: Done,
     ) {
+        self.ring_owed |= effects.is_news();
         if self.bell.receiver_count() == 0 {
             return;
         }

@@ -32,7 +32,7 @@ impl Claim {
         let runtime = Handle::current();
         let task = Arc::new(task);
         let seat = SeatNumber::take();
-        queue.storage().started(seat.get(), task.lease());
+        queue.note_start(&seat, &task);
         let renewal = heart.spawn(renew(queue.clone(), Arc::clone(&task)));
         Self {
             task,

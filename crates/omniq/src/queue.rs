@@ -19,6 +19,7 @@ use crate::error::{conflict, no_answer, not_found};
 use crate::events::{EventKind, Events};
 use crate::handler::{encode_result, fits};
 use crate::heart::Heart;
+use crate::seat_number::SeatNumber;
 use crate::{Settings, clock, owner};
 
 /// A task queue without workers, for programs that write their own loop. Clones are the same queue.
@@ -86,6 +87,12 @@ impl AsyncTaskQueue {
                 Ok(self.inner.heart.get_or_init(|| heart))
             }
         }
+    }
+
+    /// Tells the storage that a claimed task's handler starts.
+    pub(crate) fn note_start(&self, seat: &SeatNumber, task: &Task) {
+        let owner = self.inner.owner;
+        self.storage().started(owner, seat.get(), task.lease());
     }
 
     /// Due tasks that the filter takes, for a loop that claims.

@@ -21,7 +21,7 @@ pub use look::{PurgeRequest, TaskFilter};
 pub use crate::lease_watch::{HeldLease, LeaseWatch};
 pub use crate::stats::{LaneStats, QueueStats, Stats};
 pub use crate::task::KEPT_ERRORS;
-use crate::{Change, NewTask, Result, Task, TaskId, Timestamp};
+use crate::{Change, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
 
 /// A future behind the door of a storage.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -60,8 +60,8 @@ pub trait Storage: Send + Sync + 'static {
     /// Notes that a claimed task's handler starts: should this process die, a crash counts against such
     /// tasks only. `seat` is a small number that no other running task of this process has. Cheap, and
     /// never more than an effort; a storage that does not note it calls every claimed task started.
-    fn started(&self, seat: usize, lease: Lease) {
-        let _ = (seat, lease);
+    fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+        let _ = (owner, seat, lease);
     }
 
     /// The tasks of these ids, in order; `None` for an unknown one.

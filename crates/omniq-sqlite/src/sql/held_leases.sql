@@ -1,2 +1,2 @@
--- Out: every lease that somebody holds.
-SELECT id, lease, beats, lease_for FROM omniq_task WHERE owner IS NOT NULL
+-- Out: every lease that somebody holds, and who.
+SELECT id, lease, beats, lease_for, owner FROM omniq_task WHERE owner IS NOT NULL

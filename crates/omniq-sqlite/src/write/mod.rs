@@ -36,6 +36,11 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
+    /// Whether others want to know of it.
+    pub(crate) fn is_news(&self) -> bool {
+        self.work_added || !self.finished.is_empty() || !self.cancelled.is_empty()
+    }
+
     fn add_work(&mut self, now: Timestamp) {
         self.work_added = true;
         self.now = self.now.max(now);

@@ -37,7 +37,7 @@ pub fn below(folder: &Path, db: &Path) -> std::io::Result<Listing> {
             name.push(suffix);
             path.as_os_str() == name
         };
-        ["", "-wal", "-shm", "-journal"]
+        ["", "-wal", "-shm", "-journal", "-omniq"]
             .iter()
             .any(|suffix| name(suffix))
     };
@@ -46,9 +46,9 @@ pub fn below(folder: &Path, db: &Path) -> std::io::Result<Listing> {
         left_out: Vec::new(),
     };
     let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
-    for entry in walk.filter_entry(|entry| !is_left_alone(entry)) {
+    for entry in walk.filter_entry(|entry| !is_left_alone(entry) && !own(entry.path())) {
         match entry {
-            Ok(entry) if entry.file_type().is_file() && !own(entry.path()) => listing.add(&entry),
+            Ok(entry) if entry.file_type().is_file() => listing.add(&entry),
             Ok(_) => {}
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_owned();

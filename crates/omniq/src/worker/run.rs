@@ -83,7 +83,7 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         tracing::warn!(task = %task.id, name = task.name, "claimed a task without a handler");
         return Outcome::Released;
     };
-    pool.omniq().storage().started(seat.get(), task.lease());
+    pool.omniq().queue().note_start(seat, task);
     pool.omniq()
         .queue()
         .events()

@@ -11,7 +11,8 @@ use crate::clock;
 use crate::events::EventKind;
 use crate::trouble::Trouble;
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How soon a death is noticed, where a storage knows of it before the lease is over.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// How many orphans are settled at once.
 const BATCH: usize = 100;

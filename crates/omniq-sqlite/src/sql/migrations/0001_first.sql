@@ -79,3 +79,11 @@ CREATE TABLE omniq_high_water (
 ) STRICT;
 
 INSERT INTO omniq_high_water (only, id) VALUES (1, 0);
+
+-- Tells this database from every other, wherever its file is copied to.
+CREATE TABLE omniq_identity (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id   TEXT    NOT NULL
+) STRICT;
+
+INSERT INTO omniq_identity (only, id) VALUES (1, lower(hex(randomblob(16))));
