@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use omniq_core::settle::cancel;
-use omniq_core::storage::{ClaimFilter, ClaimRequest, Settled, TaskFilter};
+use omniq_core::storage::{ClaimFilter, ClaimRequest, Note, Settled, TaskFilter};
 use omniq_core::{Change, Due, NewTask, Storage, Task, TaskStatus, Timestamp};
 
 use crate::orders::{NOW, failure, order_with, owner, success};
@@ -24,6 +24,9 @@ impl Bystanders {
         let [_, succeeds, fails, stops] = running.as_slice() else {
             panic!("four bystanders are due: {running:?}");
         };
+        let note = |task: &Task| Note::new(task.lease(), 0.25, "far from here");
+        let notes = running.iter().map(note).collect();
+        assert_eq!(storage.note(notes, NOW).await.expect("note"), [true; 4]);
         let mut cancelled = cancel(stops).expect("a running task may be cancelled");
         cancelled.keep_owner = false;
         let changes: Vec<Change> = vec![success(succeeds, vec![]), failure(fails), cancelled];

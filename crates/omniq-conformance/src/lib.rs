@@ -132,6 +132,16 @@ questions! { $
         no_more_orphans_than_the_limit
         a_new_lease_starts_its_own_watch
     }
+    progress {
+        the_latest_is_kept_for_all_to_see
+        a_batch_is_answered_in_order
+        a_late_worker_tells_nothing
+        a_cancelled_task_tells_until_it_is_let_go
+        every_end_keeps_it
+        the_next_claim_forgets_it
+        a_requeue_forgets_it
+        fractions_texts_and_times_of_any_kind_are_kept
+    }
     watch {
         an_enqueue_is_called_out
         an_end_is_called_out

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, KEPT_ERRORS, LaneStats, Lease, PurgeRequest, QueueStats,
-    Settled,
+    ClaimRequest, Claimed, Enqueued, Hold, KEPT_ERRORS, LaneStats, Lease, Note, PurgeRequest,
+    QueueStats, Settled,
 };
 use omniq_core::{Change, NewTask, Task, TaskId, TaskStatus, Timestamp};
 
@@ -135,6 +135,18 @@ impl Model {
         holds
     }
 
+    pub(crate) fn note(&mut self, notes: &[Note], now: Timestamp) -> Vec<bool> {
+        let mut answers = Vec::new();
+        for note in notes {
+            let held = self.held(&[note.lease]) != [Hold::Lost];
+            if let Some(row) = self.row(note.lease.id).filter(|_| held) {
+                row.task.progress = Some(note.clone().progress(now));
+            }
+            answers.push(held);
+        }
+        answers
+    }
+
     pub(crate) fn settle(&mut self, changes: &[Change], now: Timestamp) -> Vec<Settled> {
         changes
             .iter()
@@ -232,6 +244,7 @@ impl Row {
         self.task.lease += 1;
         self.task.owner = Some(request.owner);
         self.task.started_at = Some(request.now);
+        self.task.progress = None;
         self.beats = 0;
         self.lease_for = request.lease_for;
         self.task.clone()
@@ -241,6 +254,9 @@ impl Row {
         let task = &mut self.task;
         if change.status.is_finished() && !task.status.is_finished() {
             task.finished_at = Some(now);
+        }
+        if change.status == TaskStatus::Pending && task.status.is_finished() {
+            task.progress = None;
         }
         if change.status == TaskStatus::Pending {
             (task.finished_at, task.result) = (None, None);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use omniq_core::settle::{Outcome, cancel, requeue, reschedule, settle, take_over};
 use omniq_core::storage::{
-    ClaimFilter, ClaimRequest, Claimed, Enqueued, Hold, Lease, Orphan, OrphanReason, PurgeRequest,
-    Settled,
+    ClaimFilter, ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, Orphan, OrphanReason,
+    PurgeRequest, Settled,
 };
 use omniq_core::{Change, Due, NewTask, Result, Task, TaskError, TaskStatus, Timestamp};
 
@@ -27,6 +27,11 @@ pub(crate) enum Step {
         picks: Vec<usize>,
         stale: bool,
         lease_for: u64,
+    },
+    Note {
+        picks: Vec<usize>,
+        stale: bool,
+        fraction: f64,
     },
     TakeOver {
         max_crashes: u32,
@@ -76,6 +81,7 @@ pub(crate) enum Act {
     Claim(ClaimRequest, Claimed),
     Settle(Vec<Change>, Vec<Settled>),
     Renew(Vec<Lease>, Duration, Vec<Hold>),
+    Note(Vec<Note>, Vec<bool>),
     TakeOver(Vec<Task>, Vec<Change>, Vec<Settled>),
     Purge(PurgeRequest, u64),
 }
@@ -125,6 +131,11 @@ impl Place {
                 stale,
                 lease_for,
             } => self.renew(picks, *stale, *lease_for),
+            Step::Note {
+                picks,
+                stale,
+                fraction,
+            } => self.note(picks, *stale, *fraction),
             Step::TakeOver { max_crashes } => self.take_over(*max_crashes),
             Step::Purge {
                 statuses,
@@ -157,11 +168,18 @@ impl Place {
     }
 
     fn renew(&mut self, picks: &[usize], stale: bool, lease_for: u64) -> Act {
-        let lease = |pick: &usize| self.lease(*pick, stale);
-        let leases: Vec<_> = picks.iter().filter_map(lease).collect();
+        let leases = self.leases(picks, stale);
         let lease_for = Duration::from_secs(lease_for);
         let answers = self.model.renew(&leases, lease_for);
         Act::Renew(leases, lease_for, answers)
+    }
+
+    fn note(&mut self, picks: &[usize], stale: bool, fraction: f64) -> Act {
+        let leases = self.leases(picks, stale).into_iter();
+        let text = format!("as of {}", self.now.as_micros());
+        let notes: Vec<_> = leases.map(|l| Note::new(l, fraction, &text)).collect();
+        let answers = self.model.note(&notes, self.now);
+        Act::Note(notes, answers)
     }
 
     /// The clock may go back, but not before an eta that has passed without a claim: a storage is free to
@@ -197,11 +215,16 @@ impl Place {
         fitting.get(pick.checked_rem(fitting.len())?).copied()
     }
 
+    fn leases(&self, picks: &[usize], stale: bool) -> Vec<Lease> {
+        let lease = |pick: &usize| self.lease(*pick, stale);
+        picks.iter().filter_map(lease).collect()
+    }
+
     fn lease(&self, pick: usize, stale: bool) -> Option<Lease> {
-        let mut lease = self
-            .pick(pick, |task| stale || task.owner.is_some())?
-            .lease();
-        lease.number += u64::from(stale);
+        let task = self.pick(pick, |task| stale || task.owner.is_some())?;
+        let mut lease = task.lease();
+        // Once a task was let go of, its last lease is stale as it is.
+        lease.number += u64::from(stale && task.owner.is_some());
         Some(lease)
     }
 

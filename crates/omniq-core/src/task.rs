@@ -4,11 +4,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Backoff, Due, OwnerId, Payload, Schedule, TaskError, TaskId, TaskResult, TaskStatus, Timestamp,
+    Backoff, Due, OwnerId, Payload, Progress, Schedule, TaskError, TaskId, TaskResult, TaskStatus,
+    Timestamp,
 };
 
 /// A task as a storage keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Task {
     /// Its name for good.
@@ -59,6 +60,8 @@ pub struct Task {
     pub result: Option<Payload>,
     /// The failed attempts, oldest first: the last 20.
     pub errors: Vec<TaskError>,
+    /// How far the last attempt was, if its handler told. A new claim and a requeue forget it.
+    pub progress: Option<Progress>,
 }
 
 /// How many failed attempts of a task are kept.
@@ -92,6 +95,7 @@ impl Task {
             finished_at: None,
             result: None,
             errors: Vec::new(),
+            progress: None,
         }
     }
 

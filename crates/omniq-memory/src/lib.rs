@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use omniq_core::storage::{
-    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, Orphan, PurgeRequest,
+    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, Note, Orphan, PurgeRequest,
     Settled, Signal, TaskFilter, Watch,
 };
 use omniq_core::{Change, NewTask, Result, Storage, Task, TaskId, Timestamp};
@@ -117,6 +117,10 @@ impl Storage for MemoryStorage {
 
     fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
         Box::pin(async move { Ok(self.lock().held(&leases)) })
+    }
+
+    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>> {
+        Box::pin(async move { Ok(self.lock().note(notes, now)) })
     }
 
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {

@@ -77,6 +77,7 @@ impl Row {
     fn apply(&mut self, change: Change, now: Timestamp) {
         let task = &mut self.task;
         let ends = change.status.is_finished() && !task.status.is_finished();
+        let again = change.status == TaskStatus::Pending && task.status.is_finished();
         task.status = change.status;
         task.attempts = change.attempts;
         task.crashes = change.crashes;
@@ -93,6 +94,9 @@ impl Row {
         if change.status == TaskStatus::Pending {
             task.finished_at = None;
             task.result = None;
+        }
+        if again {
+            task.progress = None;
         }
         if let Some(result) = change.result {
             task.result = Some(result);

@@ -3,7 +3,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, HeldLease, Hold, LaneStats, Lease, LeaseWatch, Orphan,
+    ClaimRequest, Claimed, Enqueued, HeldLease, Hold, LaneStats, Lease, LeaseWatch, Note, Orphan,
     OrphanReason, PurgeRequest, QueueStats, TaskFilter,
 };
 use omniq_core::{NewTask, Result, Task, TaskId, TaskStatus, Timestamp};
@@ -98,6 +98,16 @@ impl State {
         leases.iter().map(hold).collect()
     }
 
+    pub(crate) fn note(&mut self, notes: Vec<Note>, now: Timestamp) -> Vec<bool> {
+        let note = |note: Note| {
+            let row = self.rows.get_mut(&note.lease.id);
+            let held = row.filter(|row| row.hold(note.lease) != Hold::Lost);
+            held.map(|row| row.task.progress = Some(note.progress(now)))
+                .is_some()
+        };
+        notes.into_iter().map(note).collect()
+    }
+
     pub(crate) fn orphans(&mut self, steady: Duration, limit: usize) -> Vec<Orphan> {
         let held = self.index.held.iter().filter_map(|id| self.rows.get(id));
         let held = held.map(|row| HeldLease {
@@ -175,6 +185,7 @@ impl Row {
         task.lease += 1;
         task.owner = Some(request.owner);
         task.started_at = Some(now);
+        task.progress = None;
         self.beats = 0;
         self.lease_for = request.lease_for;
     }

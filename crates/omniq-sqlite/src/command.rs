@@ -4,7 +4,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use omniq_core::settle::settle;
-use omniq_core::storage::{ClaimRequest, Claimed, Enqueued, Hold, Lease, PurgeRequest, Settled};
+use omniq_core::storage::{
+    ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, PurgeRequest, Settled,
+};
 use omniq_core::{Change, Error, NewTask, Outcome, Result, Timestamp};
 use tokio::sync::oneshot;
 
@@ -18,6 +20,7 @@ pub(crate) enum Command {
     Enqueue(Job<Enqueue>),
     Claim(Box<Claim>),
     Renew(Job<Renew>),
+    Note(Job<Notes>),
     Settle(Job<Settle>),
     Purge(Job<PurgeRequest>),
     /// A database in memory has one connection, so that the writer also looks.
@@ -40,6 +43,11 @@ pub(crate) struct Enqueue {
 pub(crate) struct Renew {
     pub(crate) leases: Vec<Lease>,
     pub(crate) lease_for: Duration,
+}
+
+pub(crate) struct Notes {
+    pub(crate) notes: Vec<Note>,
+    pub(crate) now: Timestamp,
 }
 
 pub(crate) struct Settle {
@@ -146,7 +154,7 @@ impl Drop for Catch {
 }
 
 impl Command {
-    /// Renewals, settlements and claims go before new work.
+    /// What running tasks need goes before new work.
     pub(crate) fn is_urgent(&self) -> bool {
         !matches!(self, Self::Enqueue(_) | Self::Purge(_))
     }
@@ -156,6 +164,7 @@ impl Command {
             Self::Enqueue(job) => job.write.rows(),
             Self::Claim(claim) => claim.request.limit,
             Self::Renew(job) => job.write.rows(),
+            Self::Note(job) => job.write.rows(),
             Self::Settle(job) => job.write.rows(),
             Self::Purge(job) => job.write.rows(),
             Self::Look(_) => 1,
@@ -171,6 +180,7 @@ impl Command {
                 Ok(())
             }
             Self::Renew(job) => job.run(batch),
+            Self::Note(job) => job.run(batch),
             Self::Settle(job) => job.run(batch),
             Self::Purge(job) => job.run(batch),
             Self::Look(look) => look.run(batch.conn, batch.lanes),
@@ -192,6 +202,7 @@ impl Command {
             Self::Claim(claim) if claim.stays_parked() => return Some(*claim),
             Self::Claim(claim) => claim.committed(inbox),
             Self::Renew(job) => job.committed(),
+            Self::Note(job) => job.committed(),
             Self::Settle(job) => job.committed(),
             Self::Purge(job) => job.committed(),
             Self::Look(look) => look.answer(),
@@ -205,6 +216,7 @@ impl Command {
             Self::Enqueue(job) => job.failed(error),
             Self::Claim(claim) => drop(claim.reply.send(Err(error))),
             Self::Renew(job) => job.failed(error),
+            Self::Note(job) => job.failed(error),
             Self::Settle(job) => job.failed(error),
             Self::Purge(job) => job.failed(error),
             Self::Look(look) => look.failed(error),
@@ -239,6 +251,21 @@ impl Write for Renew {
 
     fn rows(&self) -> usize {
         self.leases.len()
+    }
+}
+
+impl Write for Notes {
+    type Answer = Vec<bool>;
+
+    fn run(&self, batch: &mut Batch<'_>) -> Result<Self::Answer, Failure> {
+        self.notes
+            .iter()
+            .map(|note| batch.keep_progress(note, self.now))
+            .collect()
+    }
+
+    fn rows(&self) -> usize {
+        self.notes.len()
     }
 }
 

@@ -38,7 +38,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, LeaseWatch, Orphan,
+    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, LeaseWatch, Note, Orphan,
     PurgeRequest, Settled, Signal, Storage, TaskFilter, Watch,
 };
 use omniq_core::{
@@ -49,7 +49,7 @@ use tokio::sync::{broadcast, oneshot};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::BroadcastStream;
 
-use crate::command::{Claim, Command, Enqueue, Job, Renew, Settle};
+use crate::command::{Claim, Command, Enqueue, Job, Notes, Renew, Settle};
 use crate::inbox::{Inbox, closed};
 use crate::lanes::Lanes;
 use crate::local::Local;
@@ -196,6 +196,13 @@ impl Storage for SqliteStorage {
 
     fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
         Box::pin(self.look(move |conn, _| reader::held(conn, &leases)))
+    }
+
+    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>> {
+        Box::pin(self.ask(move || {
+            let (job, answer) = Job::new(Notes { notes, now });
+            (Command::Note(job), answer)
+        }))
     }
 
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {

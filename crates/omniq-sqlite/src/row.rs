@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use omniq_core::{
-    Backoff, Error, ErrorKind, Format, OwnerId, Payload, Task, TaskError, TaskId, TaskStatus,
-    Timestamp,
+    Backoff, Error, ErrorKind, Format, OwnerId, Payload, Progress, Task, TaskError, TaskId,
+    TaskStatus, Timestamp,
 };
 use rusqlite::{Connection, Row};
 
@@ -80,7 +80,17 @@ pub(crate) fn task(row: &Row<'_>, lanes: &Lanes) -> Result<Task, Failure> {
         let format = Format::from_code(code).ok_or_else(|| damaged(id, "result_format", code))?;
         task.result = Some(Payload::new(format, row.get(22)?));
     }
+    task.progress = progress(row)?;
     Ok(task)
+}
+
+fn progress(row: &Row<'_>) -> Result<Option<Progress>, Failure> {
+    let (Some(fraction), Some(at)) = (row.get(23)?, row.get(25)?) else {
+        return Ok(None);
+    };
+    let text = row.get_ref(24)?.as_str_or_null();
+    let text = text.map_err(rusqlite::Error::from)?.unwrap_or_default();
+    Ok(Some(Progress::new(fraction, text, Timestamp(at))))
 }
 
 /// Adds a task's failed attempts, where it can have any: each belongs to a claim.

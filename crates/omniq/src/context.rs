@@ -4,9 +4,11 @@ use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use omniq_core::storage::Note;
 use omniq_core::{Args, NewTask, Order, Result, Task, TaskError, TaskId};
+use tokio::sync::Notify;
 
 use crate::events::EventKind;
 use crate::token::Token;
@@ -24,6 +26,8 @@ pub(crate) struct Execution {
     /// Raised when the task was cancelled or its lease is lost.
     pub(crate) stop: Token,
     then: Mutex<Vec<NewTask>>,
+    /// The latest progress, until somebody takes it to write it down.
+    note: Mutex<Option<Note>>,
     surroundings: Arc<Surroundings>,
 }
 
@@ -31,6 +35,8 @@ pub(crate) struct Execution {
 pub(crate) struct Surroundings {
     pub(crate) omniq: AsyncOmniQ,
     pub(crate) states: States,
+    /// Rung when an execution has a progress to write down.
+    pub(crate) progressed: Notify,
 }
 
 /// One value per type.
@@ -42,6 +48,7 @@ impl Execution {
             task,
             stop: Token::default(),
             then: Mutex::default(),
+            note: Mutex::default(),
             surroundings,
         }
     }
@@ -49,6 +56,29 @@ impl Execution {
     /// The follow-up tasks that the handler asked for.
     pub(crate) fn take_then(&self) -> Vec<NewTask> {
         std::mem::take(&mut self.then.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn pending_note(&self) -> MutexGuard<'_, Option<Note>> {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The latest progress counts, and rings only where none was waiting: it may come in a tight loop.
+    fn tell_progress(&self, fraction: f64, message: &str) {
+        let note = Note::new(self.task.lease(), fraction, message);
+        let earlier = self.pending_note().replace(note);
+        if earlier.is_none() {
+            self.surroundings.progressed.notify_one();
+        }
+    }
+
+    /// The progress that nobody has written down yet.
+    pub(crate) fn take_note(&self) -> Option<Note> {
+        self.pending_note().take()
+    }
+
+    /// A progress that could not be written waits again, unless there is a later one.
+    pub(crate) fn put_note_back(&self, note: Note) {
+        self.pending_note().get_or_insert(note);
     }
 }
 
@@ -108,12 +138,20 @@ impl TaskContext {
         self.execution.stop.fired().await;
     }
 
-    /// Tells listeners of [`events`](AsyncOmniQ::events) how far the task is: a fraction from 0 to 1
-    /// (others are brought to the nearer end; one that is no number is left out), and a text. It is not
-    /// stored.
+    /// Tells how far the task is: a fraction from 0 to 1 (others are brought to the nearer end; one that is
+    /// no number is left out), and a text. It waits for nothing, and may be called as often as is handy.
+    ///
+    /// Listeners of [`events`](AsyncOmniQ::events) hear it at once. For everybody else it is stored, with at
+    /// most 1 KiB of the text, as [`Task::progress`]: the first one at once, then the latest at most every
+    /// 500 ms. What is not written when the handler ends is sent along with its outcome, once; if the
+    /// storage fails just then, it is dropped. A progress that comes after the lease is lost is refused.
     pub fn progress(&self, fraction: f64, message: &str) {
+        if fraction.is_nan() {
+            return;
+        }
+        self.execution.tell_progress(fraction, message);
         let events = self.omniq().queue().events();
-        if fraction.is_nan() || !events.anyone_listens() {
+        if !events.anyone_listens() {
             return;
         }
         let progressed = EventKind::Progressed {

@@ -67,8 +67,8 @@ pub use omniq_core::storage;
 pub use omniq_core::storage::{Enqueued, QueueStats, Stats, TaskFilter};
 pub use omniq_core::{
     Args, Backoff, Change, CoreSettings, Durability, Error, ErrorKind, Format, NewTask, Order,
-    OwnerId, Payload, Result, Schedule, Storage, Task, TaskError, TaskId, TaskResult, TaskStatus,
-    Timestamp, call,
+    OwnerId, Payload, Progress, Result, Schedule, Storage, Task, TaskError, TaskId, TaskResult,
+    TaskStatus, Timestamp, call,
 };
 #[cfg(feature = "memory")]
 pub use omniq_memory::MemoryStorage;

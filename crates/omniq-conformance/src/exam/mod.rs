@@ -7,6 +7,7 @@ pub(crate) mod leases;
 pub(crate) mod lifecycle;
 pub(crate) mod look;
 pub(crate) mod parked;
+pub(crate) mod progress;
 pub(crate) mod races;
 pub(crate) mod random;
 pub(crate) mod series;

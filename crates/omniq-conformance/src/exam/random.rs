@@ -2,7 +2,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use omniq_core::storage::{Enqueued, Lease, Settled, TaskFilter};
+use omniq_core::storage::{Enqueued, Lease, Note, Settled, TaskFilter};
 use omniq_core::{Change, NewTask, Storage, Task, TaskId};
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
@@ -105,6 +105,15 @@ impl Walker {
                 let leases = self.real_leases(leases);
                 let answers = storage.renew(leases, *lease_for).await.expect("renew");
                 assert_eq!(answers, *expected);
+            }
+            Act::Note(notes, expected) => {
+                let real = |note: &Note| {
+                    let mut note = note.clone();
+                    note.lease.id = self.real(note.lease.id);
+                    note
+                };
+                let notes = notes.iter().map(real).collect();
+                assert_eq!(storage.note(notes, now).await.expect("note"), *expected);
             }
             Act::TakeOver(tasks, changes, expected) => {
                 // Always the same handle: each watches the leases by itself.

@@ -58,7 +58,7 @@ pub enum Settled {
 }
 
 /// A task that nobody looks after.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::exhaustive_structs)]
 pub struct Orphan {
     /// The task, still `Running` or, where it was cancelled, still owned.

@@ -135,7 +135,7 @@ impl Parked {
 }
 
 /// What a claim got.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[allow(clippy::exhaustive_structs)]
 pub struct Claimed {
     /// The tasks as they are now: running, with their new lease.

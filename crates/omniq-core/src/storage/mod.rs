@@ -13,10 +13,12 @@ use futures_core::Stream;
 mod answer;
 mod claim;
 mod look;
+mod note;
 
 pub use answer::{Enqueued, Hold, Orphan, OrphanReason, Settled};
 pub use claim::{ClaimFilter, ClaimRequest, Claimed, Lease, Parked};
 pub use look::{PurgeRequest, TaskFilter};
+pub use note::Note;
 
 pub use crate::lease_watch::{HeldLease, LeaseWatch};
 pub use crate::stats::{LaneStats, QueueStats, Stats};
@@ -47,6 +49,11 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Says of each lease whether it is still held, without writing.
     fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>>;
+
+    /// Keeps the latest progress of each task whose lease is still held, be it cancelled or not, and changes
+    /// nothing else; says of each note, in order, whether its lease was. A new claim forgets the progress,
+    /// and so does a change that begins a finished task again; any other change keeps it.
+    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>>;
 
     /// The only operation that changes a status after the claim. Each change happens as a whole, with its
     /// follow-up tasks, if status and lease still match; else not at all. Changes are independent of each

@@ -11,6 +11,9 @@ UPDATE omniq_task SET
     owner = CASE WHEN ?9 THEN owner END,
     finished_at = CASE WHEN ?4 < 2 THEN NULL WHEN ?2 < 2 THEN ?8 ELSE finished_at END,
     result_format = ?10,
-    result = ?11
+    result = ?11,
+    progress = CASE WHEN ?4 >= 2 OR ?2 < 2 THEN progress END,
+    progress_text = CASE WHEN ?4 >= 2 OR ?2 < 2 THEN progress_text END,
+    progressed_at = CASE WHEN ?4 >= 2 OR ?2 < 2 THEN progressed_at END
 WHERE id = ?1 AND status = ?2 AND lease = ?3
   AND (?4 >= 2 OR ?2 < 2 OR owner IS NULL)

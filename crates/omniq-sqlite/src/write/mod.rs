@@ -7,7 +7,7 @@ mod settle;
 
 use std::time::Duration;
 
-use omniq_core::storage::{Hold, Lease};
+use omniq_core::storage::{Hold, Lease, Note};
 use omniq_core::{TaskId, TaskStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -55,6 +55,19 @@ impl Batch<'_> {
         let row = params![lease.id.as_i64(), number, span_in(lease_for)];
         let status: Option<u8> = statement.query_row(row, |row| row.get(0)).optional()?;
         Ok(hold(status))
+    }
+
+    /// Keeps how far a task is, where its lease is still held; says whether it was.
+    pub(crate) fn keep_progress(&mut self, note: &Note, now: Timestamp) -> Result<bool, Failure> {
+        let mut statement = self.conn.prepare_cached(include_str!("../sql/note.sql"))?;
+        let changed = statement.execute(params![
+            note.lease.id.as_i64(),
+            note.lease.number.cast_signed(),
+            note.fraction,
+            note.message,
+            now.as_micros(),
+        ])?;
+        Ok(changed == 1)
     }
 }
 

@@ -48,7 +48,7 @@ fn plan(conn: &Connection, name: &str, values: &[i64]) -> Vec<String> {
 const BY_ID: &str = "SEARCH omniq_task USING INTEGER PRIMARY KEY (rowid=?)";
 
 /// The statement, values to bind, and the step that must be there.
-const EXPECTED: [(&str, &[i64], &str); 19] = [
+const EXPECTED: [(&str, &[i64], &str); 20] = [
     ("ready.sql", &[3, 1], "omniq_task_ready (lane=?)"),
     ("next_waiting.sql", &[3], "omniq_task_waiting (lane=?)"),
     (
@@ -63,6 +63,7 @@ const EXPECTED: [(&str, &[i64], &str); 19] = [
     ("get.sql", &[100], BY_ID),
     ("forget.sql", &[100], BY_ID),
     ("renew.sql", &[100, 1, 1], BY_ID),
+    ("note.sql", &[100, 1, 1, 0, 5], BY_ID),
     ("held.sql", &[100, 1], BY_ID),
     (
         "key_holder.sql",

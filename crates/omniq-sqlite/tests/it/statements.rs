@@ -81,7 +81,7 @@ fn columns(sql: &str, from: &str, to: &str) -> Vec<String> {
 #[test]
 fn whole_tasks_come_in_one_order_of_columns() {
     let get = columns(&statement("get.sql"), "SELECT ", "FROM");
-    assert_eq!(get.len(), 23);
+    assert_eq!(get.len(), 26);
     assert_eq!(columns(&statement("claim.sql"), "RETURNING ", ";"), get);
     assert_eq!(columns(&statement("list.sql"), "SELECT ", "FROM"), get);
 }

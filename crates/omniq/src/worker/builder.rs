@@ -9,7 +9,7 @@ use std::time::Duration;
 use omniq_core::storage::ClaimFilter;
 use omniq_core::{Args, Error, ErrorKind, Format, Result, TaskError};
 use serde::Serialize;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 use super::buffer::Buffer;
 use super::held::Held;
@@ -114,6 +114,7 @@ impl WorkerBuilder {
         let surroundings = Surroundings {
             omniq: self.omniq.clone(),
             states: self.states,
+            progressed: Notify::new(),
         };
         let shared = Shared {
             surroundings: Arc::new(surroundings),
@@ -127,6 +128,7 @@ impl WorkerBuilder {
             held: Held::default(),
             seat_or_room: Notify::new(),
             look_again: Notify::new(),
+            writing_progress: Mutex::new(()),
             stopping: Token::default(),
             grace_over: Token::default(),
             settled: Token::default(),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use omniq_core::TaskId;
-use omniq_core::storage::Lease;
+use omniq_core::storage::{Lease, Note};
 
 use crate::context::Execution;
 
@@ -64,6 +64,13 @@ impl Held {
 
     pub(super) fn leases(&self) -> Vec<Lease> {
         self.lock().executions.keys().copied().collect()
+    }
+
+    /// The executions with a progress that nobody has written down yet, and that progress.
+    pub(super) fn take_notes(&self) -> (Vec<Arc<Execution>>, Vec<Note>) {
+        let book = self.lock();
+        let told = |one: &Arc<Execution>| Some((Arc::clone(one), one.take_note()?));
+        book.executions.values().filter_map(told).unzip()
     }
 
     pub(super) fn has(&self, lease: Lease) -> bool {

@@ -8,6 +8,7 @@
 //! | `run` | a seat runs one task after the other |
 //! | `settle` | writes down what became of them, many at a time |
 //! | `heartbeat` | renews leases, and tells handlers to stop |
+//! | `progress` | writes down how far the tasks are, now and then |
 //! | `sweep` | settles what dead owners left, forgets what is old |
 //! | `pool` | stops it all |
 
@@ -18,6 +19,7 @@ mod heartbeat;
 mod held;
 mod pace;
 mod pool;
+mod progress;
 mod run;
 mod settle;
 mod sweep;
@@ -28,7 +30,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use omniq_core::storage::ClaimFilter;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 pub use builder::WorkerBuilder;
 pub use pool::{AsyncWorkerPool, StopSummary};
@@ -58,6 +60,8 @@ struct Shared {
     seat_or_room: Notify,
     /// Rung when a lease has to be looked at.
     look_again: Notify,
+    /// Held from taking a progress until it is written, so that nobody overtakes it.
+    writing_progress: Mutex<()>,
     /// Nothing new is claimed or started any more.
     stopping: Token,
     /// Running handlers are dropped.

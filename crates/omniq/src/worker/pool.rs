@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 use super::Shared;
 use super::claim::claim_loop;
 use super::heartbeat::heartbeat_loop;
+use super::progress::progress_loop;
 use super::settle::{LAST_WORDS, ROOM, settle_loop};
 use super::sweep::sweep_loop;
 use crate::clock;
@@ -59,6 +60,7 @@ impl AsyncWorkerPool {
             "the worker pool starts"
         );
         heart.spawn(heartbeat_loop(Arc::clone(&shared)));
+        heart.spawn(progress_loop(Arc::clone(&shared)));
         Ok(Self {
             _heart: heart,
             claiming: tokio::spawn(claim_loop(Arc::clone(&shared), reports)),

@@ -9,6 +9,7 @@ use omniq_core::{Change, Outcome, settle};
 use tokio::sync::mpsc;
 
 use super::Shared;
+use super::progress::{last_notes, write_last};
 use crate::clock;
 use crate::context::Execution;
 use crate::events::EventKind;
@@ -86,7 +87,7 @@ impl Writer {
                 }
             }
         }
-        let (answers, retried) = self.write(&changes).await;
+        let (answers, retried) = self.write_all(&executions, &changes).await;
         let mut left_with_us = Vec::new();
         for ((execution, change), answer) in executions.iter().zip(&changes).zip(answers) {
             if must_let_go(&execution.task, answer) {
@@ -103,6 +104,23 @@ impl Writer {
         }
         let settled = executions.iter().map(|one| one.task.lease());
         self.pool.held.remove(settled);
+    }
+
+    /// Writes what the tasks told last, and what became of them: sent without a wait in between, so that a
+    /// storage can write both in one go.
+    async fn write_all(
+        &mut self,
+        executions: &[Arc<Execution>],
+        changes: &[Change],
+    ) -> (Vec<Settled>, bool) {
+        let pool = Arc::clone(&self.pool);
+        let notes = last_notes(&pool, executions).await;
+        let ((), settled) = tokio::join! {
+            biased;
+            write_last(&pool, notes),
+            self.write(changes),
+        };
+        settled
     }
 
     /// Writes until the storage answers; also says whether it took more than one try.

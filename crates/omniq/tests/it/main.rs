@@ -2,6 +2,7 @@
 #![cfg(any(feature = "sqlite", feature = "memory"))]
 #![allow(clippy::unwrap_used)]
 
+mod failing;
 mod setup;
 
 mod connecting;
@@ -10,6 +11,7 @@ mod handles;
 mod hangs;
 mod own_loop;
 mod pools;
+mod progress;
 mod running;
 mod stopping;
 mod trouble;

@@ -1,16 +1,13 @@
 //! A storage that fails for a while: the pool recovers, and nothing is lost.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use omniq::TaskStatus;
-use omniq::storage::*;
-use omniq::{Change, Error, ErrorKind, NewTask, Result, Storage, Task, TaskId, Timestamp, call};
-
-use tokio::sync::Semaphore;
+use omniq::storage::Signal;
+use omniq::{Storage, TaskStatus, call};
 use tokio_stream::StreamExt as _;
 
+use crate::failing::{Failing, OPEN};
 use crate::setup::*;
 
 scenarios!(
@@ -21,104 +18,6 @@ scenarios!(
     a_cancel_while_a_claim_is_under_way_reaches_the_handler,
     a_stop_does_not_wait_forever_for_a_broken_storage,
 );
-
-/// The permits of a gate that stands open.
-const OPEN: usize = 1000;
-
-/// Passes everything on, but fails the first so many calls of an operation.
-struct Failing {
-    inner: Arc<dyn Storage>,
-    claims: AtomicU32,
-    settlements: AtomicU32,
-    /// These are written, but answered with an error.
-    lost_answers: AtomicU32,
-    reads: AtomicU32,
-    /// A claim that got something needs a permit to say so.
-    answers: Semaphore,
-}
-
-impl Failing {
-    fn new(open: Open) -> Arc<Self> {
-        Arc::new(Self {
-            inner: open(),
-            claims: AtomicU32::new(0),
-            settlements: AtomicU32::new(0),
-            lost_answers: AtomicU32::new(0),
-            reads: AtomicU32::new(0),
-            answers: Semaphore::new(OPEN),
-        })
-    }
-
-    fn fail(left: &AtomicU32) -> Result<()> {
-        let one_less = |left: u32| left.checked_sub(1);
-        match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
-            Ok(_) => Err(Error::new(ErrorKind::Storage, "the disk is full").unknown()),
-            Err(_) => Ok(()),
-        }
-    }
-}
-
-impl Storage for Failing {
-    fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
-        self.inner.enqueue(tasks, now)
-    }
-
-    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
-        Box::pin(async move {
-            Self::fail(&self.claims)?;
-            let claimed = self.inner.claim(request).await?;
-            if !claimed.tasks.is_empty() {
-                let permit = self.answers.acquire().await.unwrap();
-                drop(permit);
-            }
-            Ok(claimed)
-        })
-    }
-
-    fn renew(&self, leases: Vec<Lease>, lease_for: Duration) -> BoxFuture<'_, Result<Vec<Hold>>> {
-        self.inner.renew(leases, lease_for)
-    }
-
-    fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
-        self.inner.held(leases)
-    }
-
-    fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
-        Box::pin(async move {
-            Self::fail(&self.settlements)?;
-            let answers = self.inner.settle(changes, now).await?;
-            Self::fail(&self.lost_answers)?;
-            Ok(answers)
-        })
-    }
-
-    fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
-        self.inner.orphans(steady, limit)
-    }
-
-    fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
-        Box::pin(async move {
-            Self::fail(&self.reads)?;
-            self.inner.get(ids).await
-        })
-    }
-
-    fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {
-        self.inner.list_tasks(filter)
-    }
-
-    fn stats(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<LaneStats>>> {
-        self.inner.stats(now)
-    }
-
-    fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>> {
-        self.inner.purge(request)
-    }
-
-    fn watch(&self) -> Watch {
-        self.inner.watch()
-    }
-}
 
 async fn a_pool_outlives_claims_that_fail(open: Open) {
     let storage = Failing::new(open);

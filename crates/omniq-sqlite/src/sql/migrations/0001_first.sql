@@ -37,7 +37,10 @@ CREATE TABLE omniq_task (
     started_at    INTEGER,
     finished_at   INTEGER,
     result_format INTEGER,
-    result        BLOB
+    result        BLOB,
+    progress      REAL,                        -- from 0 to 1, of the last claim
+    progress_text TEXT,
+    progressed_at INTEGER
 ) STRICT;
 
 -- What a claim looks at: due tasks only, in the order of running.
