@@ -1,6 +1,7 @@
 //! From the file system's events to the hearers' calls.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -23,13 +24,21 @@ enum News {
     Unknown,
 }
 
+/// Ends when the watcher does, with its descriptors.
+pub(crate) type Ended = Receiver<Infallible>;
+
 /// Starts the thread that calls the hearers. It ends when what is returned, which sorts the events, is
 /// dropped.
-pub(crate) fn start() -> io::Result<impl FnMut(notify::Result<Event>) + Send + 'static> {
+pub(crate) fn start() -> io::Result<(impl FnMut(notify::Result<Event>) + Send + 'static, Ended)> {
     let (sender, news) = channel();
+    let (lives, ended) = channel();
     let thread = std::thread::Builder::new().name("omniq-doorbell".into());
     thread.spawn(move || spread(&news))?;
-    Ok(move |event| sort(event, &sender))
+    let sorter = move |event| {
+        let _owned = &lives;
+        sort(event, &sender);
+    };
+    Ok((sorter, ended))
 }
 
 fn sort(event: notify::Result<Event>, sender: &Sender<News>) {

@@ -54,8 +54,10 @@ impl Presence {
         if let Some(held) = known.filter(|held| held.is_ours()) {
             return Ok(Self { held });
         }
+        // Its last handle went, and waits for us to take the files away: the lock there is our own.
+        let leaving = entered.get(&key).is_some_and(|w| w.strong_count() == 0);
         draft::clear(folder);
-        let held = Arc::new(Held::enter(folder, owner)?);
+        let held = Arc::new(Held::enter(folder, owner, leaving)?);
         entered.insert(key, Arc::downgrade(&held));
         Ok(Self { held })
     }
@@ -95,11 +97,12 @@ impl Presence {
 }
 
 impl Held {
-    fn enter(folder: &Folder, owner: OwnerId) -> Result<Self> {
-        let earlier = match Standing::of(folder, owner) {
-            Standing::Here => return Err(taken(folder, owner)),
-            earlier => earlier,
-        };
+    fn enter(folder: &Folder, owner: OwnerId, leaving: bool) -> Result<Self> {
+        // Kept locked until its place is taken, so that nobody settles it meanwhile.
+        let earlier = Standing::of(folder, owner);
+        if !leaving && matches!(earlier, Standing::Here) {
+            return Err(taken(folder, owner));
+        }
         let path = folder.owner(owner);
         let unusable = |e| trouble(format!("{} can't be used", path.display()), e);
         // Before the lock is published: whoever finds it must not read an earlier holder's notes.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use omniq_core::{Error, ErrorKind, Result};
@@ -18,10 +19,14 @@ use crate::{lock, news, trouble};
 
 static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
 
+/// Far more than it takes: nobody hangs if the watching thread does.
+const STOPPING: Duration = Duration::from_secs(1);
+
 struct Shared {
     /// A forked child has the descriptors, but not the threads.
     process: u32,
     watcher: RecommendedWatcher,
+    ended: news::Ended,
     lines: HashMap<PathBuf, Arc<Line>>,
     next_key: u64,
 }
@@ -87,24 +92,28 @@ fn take_if_unused(shared: &mut Option<Shared>) -> Option<Shared> {
     shared.take_if(|shared| shared.lines.is_empty() && shared.is_ours())
 }
 
-/// Its threads end by themselves: to wait for a callback here could be to wait for oneself.
+/// Waits for the watching thread, which waits for nobody, so that those who open and close in turn don't
+/// use up the inotify instances. Not for the hearers' thread: a hearer may be who drops.
 fn stop(shared: Option<Shared>) {
-    if shared.is_some() {
-        let _ = guarded(|| {
-            drop(shared);
-            Ok(())
-        });
-    }
+    let Some(Shared { watcher, ended, .. }) = shared else {
+        return;
+    };
+    let _ = guarded(|| {
+        drop(watcher);
+        Ok(())
+    });
+    let _ = ended.recv_timeout(STOPPING);
 }
 
 impl Shared {
     fn start() -> Result<Self> {
-        let sorter =
+        let (sorter, ended) =
             news::start().map_err(|e| trouble("the doorbell's thread can't be started", e))?;
         let watcher = guarded(|| notify::recommended_watcher(sorter)).map_err(explain)?;
         Ok(Self {
             process: std::process::id(),
             watcher,
+            ended,
             lines: HashMap::new(),
             next_key: 0,
         })

@@ -23,7 +23,7 @@ fn holds() -> Holds {
     Holds([count("fd"), count("task"), inotify.count()])
 }
 
-/// The watching threads end by themselves, soon after they are told.
+/// Threads end by themselves, soon after they are told.
 fn wait_until(expected: &Holds) {
     let end = Instant::now() + CEILING;
     while holds() != *expected {
@@ -52,6 +52,8 @@ fn many_doorbells_share_one_watcher_and_leave_nothing() {
         bell.ring();
         heard.recv_timeout(CEILING).unwrap();
         drop((bell, presence));
+        let Holds([_, _, inotify]) = holds();
+        assert_eq!(inotify, 0);
     }
     wait_until(&before);
 

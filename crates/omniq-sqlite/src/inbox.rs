@@ -14,6 +14,8 @@ const CAPACITY: usize = 4096;
 pub(crate) struct Inbox<T> {
     state: Mutex<State<T>>,
     arrived: Condvar,
+    /// What is urgent never waits for room behind what is not.
+    urgent_room: Arc<Semaphore>,
     room: Arc<Semaphore>,
 }
 
@@ -88,6 +90,7 @@ impl<T> Default for Inbox<T> {
                 closed: false,
             }),
             arrived: Condvar::new(),
+            urgent_room: Arc::new(Semaphore::new(CAPACITY)),
             room: Arc::new(Semaphore::new(CAPACITY)),
         }
     }
@@ -96,14 +99,14 @@ impl<T> Default for Inbox<T> {
 impl<T> Inbox<T> {
     /// Sends a command, once there is room.
     pub(crate) async fn send(&self, urgent: bool, body: T) -> Result<()> {
-        let room = match self.room.clone().try_acquire_owned() {
+        let room = if urgent {
+            &self.urgent_room
+        } else {
+            &self.room
+        };
+        let room = match room.clone().try_acquire_owned() {
             Ok(room) => room,
-            Err(_) => self
-                .room
-                .clone()
-                .acquire_owned()
-                .await
-                .map_err(|_| closed())?,
+            Err(_) => room.clone().acquire_owned().await.map_err(|_| closed())?,
         };
         let letter = Letter {
             body,
@@ -145,6 +148,7 @@ impl<T> Inbox<T> {
     /// Refuses further letters; those that wait are still worked on.
     pub(crate) fn close(&self) {
         self.room.close();
+        self.urgent_room.close();
         self.lock().closed = true;
         self.arrived.notify_all();
     }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use omniq_core::Format;
 use omniq_core::storage::ClaimFilter;
-use rusqlite::{Connection, params};
+use omniq_core::{Error, ErrorKind, Format};
+use rusqlite::{Connection, Row, params};
 
 use crate::trouble::Failure;
 
@@ -28,7 +28,8 @@ pub(crate) struct Lane {
 }
 
 impl Lanes {
-    /// Reads them all. One in a format that this build does not know is left alone, with its tasks.
+    /// Reads them all. One that can't be read, or in a format that this build does not
+    /// know, is left alone, with its tasks.
     pub(crate) fn load(conn: &Connection) -> Result<Self, Failure> {
         let mut lanes = Self::default();
         let mut statement = conn.prepare_cached(include_str!("sql/lanes.sql"))?;
@@ -36,20 +37,13 @@ impl Lanes {
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
             lanes.last = lanes.last.max(number);
-            let code: u8 = row.get(3)?;
-            let Some(format) = Format::from_code(code) else {
-                tracing::warn!(lane = number, format = code, "a lane's format is unknown");
-                continue;
-            };
-            let (queue, name) = (row.get(1)?, row.get(2)?);
-            lanes.note(
-                number,
-                Lane {
-                    queue,
-                    name,
-                    format,
-                },
-            );
+            match lane(row) {
+                Ok(lane) => lanes.note(number, lane),
+                Err(Failure::Refused(error)) => {
+                    tracing::warn!(lane = number, %error, "a lane is left alone");
+                }
+                Err(other) => return Err(other),
+            }
         }
         Ok(lanes)
     }
@@ -123,4 +117,17 @@ impl Lanes {
         self.matching.push((filter.clone(), lanes.clone()));
         lanes
     }
+}
+
+fn lane(row: &Row<'_>) -> Result<Lane, Failure> {
+    let code: u8 = row.get(3)?;
+    let format = Format::from_code(code).ok_or_else(|| {
+        let text = format!("the format {code} is unknown: a newer OmniQ may know it");
+        Error::new(ErrorKind::Storage, text)
+    })?;
+    Ok(Lane {
+        queue: row.get(1)?,
+        name: row.get(2)?,
+        format,
+    })
 }

@@ -18,6 +18,7 @@
 
 mod command;
 mod ids;
+mod in_place;
 mod inbox;
 mod known;
 mod lanes;

@@ -34,6 +34,18 @@ fn read_version(conn: &Connection) -> rusqlite::Result<usize> {
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
+/// An error if the tables are not all there.
+pub(crate) fn check_complete(conn: &Connection, place: &Place) -> Result<()> {
+    if version(conn, place)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let text = format!(
+        "the database {} lost its OmniQ tables while it was open: put the file back, or open it anew",
+        place.path().display()
+    );
+    Err(Error::new(ErrorKind::Storage, text).retryable())
+}
+
 /// Applies what is missing, all of it or nothing; two processes may try at once.
 pub(crate) fn migrate(conn: &mut Connection, place: &Place) -> Result<()> {
     let failed = |e: rusqlite::Error| explain(place.path(), "can't set up its tables", &e);

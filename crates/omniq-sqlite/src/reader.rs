@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::inbox::Inbox;
 use crate::lanes::Lanes;
 use crate::local::Local;
-use crate::open;
+use crate::open::{self, Opened};
 use crate::row::{self, span_out, with_errors};
 use crate::trouble::{Failure, Place, explain};
 use crate::write::hold;
@@ -87,13 +87,15 @@ impl Look {
 
 /// Starts a thread that answers questions until the inbox is closed.
 pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Look>>) -> Result<JoinHandle<()>> {
-    let conn = open::reader(place)?;
+    let mut conn = open::reader(place)?;
     let (place, inbox) = (place.clone(), inbox.clone());
     let work = move || {
         let mut lanes = Lanes::default();
         while let Some(letter) = inbox.next() {
             let mut look = letter.body;
-            match consistently(&conn, &mut lanes, &mut look) {
+            match in_place(&mut conn, &mut lanes, &place)
+                .and_then(|()| consistently(&conn, &mut lanes, &mut look))
+            {
                 Ok(()) => look.answer(),
                 Err(Failure::Sql(e)) => look.failed(explain(place.path(), "can't be read", &e)),
                 Err(Failure::Refused(error)) => look.failed(error),
@@ -104,6 +106,15 @@ pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Look>>) -> Result<JoinHandl
         .name("omniq-reader".into())
         .spawn(work);
     thread.map_err(|e| crate::no_thread("reader", e))
+}
+
+/// Looks into the file that is there, not into one that was removed.
+fn in_place(conn: &mut Opened, lanes: &mut Lanes, place: &Place) -> Result<(), Failure> {
+    if conn.check().is_err() {
+        *conn = open::reader(place)?;
+        *lanes = Lanes::default();
+    }
+    Ok(())
 }
 
 /// All that a question reads comes from one moment.

@@ -15,8 +15,21 @@ pub(crate) enum Failure {
 }
 
 impl From<rusqlite::Error> for Failure {
+    /// A value that was found but can't be used is the row's fault, not the database's.
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error,
+        };
+        match error {
+            FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | Utf8Error(..) => {
+                let text = format!("a row has a value that can't be used: {error}");
+                Self::Refused(Error::new(ErrorKind::Storage, text).with_source(error))
+            }
+            other => Self::Sql(other),
+        }
     }
 }
 

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use omniq_core::storage::{Claimed, Signal};
 use omniq_core::{CoreSettings, Error, Result};
-use rusqlite::Connection;
 use tokio::sync::broadcast;
 
 use crate::command::{Claim, Command};
 use crate::inbox::{Inbox, Letter, Tray, Wake};
 use crate::known::{Known, data_version};
 use crate::local::Local;
-use crate::open;
+use crate::open::{self, Opened};
 use crate::trouble::{Failure, Place, unknown};
 use crate::write::{Batch, Effects};
 
@@ -31,7 +30,7 @@ pub(crate) struct Writer {
     ring_owed: bool,
     rang: Instant,
     /// Gone after a failed commit, until it is opened again.
-    conn: Option<Connection>,
+    conn: Option<Opened>,
     known: Known,
     parked: Vec<Claim>,
     reported: bool,
@@ -49,7 +48,7 @@ enum Failed {
     /// Nothing of it happened.
     Before(Culprit, Failure),
     /// Nobody knows.
-    AtCommit(rusqlite::Error),
+    AtCommit(Error),
 }
 
 impl From<rusqlite::Error> for Failed {
@@ -130,7 +129,7 @@ impl Writer {
     }
 
     fn others_wrote(&self) -> bool {
-        let version = self.conn.as_ref().map(data_version);
+        let version = self.conn.as_ref().map(|conn| data_version(conn));
         !matches!(version, Some(Ok(version)) if Some(version) == self.known.version)
     }
 
@@ -146,6 +145,7 @@ impl Writer {
             Some(conn) => conn,
             gone => gone.insert(open::writer_again(&self.place, &self.settings).map_err(refused)?),
         };
+        conn.check().map_err(refused)?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let others_wrote = self.known.refresh(conn).map_err(nobodys)?;
         let Known {
@@ -185,9 +185,10 @@ impl Writer {
         }
         batch.high_water.save(conn).map_err(nobodys)?;
         let effects = batch.effects;
-        conn.prepare_cached("COMMIT")?
-            .execute([])
-            .map_err(Failed::AtCommit)?;
+        let commit = conn.prepare_cached("COMMIT")?.execute([]);
+        commit.map_err(|e| Failed::AtCommit(unknown(self.place.path(), &e)))?;
+        // Into a file that is no longer there, nothing was committed that anybody will find.
+        conn.check().map_err(|e| Failed::AtCommit(e.unknown()))?;
         Ok(Done {
             effects,
             others_wrote,
@@ -244,14 +245,13 @@ impl Writer {
         match failed {
             Failed::AtCommit(error) => {
                 self.report(&error.to_string());
-                let path = self.place.path().to_owned();
                 let caught = |claim: &mut Claim| !claim.answer.tasks.is_empty();
                 let claims: Vec<_> = self.parked.extract_if(.., caught).collect();
                 let claims = claims
                     .into_iter()
                     .map(|claim| Command::Claim(Box::new(claim)));
                 for command in letters.into_iter().map(|letter| letter.body).chain(claims) {
-                    command.failed(unknown(&path, &error));
+                    command.failed(told(&error));
                 }
                 self.give_up_connection();
             }
@@ -319,6 +319,11 @@ impl Writer {
             tracing::warn!(database = %self.place.path().display(), error, "writing fails");
         }
     }
+}
+
+/// One failure is told to many.
+fn told(error: &Error) -> Error {
+    Error::new(error.kind(), error.to_string()).unknown()
 }
 
 /// What a committed batch did.

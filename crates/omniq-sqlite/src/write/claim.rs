@@ -12,7 +12,7 @@ const COMING_DUE: i64 = 1_000;
 /// A ready task, as the order of running sees it.
 struct Head {
     id: i64,
-    priority: i32,
+    priority: i64,
     eta: i64,
 }
 

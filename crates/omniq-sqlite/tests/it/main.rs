@@ -8,6 +8,7 @@ mod disk;
 mod fault_vfs;
 mod files;
 mod full_disk;
+mod moved;
 mod neighbours;
 mod opening;
 mod plans;

@@ -59,11 +59,45 @@ async fn a_damaged_task_fails_and_does_not_stand_in_the_way_of_others() {
 }
 
 #[tokio::test]
+async fn whatever_the_damage_the_others_go_on() {
+    let damages = [
+        "priority = 3000000000",
+        "max_attempts = -1",
+        "attempts = 4294967295",
+        "crashes = -1",
+        "timeout = NULL, backoff = '7'",
+        "unique_name = 'a', unique_key = CAST(x'ff' AS TEXT)",
+        "holds = 0, headers = '[]'",
+    ];
+    for damage in damages {
+        let place = Place::new();
+        let storage = place.open();
+        let bad = enqueue(&storage, task("a", 1)).await.unwrap();
+        let good = enqueue(&storage, task("a", 2)).await.unwrap();
+        let sql = format!("UPDATE omniq_task SET {damage} WHERE id = ?1");
+        place.plain().execute(&sql, [bad.as_i64()]).unwrap();
+        let claimed = within(storage.claim(claim_of("a").limit(9))).await.unwrap();
+        let ids: Vec<_> = claimed.tasks.iter().map(|task| task.id).collect();
+        assert_eq!(ids, [good], "{damage}");
+        let listed = within(storage.list_tasks(TaskFilter::new())).await.unwrap();
+        assert_eq!(listed.len(), 1, "{damage}");
+
+        // Damaged while it runs, it does not keep others from being taken over.
+        let sql = "UPDATE omniq_task SET status = 1, owner = 9, lease = 5 WHERE id = ?1";
+        place.plain().execute(sql, [bad.as_i64()]).unwrap();
+        within(storage.orphans(LEASE, 9)).await.unwrap();
+        let over = within(storage.orphans(LEASE * 3, 9)).await.unwrap();
+        assert_eq!(over.len(), 1, "{damage}");
+    }
+}
+
+#[tokio::test]
 async fn a_lane_of_an_unknown_format_is_left_alone() {
     let place = Place::new();
     let storage = place.open();
     enqueue(&storage, task("a", 1)).await.unwrap();
     let sql = "INSERT INTO omniq_lane (queue, name, format) VALUES ('default', 'a', 9);
+               INSERT INTO omniq_lane (queue, name, format) VALUES ('default', 'a', 300);
                INSERT INTO omniq_task (id, lane, eta, payload, enqueued_at)
                VALUES (1, (SELECT max(id) FROM omniq_lane), 0, x'00', 0);";
     place.plain().execute_batch(sql).unwrap();

@@ -46,11 +46,9 @@ fn what_is_no_place_for_a_database_is_refused() {
 
     let error = refused(folder, &text, &["not a database", "path of a SQLite file"]);
     assert!(!error.is_retryable());
-    let no_place = [
-        folder.join("folder"),
-        folder.join("missing").join("jobs.db"),
-        text.join("jobs.db"),
-    ];
+    let error = refused(folder, &folder.join("folder"), &["is a folder"]);
+    assert!(!error.is_retryable());
+    let no_place = [folder.join("missing").join("jobs.db"), text.join("jobs.db")];
     for path in no_place {
         refused(
             folder,
