@@ -126,7 +126,8 @@ impl<T> Order<T> {
         self
     }
 
-    /// While an unfinished task of this name holds the key, enqueueing answers with that one.
+    /// While an unfinished task of this name holds the key, enqueueing answers with that one. So does one
+    /// that was cancelled while it ran, until its handler has stopped.
     pub fn unique_key(mut self, key: impl Into<String>) -> Self {
         self.unique_key = Some(key.into());
         self

@@ -88,6 +88,18 @@ impl Change {
         }
     }
 
+    /// What is written instead of an execution's outcome that no storage can hold: the task failed.
+    pub fn given_up(&self, error: TaskError, now: Timestamp) -> Result<Self> {
+        Ok(Self {
+            status: apply(self.expect, Event::GiveUp)?,
+            eta: None,
+            result: None,
+            error: Some(error.settled(now, self.attempts.saturating_sub(1))),
+            then: Vec::new(),
+            ..self.clone()
+        })
+    }
+
     /// Whether the task can be claimed (now or later) after this.
     pub fn adds_work(&self) -> bool {
         self.status == TaskStatus::Pending || !self.then.is_empty()

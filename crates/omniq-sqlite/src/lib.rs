@@ -33,7 +33,8 @@ mod write;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -60,6 +61,9 @@ use crate::writer::Writer;
 /// How many signals a slow listener may be behind before it is told to look.
 const SIGNALS: usize = 1_024;
 
+/// How long a drop waits for the last write.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+
 /// Threads that look, so that a long list does not hold up a short question.
 const READERS: usize = 2;
 
@@ -70,7 +74,8 @@ pub struct SqliteStorage {
     bell: broadcast::Sender<Signal>,
     leases: Arc<Mutex<LeaseWatch>>,
     local: Arc<Local>,
-    writer: Option<JoinHandle<()>>,
+    /// The thread, and what hangs up when it ends.
+    writer: Option<(JoinHandle<()>, Mutex<Receiver<()>>)>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -108,11 +113,15 @@ impl SqliteStorage {
             writer: None,
             readers: Vec::new(),
         };
+        let (hangs_up, ended) = channel();
         let thread = std::thread::Builder::new().name("omniq-writer".into());
         let thread = thread
-            .spawn(move || writer.run())
+            .spawn(move || {
+                let _hangs_up = hangs_up;
+                writer.run();
+            })
             .map_err(|e| no_thread("writer", e))?;
-        storage.writer = Some(thread);
+        storage.writer = Some((thread, Mutex::new(ended)));
         if let Place::File(_) = place {
             let looks = storage.looks.insert(Arc::new(Inbox::default()));
             for _ in 0..READERS {
@@ -146,14 +155,23 @@ impl SqliteStorage {
 
 impl Drop for SqliteStorage {
     /// What was sent is still written; then the threads end and the file is closed. The writer goes last:
-    /// a connection that only looks can't fold the `-wal` into the database.
+    /// a connection that only looks can't fold the `-wal` into the database. If another process holds the
+    /// write lock, the writer is left to finish by itself after a second.
     fn drop(&mut self) {
         if let Some(looks) = &self.looks {
             looks.close();
         }
         self.readers.drain(..).for_each(end);
         self.inbox.close();
-        self.writer.take().into_iter().for_each(end);
+        if let Some((thread, ended)) = self.writer.take() {
+            let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+            match ended.recv_timeout(LAST_WRITE) {
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::warn!("the database is still being written")
+                }
+                _ => end(thread),
+            }
+        }
     }
 }
 

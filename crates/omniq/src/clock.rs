@@ -16,6 +16,12 @@ pub(crate) fn instant() -> Instant {
     Instant::now()
 }
 
+/// So long from now; at most some decades, which an `Instant` can still hold.
+pub(crate) fn deadline(span: Duration) -> Instant {
+    const DECADES: Duration = Duration::from_secs(30 * 365 * 86_400);
+    instant() + span.min(DECADES)
+}
+
 /// The steady clock as a span since this process first asked for it.
 pub(crate) fn steady() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();

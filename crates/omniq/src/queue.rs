@@ -238,17 +238,30 @@ impl AsyncTaskQueue {
     /// neither; an unknown id is an error of kind `NotFound`; if another task holds its unique key or its
     /// place in the series, an error of kind `Conflict` names that one.
     ///
-    /// While the handler of a cancelled task has not stopped, this waits for it.
+    /// While the handler of a cancelled task has not stopped, this waits for it, or for its owner's death.
     pub async fn requeue_task(&self, id: TaskId) -> Result<bool> {
         // Before the first look, so that no letting go falls between a look and the wait.
         let mut watch = self.storage().watch();
         loop {
             match self.change(id, settle::requeue).await {
                 Ok(done) => return Ok(done.is_some()),
-                Err(error) if still_held(&error) => self.something_happens(&mut watch).await,
+                Err(error) if still_held(&error) => {
+                    self.let_go_of_the_dead(id).await?;
+                    self.something_happens(&mut watch).await;
+                }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// No pool may be there to sweep: whoever waits for a dead owner to let go looks for itself.
+    async fn let_go_of_the_dead(&self, id: TaskId) -> Result<()> {
+        let orphans = self.storage().orphans(clock::steady(), usize::MAX).await?;
+        let ours = orphans.iter().find(|orphan| orphan.task.id == id);
+        if let Some(orphan) = ours.filter(|one| one.task.status == TaskStatus::Cancelled) {
+            self.write(Change::let_go(&orphan.task)).await?;
+        }
+        Ok(())
     }
 
     /// Waits for a signal of the storage, at most a poll interval.

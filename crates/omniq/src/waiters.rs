@@ -12,15 +12,17 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
 
 use crate::error::not_found;
+use crate::heart::Heart;
 use crate::trouble::Trouble;
 
 /// How many tasks one look asks for.
 const LOOK: usize = 1000;
 
-/// Where waits go. The listening task starts with the first of them.
+/// Where waits go. The listening task starts with the first of them, on a thread of its own: the runtime
+/// that waited first may stand still while others wait.
 pub(crate) struct Waiters {
     storage: Arc<dyn Storage>,
-    hub: Mutex<Option<mpsc::UnboundedSender<Wish>>>,
+    hub: Mutex<Option<(mpsc::UnboundedSender<Wish>, Arc<Heart>)>>,
 }
 
 /// What a wait tells the hub. The channel is unbounded because a dropped wait can't wait for room; each
@@ -44,9 +46,9 @@ impl Waiters {
     /// Waits until the task has finished.
     pub(crate) async fn wait(&self, id: TaskId) -> Result<TaskResult> {
         loop {
-            let hub = self.hub();
+            let hub = self.hub()?;
             let (sender, answer) = oneshot::channel();
-            // A hub that ended with its runtime drops the wish: then the next one is asked.
+            // A hub that ended drops the wish: then the next one is asked.
             let _ = hub.send(Wish::Wait(id, sender));
             let mut leave = Leave(Some((hub, id)));
             if let Ok(answer) = answer.await {
@@ -56,14 +58,16 @@ impl Waiters {
         }
     }
 
-    fn hub(&self) -> mpsc::UnboundedSender<Wish> {
+    fn hub(&self) -> Result<mpsc::UnboundedSender<Wish>> {
         let mut hub = self.hub.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = hub.as_ref().filter(|hub| !hub.is_closed()) {
-            return running.clone();
+        if let Some((running, _)) = hub.as_ref().filter(|(hub, _)| !hub.is_closed()) {
+            return Ok(running.clone());
         }
         let (sender, wishes) = mpsc::unbounded_channel();
-        tokio::spawn(Hub::new(Arc::clone(&self.storage)).run(wishes));
-        hub.insert(sender).clone()
+        let heart = Heart::of_this_process()?;
+        heart.spawn(Hub::new(Arc::clone(&self.storage)).run(wishes));
+        let hub = hub.insert((sender, heart));
+        Ok(hub.0.clone())
     }
 }
 

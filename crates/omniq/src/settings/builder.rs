@@ -6,6 +6,9 @@ use omniq_core::{Backoff, Durability, Error, ErrorKind, Result};
 use super::Settings;
 use crate::connect;
 
+/// SQLite holds no value of 1,000,000,000 bytes; half of that leaves room for the rest of the row.
+const MAX_PAYLOAD: usize = 512 * 1024 * 1024;
+
 /// Changes settings one by one; [`build`](Self::build) checks them.
 #[derive(Debug, Clone)]
 #[must_use = "settings do nothing until they are built"]
@@ -127,8 +130,8 @@ impl SettingsBuilder {
         check(
             "max_payload",
             s.core.max_payload,
-            s.core.max_payload > 0,
-            "at least 1 byte",
+            (1..=MAX_PAYLOAD).contains(&s.core.max_payload),
+            "1 to 536,870,912 bytes",
         )?;
         check(
             "max_crashes",

@@ -13,11 +13,11 @@ use super::Shared;
 use crate::clock;
 use crate::trouble::Trouble;
 
-/// Beats until the pool's last outcome is settled.
-pub(super) async fn heartbeat_loop(pool: Arc<Shared>) {
+/// Beats until the pool's last outcome is settled. The watch is older than the pool's first claim, so that
+/// no cancel of what it claims is missed.
+pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
     let lease_for = pool.settings().lease();
     let mut trouble = Trouble::new("renewing leases");
-    let mut watch = pool.omniq().storage().watch();
     let mut next_beat = clock::instant() + lease_for / 3;
     loop {
         tokio::select! {

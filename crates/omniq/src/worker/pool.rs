@@ -59,7 +59,8 @@ impl AsyncWorkerPool {
             handlers = shared.handlers.len(),
             "the worker pool starts"
         );
-        heart.spawn(heartbeat_loop(Arc::clone(&shared)));
+        let watch = shared.omniq().storage().watch();
+        heart.spawn(heartbeat_loop(Arc::clone(&shared), watch));
         heart.spawn(progress_loop(Arc::clone(&shared)));
         Ok(Self {
             _heart: heart,
@@ -76,7 +77,7 @@ impl AsyncWorkerPool {
     /// could not be within 5 s more).
     pub async fn stop(mut self) -> Result<StopSummary> {
         let (finished, released) = self.counts();
-        let deadline = clock::instant() + self.shared.grace;
+        let deadline = clock::deadline(self.shared.grace);
         self.entry = None;
         self.shared.stopping.fire();
         if timeout_at(deadline, self.seats_are_empty()).await.is_err() {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use omniq_core::storage::Settled;
-use omniq_core::{Change, Outcome, settle};
+use omniq_core::{Change, Error, Outcome, Result, TaskError, settle};
 use tokio::sync::mpsc;
 
 use super::Shared;
@@ -127,20 +127,53 @@ impl Writer {
     async fn write(&mut self, changes: &[Change]) -> (Vec<Settled>, bool) {
         let mut retried = false;
         loop {
-            let written = self
-                .pool
-                .omniq()
-                .storage()
-                .settle(changes.to_vec(), clock::now());
-            match written.await {
-                Ok(answers) => {
-                    self.trouble.over();
-                    return (answers, retried);
+            match self.settle_now(changes.to_vec()).await {
+                Ok(answers) => return (answers, retried),
+                Err(error) if is_for_good(&error) => {
+                    let mut answers = Vec::with_capacity(changes.len());
+                    for change in changes {
+                        answers.push(self.write_alone(change).await);
+                    }
+                    return (answers, true);
                 }
                 Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
             }
             retried = true;
         }
+    }
+
+    /// One change that the storage refuses must not keep the others waiting. It becomes a failure; if even
+    /// that is refused, the task is left to whoever finds its lease over.
+    async fn write_alone(&mut self, change: &Change) -> Settled {
+        let mut change = change.clone();
+        let mut given_up = false;
+        loop {
+            match self.settle_now(vec![change.clone()]).await {
+                Ok(answers) => return answers.first().copied().unwrap_or(Settled::Gone),
+                Err(error) if is_for_good(&error) => {
+                    tracing::error!(task = %change.id, %error, "an outcome can't be written");
+                    let text = format!("the outcome could not be written: {error}");
+                    let failure = TaskError::new("result", text).with_retryable(false);
+                    match change.given_up(failure, clock::now()) {
+                        Ok(instead) if !given_up => change = instead,
+                        _ => return Settled::Gone,
+                    }
+                    given_up = true;
+                }
+                Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+            }
+        }
+    }
+
+    async fn settle_now(&mut self, changes: Vec<Change>) -> Result<Vec<Settled>> {
+        let answers = self
+            .pool
+            .omniq()
+            .storage()
+            .settle(changes, clock::now())
+            .await?;
+        self.trouble.over();
+        Ok(answers)
     }
 
     /// Counts, tells and logs what was written.
@@ -172,4 +205,9 @@ fn is_as_wished(change: &Change, answer: Settled) -> bool {
         answer,
         Settled::Moved { status, lease } if status == change.status && lease == change.lease
     )
+}
+
+/// Whether the same write would be refused again and again.
+fn is_for_good(error: &Error) -> bool {
+    !error.is_retryable() && !error.is_unknown()
 }

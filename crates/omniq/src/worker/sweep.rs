@@ -47,27 +47,29 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
 
 async fn take_over_all(pool: &Shared) -> Result<()> {
     loop {
+        // What this pool holds is looked after, even if its heartbeat was late: it must not hide others.
+        let limit = BATCH + pool.held.leases().len();
         let orphans = pool
             .omniq()
             .storage()
-            .orphans(clock::steady(), BATCH)
+            .orphans(clock::steady(), limit)
             .await?;
         let found = orphans.len();
-        // What this pool holds is looked after, even if its heartbeat was late.
         let lost = orphans
             .into_iter()
             .filter(|one| !pool.held.has(one.task.lease()))
             .collect();
-        take_over(pool, lost).await?;
-        if found < BATCH || pool.stopping.is_fired() {
+        let settled = take_over(pool, lost).await?;
+        if found < limit || settled == 0 || pool.stopping.is_fired() {
             return Ok(());
         }
     }
 }
 
-async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<()> {
+/// Says how many were settled.
+async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<usize> {
     if orphans.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let max_crashes = pool.settings().max_crashes();
     let now = clock::now();
@@ -85,6 +87,7 @@ async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<()> {
         },
     );
     let answers = pool.omniq().storage().settle(changes, now).await?;
+    let settled = answers.iter().filter(|a| **a == Settled::Done).count();
     for (Orphan { task, reason, .. }, answer) in orphans.iter().zip(answers) {
         if answer == Settled::Done && task.status == TaskStatus::Running {
             tracing::warn!(task = %task.id, name = task.name, %reason, "took over a lost task");
@@ -94,7 +97,7 @@ async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<()> {
                 .tell_of(task, EventKind::TakenOver);
         }
     }
-    Ok(())
+    Ok(settled)
 }
 
 async fn purge(pool: &Shared) -> Result<()> {

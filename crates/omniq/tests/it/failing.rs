@@ -51,6 +51,12 @@ impl Failing {
     }
 }
 
+/// A change that this storage never takes, and neither the call that it comes with.
+fn is_refused(change: &Change) -> bool {
+    let result = change.result.as_ref();
+    result.is_some_and(|result| result.bytes == br#""refuse this""#)
+}
+
 impl Storage for Failing {
     fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
         self.inner.enqueue(tasks, now)
@@ -88,6 +94,9 @@ impl Storage for Failing {
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
         Box::pin(async move {
             Self::fail(&self.settlements)?;
+            if changes.iter().any(is_refused) {
+                return Err(Error::new(ErrorKind::Storage, "a trigger refuses it"));
+            }
             let answers = self.inner.settle(changes, now).await?;
             Self::fail(&self.lost_answers)?;
             Ok(answers)

@@ -15,6 +15,8 @@ use crate::setup::{CEILING, Open, echo, event, quick, scenarios, with};
 scenarios!(
     a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease,
     tasks_of_the_dead_run_one_at_a_time,
+    a_wait_does_not_need_the_runtime_that_waited_first,
+    a_requeue_does_not_need_a_pool_to_let_go_of_the_dead,
 );
 
 const LEASE: Duration = Duration::from_millis(400);
@@ -82,6 +84,9 @@ async fn claim_and_die(storage: &Arc<dyn Storage>, tasks: usize) {
     let request = ClaimRequest::new(owner, ClaimFilter::any(), now, LEASE / 4).limit(tasks);
     let claimed = storage.claim(request).await.unwrap();
     assert_eq!(claimed.tasks.len(), tasks);
+    for (seat, task) in claimed.tasks.iter().enumerate() {
+        storage.started(owner, seat, task.lease());
+    }
 }
 
 async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
@@ -123,4 +128,47 @@ async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
         assert_eq!((task.crashes, task.attempts), (1, 1));
     }
     pool.stop().await.unwrap();
+}
+
+async fn a_wait_does_not_need_the_runtime_that_waited_first(open: Open) {
+    let omniq = with(open(), quick()).await;
+    let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    let (first, second) = (omniq.clone(), omniq.clone());
+    let stands_still = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let handle = first.enqueue(call("echo").arg(1)).await.unwrap();
+            handle.wait(CEILING).await.unwrap();
+        });
+        runtime
+    })
+    .await
+    .unwrap();
+    let handle = second.enqueue(call("echo").arg(2)).await.unwrap();
+    handle.wait(CEILING).await.unwrap();
+    // If the other runtime were needed, only the last look at the end of the time would find the result.
+    let unfinished = second.enqueue(call("nobody")).await.unwrap();
+    let cancelled = async {
+        unfinished.cancel().await.unwrap();
+        unfinished.wait(Duration::MAX).await
+    };
+    let ended = tokio::time::timeout(CEILING, cancelled).await.unwrap();
+    assert!(ended.is_err());
+    stands_still.shutdown_background();
+    pool.stop().await.unwrap();
+}
+
+async fn a_requeue_does_not_need_a_pool_to_let_go_of_the_dead(open: Open) {
+    let storage = open();
+    let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
+    let handle = omniq.enqueue(call("echo")).await.unwrap();
+    claim_and_die(&storage, 1).await;
+    assert!(handle.cancel().await.unwrap());
+    let requeued = tokio::time::timeout(CEILING, omniq.requeue_task(handle.id())).await;
+    assert!(requeued.unwrap().unwrap());
+    let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
+    assert_eq!((task.attempts, task.owner), (0, None));
 }

@@ -100,7 +100,9 @@ async fn claim_and_vanish(storage: &dyn omniq::Storage, lease_for: Duration) {
     let now = std::time::SystemTime::now().into();
     let owner = omniq::OwnerId::from_i64(1).unwrap();
     let request = ClaimRequest::new(owner, ClaimFilter::any(), now, lease_for);
-    assert_eq!(storage.claim(request).await.unwrap().tasks.len(), 1);
+    let claimed = storage.claim(request).await.unwrap();
+    assert_eq!(claimed.tasks.len(), 1);
+    storage.started(owner, 0, claimed.tasks[0].lease());
 }
 
 async fn a_silent_owner_s_task_is_taken_over(open: Open) {

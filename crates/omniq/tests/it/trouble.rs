@@ -14,6 +14,7 @@ scenarios!(
     a_pool_outlives_claims_that_fail,
     a_settlement_is_tried_until_it_is_written,
     a_commit_that_happened_all_the_same_counts_once,
+    an_outcome_that_is_refused_for_good_costs_no_other_its_own,
     a_wait_outlives_reads_that_fail,
     a_cancel_while_a_claim_is_under_way_reaches_the_handler,
     a_stop_does_not_wait_forever_for_a_broken_storage,
@@ -57,6 +58,28 @@ async fn a_commit_that_happened_all_the_same_counts_once(open: Open) {
         (1, 1),
         "one run, one next run"
     );
+}
+
+async fn an_outcome_that_is_refused_for_good_costs_no_other_its_own(open: Open) {
+    let omniq = with(Failing::new(open), quick()).await;
+    let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    let orders = (0..50).map(|n| match n {
+        25 => call("echo").arg("refuse this"),
+        n => call("echo").arg(n),
+    });
+    let handles = omniq.enqueue_many(orders).await.unwrap();
+    for (n, handle) in handles.iter().enumerate() {
+        match handle.wait(CEILING).await {
+            Ok(value) => assert_eq!(value, n),
+            Err(error) => {
+                assert_eq!(n, 25);
+                let error = error.task_error().unwrap();
+                assert_eq!(error.error_type, "result");
+                assert!(error.message.contains("a trigger refuses it"), "{error}");
+            }
+        }
+    }
+    assert_eq!(pool.stop().await.unwrap().left, 0);
 }
 
 async fn a_wait_outlives_reads_that_fail(open: Open) {
