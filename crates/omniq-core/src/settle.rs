@@ -56,28 +56,21 @@ pub struct Change {
 
 impl Change {
     fn of(task: &Task, event: Event) -> Result<Self> {
-        Ok(Self {
-            id: task.id,
-            expect: task.status,
-            lease: task.lease,
-            status: apply(task.status, event)?,
-            attempts: task.attempts,
-            crashes: task.crashes,
-            eta: None,
-            keep_owner: false,
-            result: None,
-            error: None,
-            then: Vec::new(),
-        })
+        let status = apply(task.status, event)?;
+        Ok(Self::plain(task, task.status, status))
     }
 
     /// Frees a cancelled task from the owner that ran it, so that its key and a requeue are possible.
     pub fn let_go(task: &Task) -> Self {
+        Self::plain(task, TaskStatus::Cancelled, TaskStatus::Cancelled)
+    }
+
+    fn plain(task: &Task, expect: TaskStatus, status: TaskStatus) -> Self {
         Self {
             id: task.id,
-            expect: TaskStatus::Cancelled,
+            expect,
             lease: task.lease,
-            status: TaskStatus::Cancelled,
+            status,
             attempts: task.attempts,
             crashes: task.crashes,
             eta: None,
