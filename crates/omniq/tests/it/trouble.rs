@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use omniq::storage::Signal;
-use omniq::{Storage, TaskStatus, call};
+use omniq::{Args, Storage, TaskContext, TaskError, TaskStatus, call};
 use tokio_stream::StreamExt as _;
 
 use crate::failing::{Failing, OPEN};
@@ -15,6 +15,7 @@ scenarios!(
     a_settlement_is_tried_until_it_is_written,
     a_commit_that_happened_all_the_same_counts_once,
     an_outcome_that_is_refused_for_good_costs_no_other_its_own,
+    thousands_that_fail_at_once_are_tried_again_and_counted,
     a_wait_outlives_reads_that_fail,
     a_cancel_while_a_claim_is_under_way_reaches_the_handler,
     a_stop_does_not_wait_forever_for_a_broken_storage,
@@ -80,6 +81,32 @@ async fn an_outcome_that_is_refused_for_good_costs_no_other_its_own(open: Open) 
         }
     }
     assert_eq!(pool.stop().await.unwrap().left, 0);
+}
+
+async fn thousands_that_fail_at_once_are_tried_again_and_counted(open: Open) {
+    const TASKS: usize = 10_000;
+    let omniq = with(open(), quick().max_attempts(2)).await;
+    let fail = |_: TaskContext, _: Args| async { Err::<(), _>(TaskError::retryable("no luck")) };
+    let worker = omniq.worker().concurrency(64).handler("fail", fail);
+    let pool = worker.start().await.unwrap();
+    let handles = omniq
+        .enqueue_many((0..TASKS).map(|_| call("fail")))
+        .await
+        .unwrap();
+    for handle in &handles {
+        let error = handle.wait(CEILING).await.unwrap_err();
+        assert_eq!(error.task_error().unwrap().retry_count, 1);
+    }
+    let stats = omniq.stats().await.unwrap().queues["default"];
+    assert_eq!(
+        (stats.failed, stats.pending, stats.running),
+        (TASKS as u64, 0, 0)
+    );
+    let summary = pool.stop().await.unwrap();
+    assert_eq!(
+        (summary.left, summary.total_finished),
+        (0, 2 * TASKS as u64)
+    );
 }
 
 async fn a_wait_outlives_reads_that_fail(open: Open) {
