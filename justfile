@@ -27,3 +27,7 @@ docs:
 # Throughput beside the raw limit: prints a table
 bench:
     bench/run compare
+
+# How long things take between real processes, and 200 random kills: prints a table
+figures:
+    cargo run --release --locked -p omniq-crashtest -- figures

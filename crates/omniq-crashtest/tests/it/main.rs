@@ -1,7 +1,16 @@
 //! Several processes on one database file, some of them killed.
-#![allow(clippy::unwrap_used, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
 
+mod judge;
 mod kills;
+mod poison;
 mod quickstart;
+#[cfg(unix)]
+mod stopped;
 mod two_processes;
-mod workers;
+mod wakeups;
+
+/// A new folder for this crate's processes.
+fn scene() -> omniq_crashtest::Scene {
+    omniq_crashtest::Scene::new(env!("CARGO_BIN_EXE_omniq-crashtest")).unwrap()
+}

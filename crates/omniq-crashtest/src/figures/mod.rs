@@ -1,0 +1,73 @@
+//! How long things take between real processes: prints a table.
+
+mod idle;
+mod takeover;
+mod wakeups;
+
+use std::path::PathBuf;
+
+use omniq::Durability;
+
+use crate::kills::{Plan, run};
+use crate::{Options, Outcome};
+
+/// Measures all, one after the other.
+///
+/// # Errors
+///
+/// If the harness fails, or a kill broke a rule.
+pub async fn print() -> Outcome<()> {
+    let program = std::env::current_exe()?;
+    let usual = Options::new(PathBuf::new(), PathBuf::new());
+    println!(
+        "SQLite, durability {:?}, lease {:?}, poll interval {:?}; separate processes, one machine",
+        Durability::default(),
+        usual.lease,
+        usual.poll
+    );
+    takeover::print(&program).await?;
+    wakeups::print(&program).await?;
+    idle::print(&program).await?;
+    kills(&program).await
+}
+
+async fn kills(program: &std::path::Path) -> Outcome<()> {
+    let plan = Plan::from_env(200)?;
+    let report = run(program, plan).await?;
+    let verdict = report.verdict;
+    println!(
+        "{} kills of {} workers with concurrency 4, {} producers, lease 5s, seed {}: {:.1} s; {} tasks, \
+         {} executions, {} cut short, {} tasks ran again; broken rules: {}",
+        plan.kills,
+        plan.workers,
+        plan.producers,
+        plan.seed,
+        report.took.as_secs_f64(),
+        verdict.tasks,
+        verdict.runs,
+        verdict.cut_short,
+        verdict.again,
+        verdict.broken.len()
+    );
+    match verdict.broken.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{:#?}", verdict.broken).into()),
+    }
+}
+
+/// Prints one row: spans in microseconds.
+fn row(what: &str, mut spans: Vec<i64>) {
+    spans.sort_unstable();
+    let at = |part: f64| {
+        let last = spans.len().saturating_sub(1);
+        let place = (last as f64 * part).round() as usize;
+        spans.get(place).copied().unwrap_or_default() as f64 / 1_000.0
+    };
+    println!(
+        "{what}: p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms (n = {})",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        spans.len()
+    );
+}

@@ -1,0 +1,94 @@
+//! What a process is told on its command line, as `key=value`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use omniq::{AsyncOmniQ, Settings};
+
+use crate::Outcome;
+
+/// How a process works. Durability is full, always.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database.
+    pub db: PathBuf,
+    /// The log.
+    pub log: PathBuf,
+    /// How many handlers run at the same time.
+    pub concurrency: usize,
+    /// The length of a lease.
+    pub lease: Duration,
+    /// The poll interval.
+    pub poll: Duration,
+    /// With how many crashes a task fails.
+    pub max_crashes: u32,
+    /// What a producer throws its dice with.
+    pub seed: u64,
+}
+
+impl Options {
+    /// The queue's own defaults, with a concurrency of 4.
+    pub fn new(db: PathBuf, log: PathBuf) -> Self {
+        let defaults = Settings::default();
+        Self {
+            db,
+            log,
+            concurrency: 4,
+            lease: defaults.lease(),
+            poll: defaults.poll_interval(),
+            max_crashes: defaults.max_crashes(),
+            seed: 0,
+        }
+    }
+
+    /// For a command line.
+    pub fn to_args(&self) -> Vec<String> {
+        vec![
+            format!("db={}", self.db.display()),
+            format!("log={}", self.log.display()),
+            format!("concurrency={}", self.concurrency),
+            format!("lease_ms={}", self.lease.as_millis()),
+            format!("poll_ms={}", self.poll.as_millis()),
+            format!("max_crashes={}", self.max_crashes),
+            format!("seed={}", self.seed),
+        ]
+    }
+
+    /// From a command line.
+    ///
+    /// # Errors
+    ///
+    /// If a key is unknown or its value can't be read.
+    pub fn from_args(args: impl Iterator<Item = String>) -> Outcome<Self> {
+        let mut options = Self::new("queue.db".into(), "log".into());
+        for arg in args {
+            let (key, value) = arg.split_once('=').ok_or("expected key=value")?;
+            match key {
+                "db" => options.db = value.into(),
+                "log" => options.log = value.into(),
+                "concurrency" => options.concurrency = value.parse()?,
+                "lease_ms" => options.lease = Duration::from_millis(value.parse()?),
+                "poll_ms" => options.poll = Duration::from_millis(value.parse()?),
+                "max_crashes" => options.max_crashes = value.parse()?,
+                "seed" => options.seed = value.parse()?,
+                _ => return Err(format!("there is no option {key}").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Opens the queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AsyncOmniQ::with_settings`].
+    pub async fn open(&self) -> omniq::Result<AsyncOmniQ> {
+        let settings = Settings::builder()
+            .url(format!("sqlite:///{}", self.db.display()))
+            .lease(self.lease)
+            .poll_interval(self.poll)
+            .max_crashes(self.max_crashes)
+            .build()?;
+        AsyncOmniQ::with_settings(settings).await
+    }
+}
