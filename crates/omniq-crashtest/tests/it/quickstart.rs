@@ -30,6 +30,8 @@ fn start(folder: &Path, db: &Path, digests: &Path) -> Child {
         .arg(db)
         .arg("--digests")
         .arg(digests)
+        // Every claimed file is started then, so that a second lease is a second hashing.
+        .args(["--prefetch", "0"])
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
