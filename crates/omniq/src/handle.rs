@@ -63,8 +63,12 @@ impl<T> TaskHandle<T> {
         let task = self.omniq.get_task(self.id).await?;
         let task = task.ok_or_else(|| not_found(self.id))?;
         task.outcome().ok_or_else(|| {
+            let hint = match (task.status, task.attempts) {
+                (TaskStatus::Pending, 0) => " (does a running pool have a handler of this name?)",
+                _ => "",
+            };
             let text = format!(
-                "the task {} ({}) did not finish within {limit:?}: it is {} and goes on",
+                "the task {} ({}) did not finish within {limit:?}: it is {} and stays in the queue{hint}",
                 self.id, task.name, task.status
             );
             Error::new(ErrorKind::WaitTimeout, text)
