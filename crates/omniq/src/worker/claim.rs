@@ -144,6 +144,7 @@ async fn give_back(pool: &Shared, executions: Vec<Arc<Execution>>, reports: &Rep
         let report = Report {
             execution,
             outcome: Outcome::Released,
+            turn: None,
         };
         if reports.send(report).await.is_err() {
             return;

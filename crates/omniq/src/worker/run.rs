@@ -14,6 +14,9 @@ use crate::panic::{Caught, catch};
 use crate::seat_number::SeatNumber;
 use crate::{clock, handler};
 
+/// Kept while a marked task runs, and until its outcome is written.
+pub(super) type Turn = MutexGuard<'static, ()>;
+
 /// Where outcomes go.
 pub(super) type Reports = mpsc::Sender<Report>;
 
@@ -55,9 +58,21 @@ async fn sit(seat: Seat, first: Arc<Execution>, reports: Reports) {
     let mut next = Some(first);
     while let Some(execution) = next {
         let begin = clock::instant();
-        let outcome = attempt(pool, &seat.number, &execution).await;
+        let (outcome, turn) = match turn(pool, &execution).await {
+            Ok(turn) => (attempt(pool, &seat.number, &execution).await, turn),
+            Err(outcome) => (outcome, None),
+        };
         pool.pace.handler_took(begin.elapsed());
-        if reports.send(Report { execution, outcome }).await.is_err() || pool.stopping.is_fired() {
+        if reports
+            .send(Report {
+                execution,
+                outcome,
+                turn,
+            })
+            .await
+            .is_err()
+            || pool.stopping.is_fired()
+        {
             return;
         }
         next = pool.buffer.next().map(|(execution, low)| {
@@ -75,10 +90,6 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
     if execution.stop.is_fired() {
         return Outcome::LeaseLost;
     }
-    let _turn = match turn(pool, execution).await {
-        Ok(turn) => turn,
-        Err(outcome) => return outcome,
-    };
     let Some(function) = pool.handlers.get(&task.name) else {
         tracing::warn!(task = %task.id, name = task.name, "claimed a task without a handler");
         return Outcome::Released;
@@ -104,11 +115,9 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
 }
 
 /// Tasks that an owner's death has marked run one at a time in a process. The next death then marks only
-/// the one that caused it and neighbours that were not marked yet, each of them once.
-async fn turn(
-    pool: &Shared,
-    execution: &Execution,
-) -> Result<Option<MutexGuard<'static, ()>>, Outcome> {
+/// the one that caused it and neighbours that were not marked yet, each of them once. A turn lasts until
+/// the outcome is written: a death before that would mark the task again.
+async fn turn(pool: &Shared, execution: &Execution) -> Result<Option<Turn>, Outcome> {
     static MARKED: Mutex<()> = Mutex::const_new(());
     if execution.task.crashes == 0 {
         return Ok(None);

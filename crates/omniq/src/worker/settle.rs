@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::progress::{last_notes, write_last};
+use super::run::Turn;
 use crate::clock;
 use crate::context::Execution;
 use crate::events::EventKind;
@@ -25,6 +26,7 @@ pub(super) const ROOM: usize = 2 * BATCH;
 pub(super) struct Report {
     pub(super) execution: Arc<Execution>,
     pub(super) outcome: Outcome,
+    pub(super) turn: Option<Turn>,
 }
 
 /// After the grace, how long what was dropped may take to be written down.
@@ -71,7 +73,14 @@ impl Writer {
     async fn settle(&mut self, inbox: &mut Vec<Report>) {
         let mut executions = Vec::with_capacity(inbox.len());
         let mut changes = Vec::with_capacity(inbox.len());
-        for Report { execution, outcome } in inbox.drain(..) {
+        let mut turns = Vec::new();
+        for Report {
+            execution,
+            outcome,
+            turn,
+        } in inbox.drain(..)
+        {
+            turns.extend(turn);
             let ran = matches!(outcome, Outcome::Done { .. } | Outcome::Broke(_));
             self.pool
                 .finished
