@@ -10,7 +10,9 @@ use omniq::{
     call,
 };
 
-use crate::setup::{CEILING, Open, echo, event, quick, scenarios, with};
+use tokio::sync::Notify;
+
+use crate::setup::{CEILING, Open, echo, event, quick, scenarios, started, with};
 
 scenarios!(
     a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease,
@@ -29,24 +31,37 @@ fn blocked_program(omniq: AsyncOmniQ, begun: mpsc::Sender<()>, unblock: mpsc::Re
         .unwrap();
     let unblock = Arc::new(Mutex::new(unblock));
     runtime.block_on(async move {
+        let over = Arc::new(Notify::new());
+        let end = Arc::clone(&over);
         let block = move |_: TaskContext, _: Args| {
-            let (begun, unblock) = (begun.clone(), unblock.clone());
+            let (begun, unblock, end) = (begun.clone(), unblock.clone(), Arc::clone(&end));
             async move {
                 begun.send(()).unwrap();
                 unblock.lock().unwrap().recv().unwrap();
+                end.notify_one();
                 Ok::<_, TaskError>(())
             }
         };
+        let neighbour = move |_: TaskContext, _: Args| {
+            let over = Arc::clone(&over);
+            async move {
+                over.notified().await;
+                Ok::<_, TaskError>(())
+            }
+        };
+        let mut events = omniq.events();
         let worker = omniq.worker().handler("block", block);
-        let pool = worker.handler("neighbour", echo).start().await.unwrap();
-        let neighbour = omniq
-            .enqueue(call("neighbour").arg(7).delay(LEASE / 8))
-            .await;
+        let pool = worker
+            .handler("neighbour", neighbour)
+            .start()
+            .await
+            .unwrap();
+        let neighbour = omniq.enqueue(call("neighbour")).await.unwrap();
+        started(&mut events).await;
         let blocked = omniq.enqueue(call("block")).await.unwrap();
-        blocked.wait(CEILING).await.unwrap();
-        neighbour.unwrap().wait(CEILING).await.unwrap();
-        for id in [blocked.id()] {
-            let task = omniq.get_task(id).await.unwrap().unwrap();
+        for handle in [blocked, neighbour] {
+            handle.wait(CEILING).await.unwrap();
+            let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
             assert_eq!((task.lease, task.crashes), (1, 0), "it was taken over");
         }
         pool.stop().await.unwrap();
