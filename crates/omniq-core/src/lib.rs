@@ -33,6 +33,7 @@ pub mod storage;
 mod task;
 mod task_error;
 mod time;
+mod verdict;
 
 pub use args::Args;
 pub use defaults::{CoreSettings, Durability};
@@ -51,3 +52,4 @@ pub use storage::Storage;
 pub use task::{NewTask, Task};
 pub use task_error::TaskError;
 pub use time::{Due, Timestamp};
+pub use verdict::ResultExt;
