@@ -16,12 +16,17 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("xtask", &[]),
 ];
 
-/// All that the rules need: they write and read values, and name a stream; times of other crates on request.
-const CORE_USES: [&str; 6] = [
+/// All that the rules need: they write and read values, and name a stream; times, errors and formats of
+/// other crates on request.
+const CORE_USES: [&str; 10] = [
+    "anyhow",
     "base64",
     "chrono",
     "futures-core",
     "jiff",
+    "rmp",
+    "rmp-serde",
+    "rmpv",
     "serde",
     "serde_json",
 ];

@@ -1,9 +1,9 @@
-use serde::de::value::SeqDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize, forward_to_deserialize_any};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::TaskError;
+use crate::bind::{arrange, read};
 
 /// The arguments of a call: a list, and a map of named ones.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -28,100 +28,10 @@ impl Args {
     /// assert_eq!((path.as_str(), width), ("cat.png", 640));
     /// # Ok::<(), omniq_core::TaskError>(())
     /// ```
-    pub fn bind<T: DeserializeOwned>(mut self, parameters: &[&str]) -> Result<T, TaskError> {
-        if self.args.len() > parameters.len() {
-            return Err(refused(format!(
-                "{} arguments were given, but there are only the parameters {parameters:?}",
-                self.args.len()
-            )));
-        }
-        let (given, by_name) = parameters.split_at(self.args.len());
-        if let Some(twice) = given.iter().find(|name| self.kwargs.contains_key(**name)) {
-            return Err(refused(format!("the parameter {twice:?} was given twice")));
-        }
-        let mut missing = Vec::new();
-        for name in by_name {
-            match self.kwargs.remove(*name) {
-                Some(value) => self.args.push(value),
-                None => missing.push(name),
-            }
-        }
-        let surplus: Vec<_> = self.kwargs.keys().collect();
-        match (missing.first(), surplus.first()) {
-            (None, None) => {}
-            (Some(name), None) => {
-                return Err(refused(format!("the parameter {name:?} is missing")));
-            }
-            (Some(name), Some(_)) => {
-                let text =
-                    format!("the parameter {name:?} is missing; there are none called {surplus:?}");
-                return Err(refused(text));
-            }
-            (None, Some(_)) => {
-                let text =
-                    format!("there is no parameter {surplus:?}: the parameters are {parameters:?}");
-                return Err(refused(text));
-            }
-        }
-        let mut at = 0;
-        let values = Parameters {
-            values: SeqDeserializer::new(self.args.into_iter()),
-            at: &mut at,
-        };
-        let bound = T::deserialize(values);
-        let read = at;
-        match (bound, parameters.get(read.wrapping_sub(1))) {
-            (Ok(_), _) if read < parameters.len() => {
-                let text =
-                    format!("the handler reads only {read} of the parameters {parameters:?}");
-                Err(refused(text))
-            }
-            (Ok(bound), _) => Ok(bound),
-            (Err(e), Some(name)) => Err(refused(format!("the parameter {name:?}: {e}"))),
-            (Err(e), None) if read == 0 => Err(refused(format!(
-                "the handler must bind to a tuple, such as (a, b) or (a,): {e}"
-            ))),
-            (Err(e), None) => Err(refused(format!("the parameters are {parameters:?}: {e}"))),
-        }
-    }
-}
-
-fn refused(message: String) -> TaskError {
-    TaskError::new("payload", message).with_retryable(false)
-}
-
-/// The bound values as one sequence that counts how far the reader came.
-struct Parameters<'a> {
-    values: SeqDeserializer<std::vec::IntoIter<Value>, serde_json::Error>,
-    at: &'a mut usize,
-}
-
-impl<'de> Deserializer<'de> for Parameters<'_> {
-    type Error = serde_json::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_seq(self)
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'de> SeqAccess<'de> for Parameters<'_> {
-    type Error = serde_json::Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Self::Error> {
-        *self.at += 1;
-        self.values.next_element_seed(seed)
+    pub fn bind<T: DeserializeOwned>(self, parameters: &[&str]) -> Result<T, TaskError> {
+        let by_name = self.kwargs.into_iter().collect();
+        let values = arrange(self.args, by_name, parameters, |_| None)?;
+        read::<T, _, serde_json::Error>(values, parameters)
     }
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Backoff, Format};
+use crate::{Backoff, Serializer};
 
 /// What a commit means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct CoreSettings {
     /// The wait between attempts.
     pub backoff: Backoff,
     /// How arguments are written.
-    pub format: Format,
+    pub serializer: Serializer,
     /// The largest payload or result, in bytes.
     pub max_payload: usize,
     /// What a commit means.
@@ -44,7 +44,7 @@ impl Default for CoreSettings {
             max_attempts: 3,
             timeout: Some(Duration::from_secs(300)),
             backoff: Backoff::default(),
-            format: Format::Json,
+            serializer: Serializer::Json,
             max_payload: 1024 * 1024,
             durability: Durability::Full,
             poll_interval: Duration::from_secs(1),

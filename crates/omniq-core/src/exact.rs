@@ -1,13 +1,22 @@
-//! Finds numbers that would not come back as they were sent: floats that are not finite, for which
-//! `serde_json` silently writes `null`, and integers beyond 64 bits, which it reads as floats.
+//! Finds what would not come back as it was sent: in JSON, floats that are not finite, for which
+//! `serde_json` silently writes `null`; integers beyond 64 bits, which are read as floats or bytes; and
+//! what is nested deeper than `serde_json` reads.
 
 use std::fmt;
 
 use serde::ser::{self, Serialize, Serializer};
 
-/// Refuses a value that holds such a number anywhere inside.
-pub(crate) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), Inexact> {
-    value.serialize(Check)
+use crate::Format;
+
+/// `serde_json` reads 128 levels; some of them are the call's own, and some are left to wrappers.
+const DEEPEST: u8 = 100;
+
+/// Refuses a value that holds something like that anywhere inside.
+pub(crate) fn check<T: Serialize + ?Sized>(value: &T, format: Format) -> Result<(), Inexact> {
+    value.serialize(Check {
+        format,
+        levels: DEEPEST,
+    })
 }
 
 /// Why a value was refused.
@@ -30,13 +39,27 @@ impl ser::Error for Inexact {
 
 /// Walks a value and writes nothing.
 #[derive(Clone, Copy)]
-struct Check;
+struct Check {
+    format: Format,
+    levels: u8,
+}
 
 type Checked = Result<(), Inexact>;
 
 impl Check {
-    fn float(number: f64) -> Checked {
-        if number.is_finite() {
+    /// One level further inside.
+    fn deeper(self) -> Result<Self, Inexact> {
+        let Some(levels) = self.levels.checked_sub(1) else {
+            let text = format!(
+                "it is nested deeper than {DEEPEST} levels: flatten it, or pass it as a text"
+            );
+            return Err(Inexact(text));
+        };
+        Ok(Self { levels, ..self })
+    }
+
+    fn float(self, number: f64) -> Checked {
+        if number.is_finite() || self.format != Format::Json {
             return Ok(());
         }
         let text = format!("JSON can't hold the number {number}: pass an Option, or a text");
@@ -87,10 +110,10 @@ impl Serializer for Check {
         Self::integer(number, u64::try_from(number).is_ok())
     }
     fn serialize_f32(self, number: f32) -> Checked {
-        Self::float(number.into())
+        self.float(number.into())
     }
     fn serialize_f64(self, number: f64) -> Checked {
-        Self::float(number)
+        self.float(number)
     }
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Checked {
         value.serialize(self)
@@ -109,16 +132,16 @@ impl Serializer for Check {
         _: &'static str,
         value: &T,
     ) -> Checked {
-        value.serialize(self)
+        value.serialize(self.deeper()?)
     }
     fn serialize_seq(self, _: Option<usize>) -> Result<Self, Inexact> {
-        Ok(self)
+        self.deeper()
     }
     fn serialize_tuple(self, _: usize) -> Result<Self, Inexact> {
-        Ok(self)
+        self.deeper()
     }
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Inexact> {
-        Ok(self)
+        self.deeper()
     }
     fn serialize_tuple_variant(
         self,
@@ -127,13 +150,13 @@ impl Serializer for Check {
         _: &'static str,
         _: usize,
     ) -> Result<Self, Inexact> {
-        Ok(self)
+        self.deeper()
     }
     fn serialize_map(self, _: Option<usize>) -> Result<Self, Inexact> {
-        Ok(self)
+        self.deeper()
     }
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Inexact> {
-        Ok(self)
+        self.deeper()
     }
     fn serialize_struct_variant(
         self,
@@ -142,7 +165,7 @@ impl Serializer for Check {
         _: &'static str,
         _: usize,
     ) -> Result<Self, Inexact> {
-        Ok(self)
+        self.deeper()
     }
     fn collect_str<T: fmt::Display + ?Sized>(self, _: &T) -> Checked {
         Ok(())
@@ -207,6 +230,10 @@ mod tests {
 
     use super::*;
 
+    fn json<T: Serialize + ?Sized>(value: &T) -> Checked {
+        check(value, Format::Json)
+    }
+
     #[derive(serde::Serialize)]
     enum Shape {
         Unit,
@@ -218,19 +245,19 @@ mod tests {
     #[test]
     fn finds_a_number_that_would_change_wherever_it_hides() {
         let bad: Vec<Box<dyn Fn() -> Checked>> = vec![
-            Box::new(|| check(&f64::NAN)),
-            Box::new(|| check(&vec![1.0, f64::INFINITY])),
-            Box::new(|| check(&(1, f32::NEG_INFINITY))),
-            Box::new(|| check(&Shape::New(f32::NAN))),
-            Box::new(|| check(&Shape::Tuple(1, f64::NAN))),
+            Box::new(|| json(&f64::NAN)),
+            Box::new(|| json(&vec![1.0, f64::INFINITY])),
+            Box::new(|| json(&(1, f32::NEG_INFINITY))),
+            Box::new(|| json(&Shape::New(f32::NAN))),
+            Box::new(|| json(&Shape::Tuple(1, f64::NAN))),
             Box::new(|| {
-                check(&Shape::Struct {
+                json(&Shape::Struct {
                     side: Some(f64::NAN),
                 })
             }),
-            Box::new(|| check(&BTreeMap::from([("k", f64::NAN)]))),
-            Box::new(|| check(&u128::MAX)),
-            Box::new(|| check(&[i128::MIN])),
+            Box::new(|| json(&BTreeMap::from([("k", f64::NAN)]))),
+            Box::new(|| json(&u128::MAX)),
+            Box::new(|| json(&[i128::MIN])),
         ];
         for (at, case) in bad.iter().enumerate() {
             assert!(case().is_err(), "case {at}");
@@ -239,9 +266,29 @@ mod tests {
 
     #[test]
     fn lets_everything_else_pass() {
-        check(&(Shape::Unit, Shape::New(1.5), Shape::Tuple(1, 2.0))).unwrap();
-        check(&Shape::Struct { side: None }).unwrap();
-        check(&BTreeMap::from([("k", vec![Some(f64::MAX)])])).unwrap();
-        check(&(u128::from(u64::MAX), i128::from(i64::MIN))).unwrap();
+        json(&(Shape::Unit, Shape::New(1.5), Shape::Tuple(1, 2.0))).unwrap();
+        json(&Shape::Struct { side: None }).unwrap();
+        json(&BTreeMap::from([("k", vec![Some(f64::MAX)])])).unwrap();
+        json(&(u128::from(u64::MAX), i128::from(i64::MIN))).unwrap();
+    }
+
+    #[derive(serde::Serialize)]
+    enum Chain {
+        Link(Box<Chain>),
+        End,
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused_before_it_is_read() {
+        let nested = |levels| (0..levels).fold(Chain::End, |inner, _| Chain::Link(Box::new(inner)));
+        json(&nested(100)).unwrap();
+        let error = json(&nested(101)).unwrap_err();
+        assert!(error.to_string().contains("100 levels"), "{error}");
+    }
+
+    #[test]
+    fn other_formats_hold_any_float() {
+        check(&f64::NAN, Format::Msgpack).unwrap();
+        assert!(check(&u128::MAX, Format::Msgpack).is_err());
     }
 }

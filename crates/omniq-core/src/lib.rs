@@ -14,18 +14,23 @@
 #![deny(missing_docs)]
 
 mod args;
+mod arguments;
+mod bind;
 mod defaults;
 mod error;
 mod exact;
 mod id;
 mod lease_watch;
 pub mod lifecycle;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod order;
 pub mod payload;
 mod progress;
 mod result;
 mod retry;
 mod schedule;
+mod serializer;
 pub mod settle;
 mod stats;
 mod status;
@@ -33,8 +38,10 @@ pub mod storage;
 mod task;
 mod task_error;
 mod time;
+mod verdict;
 
 pub use args::Args;
+pub use bind::Parameter;
 pub use defaults::{CoreSettings, Durability};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{OwnerId, TaskId};
@@ -45,9 +52,11 @@ pub use progress::Progress;
 pub use result::TaskResult;
 pub use retry::Backoff;
 pub use schedule::Schedule;
+pub use serializer::Serializer;
 pub use settle::{Change, Outcome};
 pub use status::TaskStatus;
 pub use storage::Storage;
 pub use task::{NewTask, Task};
 pub use task_error::TaskError;
 pub use time::{Due, Timestamp};
+pub use verdict::ResultExt;

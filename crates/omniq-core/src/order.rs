@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::payload::encode_json;
+use crate::arguments::Arguments;
 use crate::{
-    Backoff, CoreSettings, Due, Error, ErrorKind, Format, NewTask, Payload, Result, Schedule,
+    Backoff, CoreSettings, Due, Error, ErrorKind, NewTask, Payload, Result, Schedule, Serializer,
     Timestamp,
 };
 
@@ -15,8 +15,9 @@ use crate::{
 #[must_use = "an order does nothing until it is enqueued"]
 pub struct Order<T> {
     name: String,
-    args: Vec<Result<String>>,
-    kwargs: Vec<(String, Result<String>)>,
+    arguments: Arguments,
+    payload: Option<Payload>,
+    serializer: Option<Serializer>,
     eta: Due,
     interval: Option<Duration>,
     queue: Option<String>,
@@ -42,8 +43,9 @@ impl<T> Order<T> {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            args: Vec::new(),
-            kwargs: Vec::new(),
+            arguments: Arguments::default(),
+            payload: None,
+            serializer: None,
             eta: Due::NOW,
             interval: None,
             queue: None,
@@ -58,13 +60,33 @@ impl<T> Order<T> {
 
     /// One more argument in order. A value that can't be written is an error at enqueue.
     pub fn arg(mut self, value: impl Serialize) -> Self {
-        self.args.push(to_text(&value));
+        self.arguments.add(None, &value);
+        self
+    }
+
+    /// One more argument in order, for the parameter of this name: errors will name it.
+    pub fn parameter(mut self, name: &'static str, value: impl Serialize) -> Self {
+        self.arguments.add(Some(name), &value);
         self
     }
 
     /// One more argument by name. A value that can't be written is an error at enqueue.
     pub fn kwarg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
-        self.kwargs.push((name.into(), to_text(&value)));
+        self.arguments.add_named(name.into(), &value);
+        self
+    }
+
+    /// The arguments in one piece, written elsewhere: in a format that only the handler's language reads
+    /// (`pickle`, `raw`), or as `{"args": […], "kwargs": {…}}`. They are carried as they are, and must be the
+    /// only arguments.
+    pub fn payload(mut self, payload: Payload) -> Self {
+        self.payload = Some(payload);
+        self
+    }
+
+    /// How the arguments and the result are written; from the settings by default.
+    pub fn serializer(mut self, serializer: Serializer) -> Self {
+        self.serializer = Some(serializer);
         self
     }
 
@@ -136,10 +158,13 @@ impl<T> Order<T> {
     /// The task to enqueue, with the defaults filled in; every error of the order surfaces here.
     pub fn into_new_task(self, defaults: &CoreSettings) -> Result<NewTask> {
         self.check()?;
-        let Self {
-            name, args, kwargs, ..
-        } = self;
-        let payload = encode_call(&name, args, kwargs, defaults)?;
+        let serializer = self.serializer.unwrap_or(defaults.serializer);
+        let (name, arguments) = (self.name, self.arguments);
+        let payload = match self.payload {
+            Some(payload) => payload,
+            None => encode(&name, arguments, serializer)?,
+        };
+        check_size(&name, &payload, defaults.max_payload)?;
         Ok(NewTask {
             priority: self.priority,
             eta: self.eta,
@@ -176,60 +201,38 @@ impl<T> Order<T> {
         if self.timeout == Some(Duration::ZERO) {
             return wrong("the timeout is zero: it must be longer");
         }
+        if self.payload.is_some() && !self.arguments.is_empty() {
+            return wrong("it has a payload and arguments: give one or the other");
+        }
         Ok(())
     }
 }
 
-fn to_text<V: Serialize>(value: &V) -> Result<String> {
-    let bytes = encode_json(value)?;
-    String::from_utf8(bytes)
-        .map_err(|e| Error::new(ErrorKind::Serialization, "JSON that is not UTF-8").with_source(e))
-}
-
-/// `{"args":[…],"kwargs":{…}}`, from parts that are JSON already.
-fn encode_call(
-    task: &str,
-    args: Vec<Result<String>>,
-    kwargs: Vec<(String, Result<String>)>,
-    defaults: &CoreSettings,
-) -> Result<Payload> {
-    if defaults.format != Format::Json {
-        let name = defaults.format.as_str();
-        let text = format!("arguments can't be written in the format {name:?} here: use \"json\"");
+fn encode(task: &str, arguments: Arguments, serializer: Serializer) -> Result<Payload> {
+    if !serializer.is_built_in() {
+        let text = format!(
+            "the task {task:?} is to be written as {:?}, but this program was built without it: add the \
+             feature \"msgpack\" to omniq in Cargo.toml",
+            serializer.format().as_str()
+        );
         return Err(Error::new(ErrorKind::Settings, text));
     }
-    let refused = |parameter: &str, e: Error| {
-        let text = format!("the argument {parameter} of task {task:?}: {e}");
+    arguments.encode(serializer.format()).map_err(|e| {
+        let text = format!("a call of task {task:?}: {e}");
         Error::new(ErrorKind::Serialization, text).with_source(e)
-    };
-    let mut json = String::from("{\"args\":[");
-    for (at, value) in args.into_iter().enumerate() {
-        json.push_str(if at > 0 { "," } else { "" });
-        json.push_str(&value.map_err(|e| refused(&format!("number {}", at + 1), e))?);
+    })
+}
+
+fn check_size(task: &str, payload: &Payload, limit: usize) -> Result<()> {
+    let size = payload.bytes.len();
+    if size <= limit {
+        return Ok(());
     }
-    json.push_str("],\"kwargs\":{");
-    let mut names = std::collections::BTreeSet::new();
-    for (at, (name, value)) in kwargs.into_iter().enumerate() {
-        json.push_str(if at > 0 { "," } else { "" });
-        json.push_str(&to_text(&name)?);
-        json.push(':');
-        json.push_str(&value.map_err(|e| refused(&format!("{name:?}"), e))?);
-        if let Some(name) = names.replace(name) {
-            let text = format!("the argument {name:?} of task {task:?} was given twice");
-            return Err(Error::new(ErrorKind::Serialization, text));
-        }
-    }
-    json.push_str("}}");
-    if json.len() > defaults.max_payload {
-        let text = format!(
-            "the arguments of task {task:?} take {} bytes, but the limit is {}: pass a path or a key \
-             instead of the data, or raise max_payload in the settings",
-            json.len(),
-            defaults.max_payload
-        );
-        return Err(Error::new(ErrorKind::Serialization, text));
-    }
-    Ok(Payload::new(Format::Json, json.into_bytes()))
+    let text = format!(
+        "the arguments of task {task:?} take {size} bytes, but the limit is {limit}: pass a path or a key \
+         instead of the data, or raise max_payload in the settings"
+    );
+    Err(Error::new(ErrorKind::Serialization, text))
 }
 
 impl<T> fmt::Debug for Order<T> {
@@ -246,9 +249,19 @@ impl<T> fmt::Debug for Order<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Format;
 
     fn made<T>(order: Order<T>) -> Result<NewTask> {
         order.into_new_task(&CoreSettings::default())
+    }
+
+    fn raw() -> Payload {
+        Payload::new(Format::Raw, vec![0, 255])
+    }
+
+    #[test]
+    fn opaque_arguments_are_carried_as_they_are() {
+        assert_eq!(made(call("f").payload(raw())).unwrap().payload, raw());
     }
 
     #[test]
@@ -274,9 +287,11 @@ mod tests {
             (call("f").kwarg("ratio", f32::INFINITY), "\"ratio\""),
             (
                 call("f").kwarg("a", 1).kwarg("a", 2),
-                "\"a\" of task \"f\" was given twice",
+                "\"a\" was given twice",
             ),
             (call("f").arg("x".repeat(1024 * 1024)), "max_payload"),
+            (call("f").parameter("width", f64::NAN), "\"width\""),
+            (call("f").arg(1).payload(raw()), "one or the other"),
         ];
         for (order, expected) in cases {
             let error = made(order).unwrap_err();

@@ -32,7 +32,11 @@ impl Format {
     pub const ALL: [Self; 4] = [Self::Json, Self::Msgpack, Self::Pickle, Self::Raw];
 
     /// The formats that this build reads and writes.
-    pub const READABLE: &'static [Self] = &[Self::Json];
+    pub const READABLE: &'static [Self] = if cfg!(feature = "msgpack") {
+        &[Self::Json, Self::Msgpack]
+    } else {
+        &[Self::Json]
+    };
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -71,11 +75,16 @@ impl Payload {
         Self { format, bytes }
     }
 
-    /// Writes a value. Numbers that would not come back as they are (floats that are not finite, integers
-    /// of more than 64 bits) are refused.
+    /// Writes a value. What would not come back as it is gets refused: in JSON, floats that are not finite;
+    /// integers of more than 64 bits; more than 100 levels of nesting. What both formats can't tell apart
+    /// from `None` (`Some(None)`, `Some(())`) comes back as `None`.
     pub fn encode<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<Self> {
+        exact::check(value, format)
+            .map_err(|e| Error::new(ErrorKind::Serialization, e.to_string()).with_source(e))?;
         let bytes = match format {
             Format::Json => encode_json(value)?,
+            #[cfg(feature = "msgpack")]
+            Format::Msgpack => crate::msgpack::encode(value)?,
             other => return Err(unreadable(other)),
         };
         Ok(Self { format, bytes })
@@ -92,20 +101,26 @@ impl Payload {
                 )
                 .with_source(e)
             }),
+            #[cfg(feature = "msgpack")]
+            Format::Msgpack => crate::msgpack::decode(&self.bytes),
             other => Err(unreadable(other)),
         }
     }
 
-    /// Reads the arguments of a call.
+    /// Reads the arguments of a call as JSON values. In MessagePack, bytes become a list of numbers; what
+    /// JSON has no place for is an error: [`bind`](Self::bind) reads everything.
     pub fn decode_args(&self) -> Result<Args> {
-        self.decode()
+        match self.format {
+            #[cfg(feature = "msgpack")]
+            Format::Msgpack => {
+                crate::msgpack::decode::<crate::msgpack::Call>(&self.bytes)?.into_args()
+            }
+            _ => self.decode(),
+        }
     }
 }
 
-/// JSON text of a value, or an error that says what it can't hold.
-pub(crate) fn encode_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    exact::check(value)
-        .map_err(|e| Error::new(ErrorKind::Serialization, e.to_string()).with_source(e))?;
+fn encode_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| {
         Error::new(
             ErrorKind::Serialization,
@@ -117,8 +132,11 @@ pub(crate) fn encode_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
 
 fn unreadable(format: Format) -> Error {
     let name = format.as_str();
-    let text =
-        format!("the format {name:?} is carried, but not read or written here: use \"json\"");
+    let hint = match format {
+        Format::Msgpack => "add the feature \"msgpack\" to omniq in Cargo.toml",
+        _ => "use \"json\" or \"msgpack\"",
+    };
+    let text = format!("the format {name:?} is carried, but not read or written here: {hint}");
     Error::new(ErrorKind::Serialization, text)
 }
 
@@ -195,7 +213,7 @@ mod tests {
         let error = pickle.decode::<u8>().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Serialization);
         assert!(error.to_string().contains("pickle"), "{error}");
-        assert!(Payload::encode(Format::Msgpack, &1).is_err());
+        assert!(Payload::encode(Format::Raw, &1).is_err());
     }
 
     #[test]

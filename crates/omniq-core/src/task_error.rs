@@ -1,16 +1,18 @@
+use std::any::{Any, type_name};
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::verdict::{self, Verdict};
 use crate::{Error, ErrorKind, Timestamp};
 
 /// The most that is kept of one error's text and of its traceback together, in bytes.
 const MAX_TEXT: usize = 8 * 1024;
 
-/// How one attempt of a task failed. Exactly these six fields on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How one attempt of a task failed. Exactly these six fields on the wire; two with the same six are equal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskError {
     /// What failed, in one word: the last segment of the error's type, or one of OmniQ's own
@@ -26,30 +28,54 @@ pub struct TaskError {
     pub retry_count: u32,
     /// Whether another attempt may help.
     pub is_retryable: bool,
+    /// Until it is settled, so that it can be found in a chain of causes.
     #[serde(skip)]
-    retry_after: Option<Duration>,
+    verdict: Option<Verdict>,
 }
 
 impl TaskError {
     /// A failure that another attempt can't mend: remaining attempts are skipped.
     pub fn fatal<E: Into<Box<dyn StdError + Send + Sync>>>(error: E) -> Self {
-        Self::from_error(error, false)
+        Self::of(type_name::<E>(), error.into()).with_retryable(false)
     }
 
     /// A failure that another attempt may mend.
     pub fn retryable<E: Into<Box<dyn StdError + Send + Sync>>>(error: E) -> Self {
-        Self::from_error(error, true)
+        Self::of(type_name::<E>(), error.into()).with_retryable(true)
+    }
+
+    /// What a handler's error means. A verdict ([`fatal`](Self::fatal), [`retryable`](Self::retryable),
+    /// [`retry_after`](Self::retry_after)) that is found in its chain of causes holds, whatever was put on
+    /// top of it; without one the failure is retryable.
+    ///
+    /// ```
+    /// # use omniq_core::TaskError;
+    /// let inner: Box<dyn std::error::Error + Send + Sync> = TaskError::fatal("no such user").into();
+    /// let error = TaskError::from_error(std::io::Error::other(inner));
+    /// assert!(!error.is_retryable);
+    /// ```
+    pub fn from_error<E>(error: E) -> Self
+    where
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+    {
+        let backtrace = backtrace_of(&error);
+        let mut kept = Self::of(type_name::<E>(), error.into());
+        if let Some(backtrace) = backtrace {
+            let causes = kept.traceback.take();
+            kept.traceback =
+                Some(causes.map_or(backtrace.clone(), |causes| format!("{causes}\n{backtrace}")));
+        }
+        kept
     }
 
     /// A retryable failure whose next attempt comes after `wait` (at the earliest), whatever the
     /// task's backoff says: for a server's "try again in 30 seconds".
     pub fn retry_after(wait: Duration) -> Self {
-        let mut error = Self::new(
-            "retry_after",
-            format!("asked to be tried again in {wait:?}"),
-        );
-        error.retry_after = Some(wait);
-        error
+        let text = format!("asked to be tried again in {wait:?}");
+        Self {
+            verdict: Some(Verdict::Again(Some(wait))),
+            ..Self::new("retry_after", text)
+        }
     }
 
     /// A retryable failure of a type, with a text.
@@ -61,23 +87,25 @@ impl TaskError {
             traceback: None,
             retry_count: 0,
             is_retryable: true,
-            retry_after: None,
+            verdict: Some(Verdict::Again(None)),
         }
     }
 
-    fn from_error<E: Into<Box<dyn StdError + Send + Sync>>>(error: E, is_retryable: bool) -> Self {
-        let error_type = short_type_name(std::any::type_name::<E>());
-        let error = error.into();
-        let mut causes = Vec::new();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            causes.push(format!("caused by: {error}"));
-            cause = error.source();
-        }
+    fn of(type_name: &str, error: Box<dyn StdError + Send + Sync>) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(own) => return *own,
+            Err(other) => other,
+        };
+        let found = verdict::in_chain(&*error);
+        let causes = causes(&*error);
         Self {
+            error_type: found
+                .error_type
+                .unwrap_or_else(|| short_type_name(type_name)),
             traceback: (!causes.is_empty()).then(|| causes.join("\n")),
-            is_retryable,
-            ..Self::new(error_type, error.to_string())
+            is_retryable: found.is_retryable,
+            verdict: Some(Verdict::Again(found.wait)),
+            ..Self::new("", error.to_string())
         }
     }
 
@@ -97,13 +125,16 @@ impl TaskError {
 
     /// The wait that the handler itself asked for.
     pub fn requested_wait(&self) -> Option<Duration> {
-        self.retry_after
+        match self.verdict {
+            Some(Verdict::Again(wait)) if self.is_retryable => wait,
+            _ => None,
+        }
     }
 
     /// As it is kept: stamped, numbered and cut to 8 KiB.
     pub(crate) fn settled(mut self, now: Timestamp, retry_count: u32) -> Self {
         self.timestamp = now;
-        self.retry_after = None;
+        self.verdict = None;
         self.retry_count = retry_count;
         cut(&mut self.error_type, MAX_TEXT / 8);
         cut(&mut self.message, MAX_TEXT / 2);
@@ -112,6 +143,30 @@ impl TaskError {
         }
         self
     }
+}
+
+/// One line for each cause.
+fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause.filter(|error| !error.is::<Verdict>()) {
+        causes.push(format!("caused by: {error}"));
+        cause = error.source();
+    }
+    causes
+}
+
+/// The backtrace, where the error's type is known to keep one.
+#[cfg(feature = "anyhow")]
+fn backtrace_of(error: &dyn Any) -> Option<String> {
+    use std::backtrace::BacktraceStatus::Captured;
+    let backtrace = error.downcast_ref::<anyhow::Error>()?.backtrace();
+    (backtrace.status() == Captured).then(|| backtrace.to_string())
+}
+
+#[cfg(not(feature = "anyhow"))]
+fn backtrace_of(_: &dyn Any) -> Option<String> {
+    None
 }
 
 /// `alloc::vec::Vec<my::Thing>` → `Vec`; plain texts and boxes have no telling type.
@@ -132,13 +187,35 @@ fn cut(text: &mut String, max: usize) {
     }
 }
 
+impl PartialEq for TaskError {
+    fn eq(&self, other: &Self) -> bool {
+        self.error_type == other.error_type
+            && self.message == other.message
+            && self.timestamp == other.timestamp
+            && self.traceback == other.traceback
+            && self.retry_count == other.retry_count
+            && self.is_retryable == other.is_retryable
+    }
+}
+
+impl Eq for TaskError {}
+
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.error_type, self.message)
     }
 }
 
-impl StdError for TaskError {}
+impl StdError for TaskError {
+    /// The verdict, until the failure is settled: wrappers that hide the error itself still pass this on.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.verdict {
+            Some(_) if !self.is_retryable => Some(&Verdict::Final),
+            Some(verdict) => Some(verdict),
+            None => None,
+        }
+    }
+}
 
 impl From<Error> for TaskError {
     /// For `?` in a handler that uses the queue itself: retryable, unless the call can never succeed.

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use omniq_core::storage::Note;
-use omniq_core::{Args, NewTask, Order, Result, Task, TaskError, TaskId};
+use omniq_core::{Args, NewTask, Order, Payload, Result, Task, TaskError, TaskId};
 use tokio::sync::Notify;
 
 use crate::events::EventKind;
@@ -95,8 +95,12 @@ impl TaskContext {
         &self.execution.surroundings.omniq
     }
 
+    pub(crate) fn payload(&self) -> &Payload {
+        &self.task().payload
+    }
+
     pub(crate) fn args(&self) -> Result<Args, TaskError> {
-        self.task().payload.decode_args().map_err(|e| {
+        self.payload().decode_args().map_err(|e| {
             TaskError::new("payload", format!("the arguments can't be read: {e}"))
                 .with_retryable(false)
         })

@@ -55,9 +55,11 @@ mod owner;
 mod panic;
 mod pools;
 mod queue;
+mod returned;
 mod seat_number;
 mod settings;
 mod signals;
+mod task_name;
 mod token;
 mod trouble;
 mod waiters;
@@ -67,8 +69,8 @@ pub use omniq_core::storage;
 pub use omniq_core::storage::{Enqueued, QueueStats, Stats, TaskFilter};
 pub use omniq_core::{
     Args, Backoff, Change, CoreSettings, Durability, Error, ErrorKind, Format, NewTask, Order,
-    OwnerId, Payload, Progress, Result, Schedule, Storage, Task, TaskError, TaskId, TaskResult,
-    TaskStatus, Timestamp, call,
+    OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage, Task,
+    TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
 };
 #[cfg(feature = "memory")]
 pub use omniq_memory::MemoryStorage;
@@ -84,6 +86,18 @@ pub use handler::{Handler, TaskDef};
 pub use queue::AsyncTaskQueue;
 pub use settings::{Settings, SettingsBuilder};
 pub use worker::{AsyncWorkerPool, StopSummary, WorkerBuilder};
+
+/// For the code that `#[omniq::task]` writes; nobody else may count on it.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::returned::{Output, Plain, Probe, Returned, argument, output};
+    pub use crate::task_name::{name_bytes, name_len};
+
+    /// The default of a parameter, as a call by name would give it.
+    pub fn default_value<T: serde::Serialize>(value: &T) -> crate::Result<serde_json::Value> {
+        crate::Payload::encode(crate::Format::Json, value)?.decode()
+    }
+}
 
 /// The README's example is a test.
 #[cfg(doctest)]

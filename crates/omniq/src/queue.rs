@@ -134,7 +134,7 @@ impl AsyncTaskQueue {
     /// A value that can't be written, or is larger than the limit, fails the task with an error of type
     /// `result`. If the storage fails, the task is released.
     pub async fn complete_task(&self, claim: Claim, value: impl Serialize) -> Result<bool> {
-        let outcome = match self.encode_result(&value) {
+        let outcome = match self.encode_result(claim.payload.format, &value) {
             Ok(result) => Outcome::Done {
                 result,
                 then: Vec::new(),
@@ -156,8 +156,8 @@ impl AsyncTaskQueue {
         self.settle_claim(claim, Outcome::Released).await
     }
 
-    fn encode_result(&self, value: &impl Serialize) -> Result<Payload, TaskError> {
-        let result = encode_result(value)?;
+    fn encode_result(&self, format: Format, value: &impl Serialize) -> Result<Payload, TaskError> {
+        let result = encode_result(format, value)?;
         fits(&result, self.settings().max_payload())?;
         Ok(result)
     }

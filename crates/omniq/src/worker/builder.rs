@@ -101,8 +101,8 @@ impl WorkerBuilder {
 
     /// Starts the pool. It takes only tasks that it has a handler for.
     ///
-    /// An error of kind `Settings` if no handler was named, or one name twice; if the concurrency is 0, or
-    /// a queue's name is empty.
+    /// An error of kind `Settings` if no handler was named, or one name twice; if a task needs a state that
+    /// the pool was not given; if the concurrency is 0, or a queue's name is empty.
     pub async fn start(self) -> Result<AsyncWorkerPool> {
         self.check()?;
         let mut filter = ClaimFilter::any()
@@ -166,13 +166,20 @@ impl WorkerBuilder {
             );
         }
         let mut names = std::collections::HashSet::new();
-        for (name, _) in &self.handlers {
+        for (name, handler) in &self.handlers {
             if name.is_empty() {
                 return refused("a handler's name is empty");
             }
             if !names.insert(name) {
                 return refused(format!(
                     "two handlers have the name {name:?}: a pool takes one of each"
+                ));
+            }
+            let mut needs = handler.asks_for().iter();
+            if let Some(need) = needs.find(|need| !self.states.contains_key(&need.id)) {
+                return refused(format!(
+                    "the task {name:?} needs a state of type {}: give the pool one with .state(value)",
+                    need.name
                 ));
             }
         }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use omniq_core::{Outcome, Payload, Result, TaskError};
+use omniq_core::storage::BoxFuture;
+use omniq_core::{Outcome, Result, TaskError};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use super::Shared;
 use super::settle::Report;
 use crate::context::{Execution, TaskContext};
 use crate::events::EventKind;
+use crate::handler::{Ended, Run};
 use crate::panic::{Caught, catch};
 use crate::seat_number::SeatNumber;
 use crate::{clock, handler};
@@ -100,17 +102,65 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         .events()
         .tell_of(task, EventKind::Started);
     tracing::debug!(task = %task.id, name = task.name, attempt = task.attempts, "started");
-    let mut work = match catch(|| function.call(TaskContext::new(Arc::clone(execution)))) {
+    let ctx = TaskContext::new(Arc::clone(execution));
+    match function.run() {
+        Run::Async(function) => run_async(pool, execution, || function(ctx)).await,
+        Run::Blocking(function) => {
+            let function = Arc::clone(function);
+            run_blocking(pool, execution, move || function(ctx)).await
+        }
+    }
+}
+
+async fn run_async(
+    pool: &Shared,
+    execution: &Execution,
+    function: impl FnOnce() -> BoxFuture<'static, Ended>,
+) -> Outcome {
+    let mut work = match catch(function) {
         Ok(future) => Caught::new(future),
         Err(panic) => return Outcome::Broke(panic),
     };
+    let timeout = execution.task.timeout;
     // The work comes first: what is ready at once never touches the timers.
     tokio::select! {
         biased;
         ended = &mut work => to_outcome(pool, execution, ended),
-        () = over(task.timeout) => Outcome::Broke(timed_out(task.timeout)),
+        () = over(timeout) => Outcome::Broke(timed_out(timeout)),
         () = farewell(pool, execution) => Outcome::LeaseLost,
         () = pool.grace_over.fired() => Outcome::Released,
+    }
+}
+
+/// A function that blocks can't be ended from outside, and settling its task while it runs would let a
+/// second execution run beside it: so its seat waits for it, whatever happens.
+async fn run_blocking(
+    pool: &Shared,
+    execution: &Execution,
+    function: impl FnOnce() -> Ended + Send + 'static,
+) -> Outcome {
+    let timeout = execution.task.timeout;
+    let mut running = tokio::task::spawn_blocking(|| catch(function).and_then(|ended| ended));
+    let in_time = tokio::select! {
+        biased;
+        ended = &mut running => Some(ended),
+        () = over(timeout) => None,
+    };
+    let late = in_time.is_none();
+    let ended = match in_time {
+        Some(ended) => ended,
+        None => {
+            let task = &execution.task;
+            tracing::warn!(task = %task.id, name = task.name, ?timeout, "the time is over, but a blocking handler can't be ended: waiting for it");
+            execution.stop.fire();
+            running.await
+        }
+    };
+    match ended {
+        Ok(_) if late => Outcome::Broke(timed_out(timeout)),
+        Ok(ended) => to_outcome(pool, execution, ended),
+        // Panics are caught inside: the runtime ended before the function began.
+        Err(_) => Outcome::Released,
     }
 }
 
@@ -129,7 +179,7 @@ async fn turn(pool: &Shared, execution: &Execution) -> Result<Option<Turn>, Outc
     }
 }
 
-fn to_outcome(pool: &Shared, execution: &Execution, ended: Result<Payload, TaskError>) -> Outcome {
+fn to_outcome(pool: &Shared, execution: &Execution, ended: Ended) -> Outcome {
     let limit = pool.settings().max_payload();
     let fitting = ended.and_then(|result| handler::fits(&result, limit).map(|()| result));
     match fitting {
