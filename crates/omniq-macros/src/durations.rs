@@ -104,13 +104,10 @@ fn duration(key: &str, at: &LitStr, written: &str) -> syn::Result<Duration> {
         ));
     }
     match humantime::parse_duration(written) {
-        Ok(span) if span.is_zero() => {
-            let kept = if key == "backoff" { "wait" } else { key };
-            wrong(format!(
-                "`{key}` is {written:?}, but a {kept} of no length makes no sense: write a longer one, or \
-                 leave `{key}` out"
-            ))
-        }
+        Ok(span) if span.is_zero() => wrong(format!(
+            "`{key}` is {written:?}, but no time at all makes no sense here: write a longer one, or leave \
+             `{key}` out"
+        )),
         Ok(span) => Ok(span),
         Err(e) => wrong(format!(
             "`{key}` is {written:?}, which is no duration ({e}): write one such as \"500ms\", \"30s\", \
@@ -171,8 +168,8 @@ mod tests {
             ("1s..", "lacks one end"),
             ("..", "lacks one end"),
             ("1s..=60s", "\"=60s\", which is no duration"),
-            ("0s", "a wait of no length"),
-            ("0s..1s", "a wait of no length"),
+            ("0s", "no time at all"),
+            ("0s..1s", "no time at all"),
         ] {
             let error = read(text).err().unwrap().to_string();
             assert!(error.contains(expected), "{expected} in {error}");

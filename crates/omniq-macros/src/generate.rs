@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Ident, Path};
+use syn::{Ident, Path, ReturnType};
 
 use crate::parameters::{Argument, Default, Parameter};
 use crate::task::Task;
@@ -14,7 +14,7 @@ pub(crate) fn code(task: &Task) -> TokenStream {
     let type_itself = type_itself(task);
     let cfg = function.attributes_called(&["cfg"]);
     let cfg = quote!(#(#cfg)*);
-    let parts = [orders(task), definition(task), checks(task)];
+    let parts = [definition(task), orders(task)];
     quote! {
         #function
         #type_itself
@@ -63,17 +63,19 @@ fn orders(task: &Task) -> TokenStream {
         format!("An order for the queue: a worker pool calls `{function}` with these arguments.");
     let allowed = allowed();
     let (names, types): (Vec<_>, Vec<_>) = task.arguments().map(|a| (&a.name, &a.ty)).unzip();
+    let called = task.arguments().map(Argument::called);
     let options = options(task);
-    let given = task.arguments().map(|argument| {
-        let (name, called) = (&argument.name, argument.called());
-        quote!(.parameter(#called, #name))
-    });
+    let order = Ident::new("order", Span::mixed_site());
     quote! {
         #allowed
         impl #name {
             #[doc = #doc]
             #visibility fn with(#(#names: #types),*) -> #omniq::Order<<Self as #omniq::TaskDef>::Output> {
-                #omniq::Order::new(<Self as #omniq::TaskDef>::NAME) #options #(#given)*
+                #[allow(unused_imports)]
+                use #omniq::__private::NotGiven as _;
+                let #order = #omniq::Order::new(<Self as #omniq::TaskDef>::NAME) #options;
+                #(let #order = #omniq::__private::Given::<#types>::add(#order, #called, #names);)*
+                #order
             }
         }
     }
@@ -113,13 +115,13 @@ fn definition(task: &Task) -> TokenStream {
     let omniq = &task.options.omniq;
     let name = task.type_name();
     let allowed = allowed();
-    let returned = returned(task);
+    let output = returned(task, "Value");
     let called = called(task);
     let handler = handler(task);
     quote! {
         #allowed
         impl #omniq::TaskDef for #name {
-            type Output = #returned::Value;
+            type Output = #output;
             const NAME: &'static ::core::primitive::str = #called;
 
             fn handler() -> #omniq::Handler {
@@ -148,52 +150,87 @@ fn called(task: &Task) -> TokenStream {
     }}
 }
 
-/// The trait that sorts what the function returns, for the type that it returns.
-fn returned(task: &Task) -> TokenStream {
+/// A member of the trait that sorts what the function returns. It spans the type, for errors to point there.
+fn returned(task: &Task, member: &str) -> TokenStream {
     let omniq = &task.options.omniq;
     let output = task.output();
-    quote! {
-        <#output as #omniq::__private::Returned<{
-            #[allow(unused_imports)]
-            use #omniq::__private::Plain as _;
-            #omniq::__private::Probe::<#output>::FALLIBLE
-        }>>
-    }
+    let (first, last) = ends(task);
+    let member = Ident::new(member, last);
+    let probe = quote! {{
+        #[allow(unused_imports)]
+        use #omniq::__private::Plain as _;
+        #omniq::__private::Probe::<#output>::FALLIBLE
+    }};
+    let begin = quote_spanned!(first=> <);
+    let end = quote_spanned!(last=> >::#member);
+    quote!(#begin #output as #omniq::__private::Returned<#probe> #end)
 }
 
-/// How a pool runs the function.
+/// Where the return type begins and ends; at the function's name if there is none.
+fn ends(task: &Task) -> (Span, Span) {
+    let name = task.function_name().span();
+    let spans = match &task.function.signature.output {
+        ReturnType::Default => vec![],
+        ReturnType::Type(_, ty) => {
+            let trees = ty.to_token_stream().into_iter();
+            trees.map(|tree| tree.span()).collect()
+        }
+    };
+    let generated = |span: Option<&Span>| span.unwrap_or(&name).resolved_at(Span::call_site());
+    (generated(spans.first()), generated(spans.last()))
+}
+
+/// How a pool runs the function. What can't be stored is told first, and once.
 fn handler(task: &Task) -> TokenStream {
     let omniq = &task.options.omniq;
     let (context, arguments) = locals(task);
-    let types = task.arguments().map(|argument| &argument.ty);
-    let bound = if arguments.is_empty() {
-        quote!([]: [(); 0])
+    let types: Vec<_> = task.arguments().map(|argument| &argument.ty).collect();
+    let (pattern, bound) = if arguments.is_empty() {
+        (quote!([]), quote!([(); 0]))
     } else {
-        quote!((#(#arguments,)*): (#(#types,)*))
+        (quote!((#(#arguments,)*)), quote!((#(#types,)*)))
     };
     let parameters = task.arguments().map(|argument| parameter(argument, omniq));
     let needs = task.parameters.iter().filter_map(|p| match p {
         Parameter::State(ty) => Some(quote_spanned!(ty.span()=> .needs::<#ty>())),
         Parameter::Context | Parameter::Argument(_) => None,
     });
-    let body = body(task, &context, &arguments);
+    // An error about the future as a whole points at the function's name.
+    let at = task.function_name().span().resolved_at(Span::mixed_site());
     let (typed, async_move) = match task.function.signature.asyncness {
-        Some(_) => (quote!(typed), Some(quote!(async move))),
+        Some(_) => (quote!(typed), Some(quote_spanned!(at=> async move))),
         None => (quote!(typed_blocking), None),
     };
-    let pattern = match task.parameters.first() {
+    let ctx = match task.parameters.first() {
         Some(Parameter::Context | Parameter::State(_)) => quote!(#context),
         _ => quote!(_),
     };
-    // An error about the future as a whole points at the function's name.
-    let at = task.function_name().span().resolved_at(Span::mixed_site());
-    quote_spanned! {at=>
-        #omniq::Handler::#typed(
+    let body = body(task, &context, &arguments);
+    let (value, error) = (returned(task, "Value"), returned(task, "Error"));
+    let there = located(omniq, at);
+    let runs = quote_spanned! {at=>
+        #there::__private::Runs::<#bound, #value>::#typed(
             const { &[#(#parameters),*] },
-            |#pattern: #omniq::TaskContext, #bound| #async_move { #body },
+            |#ctx: #omniq::TaskContext, #pattern: #bound| #async_move { #body },
         )
-        #(#needs)*
+    };
+    quote! {
+        #[allow(unused_imports)]
+        use #omniq::__private::{NotFailed as _, NotRun as _};
+        #(#omniq::__private::argument::<#types>();)*
+        #omniq::__private::output::<#value>();
+        #omniq::__private::error::<#error>();
+        #runs #(#needs)*
     }
+}
+
+/// The same path for another place in the code.
+fn located(path: &Path, at: Span) -> TokenStream {
+    let tokens = path.to_token_stream().into_iter().map(|mut token| {
+        token.set_span(at);
+        token
+    });
+    tokens.collect()
 }
 
 /// Names that nothing the user wrote can see: the context, and one for each argument.
@@ -213,8 +250,9 @@ fn body(task: &Task, context: &Ident, arguments: &[Ident]) -> TokenStream {
         Parameter::Argument(_) => arguments.next().to_token_stream(),
     });
     let awaited = task.function.signature.asyncness.map(|_| quote!(.await));
-    let returned = returned(task);
-    quote!(#returned::into_outcome(#function(#(#given),*) #awaited))
+    let (into_result, error) = (returned(task, "into_result"), returned(task, "Error"));
+    let omniq = &task.options.omniq;
+    quote!(#into_result(#function(#(#given),*) #awaited).map_err(#omniq::__private::Fails::<#error>::with))
 }
 
 fn parameter(argument: &Argument, omniq: &Path) -> TokenStream {
@@ -231,23 +269,5 @@ fn parameter(argument: &Argument, omniq: &Path) -> TokenStream {
             let value: #ty = #value;
             #omniq::__private::default_value(&value)
         })
-    }
-}
-
-/// One line per type that has to be stored, so that an error points at the type.
-fn checks(task: &Task) -> TokenStream {
-    let omniq = &task.options.omniq;
-    let arguments = task.arguments().map(|argument| {
-        let ty = &argument.ty;
-        quote_spanned!(ty.span()=> #omniq::__private::argument::<#ty>();)
-    });
-    let returned = returned(task);
-    let output =
-        quote_spanned!(task.output().span()=> #omniq::__private::output::<#returned::Value>(););
-    quote! {
-        const _: () = {
-            #(#arguments)*
-            #output
-        };
     }
 }

@@ -9,6 +9,9 @@ use crate::types::{SELF, argument_of, as_written, contains, is_called, owned, pl
 /// As many as serde has tuples for.
 const MOST: usize = 16;
 
+const ONLY_DEFAULT: &str = "a parameter has the one option `default`: write `#[omniq(default)]` or \
+                            `#[omniq(default = 640)]`";
+
 pub(crate) enum Parameter {
     Context,
     State(Type),
@@ -151,11 +154,13 @@ fn check_type(ty: &Type, problems: &mut Problems) {
 fn take_default(attributes: &mut Vec<Attribute>, problems: &mut Problems) -> Option<Default> {
     let mut default = None;
     for attribute in attributes.extract_if(.., |a| a.path().is_ident("omniq")) {
+        if attribute.meta.require_list().is_err() {
+            problems.add(attribute, ONLY_DEFAULT);
+            continue;
+        }
         let read = attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("default") {
-                let text = "a parameter has the one option `default`: write `#[omniq(default)]` or \
-                            `#[omniq(default = 640)]`";
-                return Err(meta.error(text));
+                return Err(meta.error(ONLY_DEFAULT));
             }
             if default.is_some() {
                 return Err(meta.error("`default` is given twice: leave one of them out"));

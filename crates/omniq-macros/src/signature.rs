@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_a_task_cannot_have_is_told_with_what_to_do_instead() {
-        let cases: [(Signature, &str); 10] = [
+        let cases: [(Signature, &str); 11] = [
             (parse_quote!(fn f<T>(x: T)), "write one task per type"),
             (parse_quote!(fn f<const N: usize>()), "no type parameters"),
             (parse_quote!(fn f<'a>()), "no lifetimes"),
@@ -93,6 +93,10 @@ mod tests {
             (parse_quote!(const fn f()), "leave `const` out"),
             (parse_quote!(unsafe fn f()), "make it safe"),
             (parse_quote!(extern "C" fn f()), "leave `extern` out"),
+            (
+                parse_quote!(unsafe extern "C" fn f(a: u8, ...)),
+                "take a `Vec` instead",
+            ),
             (parse_quote!(fn f() -> &'static str), "return `String`"),
             (
                 parse_quote!(fn f() -> Option<impl Copy>),

@@ -23,7 +23,7 @@ fn unknown(names: &[&str], arguments: &[&str]) -> Option<String> {
     }
     let meant = nearest(name, arguments).map(|meant| format!("; did you mean `{{{meant}}}`?"));
     Some(format!(
-        "`{{{name}}}` names no argument: those of this task are {}{}",
+        "`{{{name}}}` names no argument: this task has {}{}",
         listed(arguments),
         meant.unwrap_or_default()
     ))
@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_what_to_write() {
         for (key, expected) in [
-            ("{pth}", "are `path` and `width`; did you mean `{path}`?"),
+            (
+                "{pth}",
+                "this task has `path` and `width`; did you mean `{path}`?",
+            ),
             ("{colour}", "`{colour}` names no argument"),
             ("{}", "`{}` has no name"),
             ("{0}", "`{0}` has no name"),

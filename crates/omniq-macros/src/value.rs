@@ -4,12 +4,19 @@ use std::str::FromStr;
 
 use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, UnOp};
 
-/// The literal that an expression is. What a macro put in is wrapped in a group that nobody sees.
+/// The literal that an expression is.
 pub(crate) fn literal(value: &Expr) -> Option<&Lit> {
-    match value {
+    match bare(value) {
         Expr::Lit(ExprLit { lit, .. }) => Some(lit),
-        Expr::Group(group) => literal(&group.expr),
         _ => None,
+    }
+}
+
+/// What a macro put in is wrapped in a group that nobody sees.
+fn bare(value: &Expr) -> &Expr {
+    match value {
+        Expr::Group(group) => bare(&group.expr),
+        _ => value,
     }
 }
 
@@ -29,7 +36,7 @@ pub(crate) fn text(key: &str, value: &Expr, example: &str) -> syn::Result<LitStr
 
 /// A whole number of a type, such as `-5`.
 pub(crate) fn number<N: FromStr>(key: &str, value: &Expr, allowed: &str) -> syn::Result<N> {
-    let digits = match value {
+    let digits = match bare(value) {
         Expr::Unary(ExprUnary {
             op: UnOp::Neg(_),
             expr,
@@ -52,7 +59,7 @@ fn digits(value: &Expr) -> Option<String> {
 
 /// The name of a type that is yet to be.
 pub(crate) fn type_name(key: &str, value: &Expr) -> syn::Result<Ident> {
-    let name = match value {
+    let name = match bare(value) {
         Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
         _ => None,
     };
