@@ -6,13 +6,14 @@ use std::collections::{BTreeSet, HashMap};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Who may depend on whom, development aside.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("omniq-core", &[]),
     ("omniq-memory", &["omniq-core"]),
     ("omniq-local", &["omniq-core"]),
     ("omniq-sqlite", &["omniq-core", "omniq-local"]),
     ("omniq-conformance", &["omniq-core"]),
-    ("omniq", &["omniq-core", "omniq-memory", "omniq-sqlite"]),
+    ("omniq-macros", &[]),
+    ("omniq", &["omniq-core", "omniq-macros", "omniq-memory", "omniq-sqlite"]),
     ("xtask", &[]),
 ];
 

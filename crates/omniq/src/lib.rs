@@ -48,6 +48,7 @@ mod due;
 mod enqueue;
 mod error;
 mod events;
+mod generated;
 mod handle;
 mod handler;
 mod heart;
@@ -72,6 +73,8 @@ pub use omniq_core::{
     OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage, Task,
     TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
 };
+#[cfg(feature = "macros")]
+pub use omniq_macros::task;
 #[cfg(feature = "memory")]
 pub use omniq_memory::MemoryStorage;
 #[cfg(feature = "sqlite")]
@@ -90,7 +93,8 @@ pub use worker::{AsyncWorkerPool, StopSummary, WorkerBuilder};
 /// For the code that `#[omniq::task]` writes; nobody else may count on it.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::returned::{Output, Plain, Probe, Returned, argument, output};
+    pub use crate::generated::{Fails, Given, NotFailed, NotGiven, NotRun, Runs};
+    pub use crate::returned::{Output, Plain, Probe, Returned, argument, error, output};
     pub use crate::task_name::{name_bytes, name_len};
 
     /// The default of a parameter, as a call by name would give it.

@@ -4,39 +4,42 @@
 //! that fits. Both are decided by the compiler from the type itself, so no alias can pass a failure off as a
 //! success.
 
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::marker::PhantomData;
 
-use omniq_core::{Result, TaskError};
+use omniq_core::Result;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Becomes the outcome of an attempt.
-#[diagnostic::on_unimplemented(
-    message = "a task can't return `{Self}`",
-    note = "a task returns a value, or a `Result` whose error converts into `Box<dyn Error + Send + Sync>`"
-)]
+/// Becomes the outcome of an attempt. A `Result` does so whatever its error is: [`error`] refuses one that
+/// can't be told.
 pub trait Returned<const FALLIBLE: bool> {
     /// What it returns when all is well.
     type Value;
 
-    /// The value, or why there is none.
-    fn into_outcome(self) -> Result<Self::Value, TaskError>;
+    /// What it returns when it is not.
+    type Error;
+
+    /// One or the other.
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
 }
 
 impl<T> Returned<false> for T {
     type Value = T;
+    type Error = Infallible;
 
-    fn into_outcome(self) -> Result<T, TaskError> {
+    fn into_result(self) -> Result<T, Infallible> {
         Ok(self)
     }
 }
 
-impl<T, E: HandlerError> Returned<true> for Result<T, E> {
+impl<T, E> Returned<true> for Result<T, E> {
     type Value = T;
+    type Error = E;
 
-    fn into_outcome(self) -> Result<T, TaskError> {
-        self.map_err(TaskError::from_error)
+    fn into_result(self) -> Self {
+        self
     }
 }
 
@@ -73,7 +76,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> HandlerError for E {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a task",
     label = "this parameter can't be written to the queue and read again",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for `{Self}`"
+    note = "derive `serde::Serialize` and `serde::Deserialize` for each type of yours in it"
 )]
 pub trait Argument: Serialize + DeserializeOwned + Send + 'static {}
 
@@ -84,7 +87,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Argument for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the result of a task",
     label = "this result can't be written to the queue and read again",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for `{Self}`"
+    note = "derive `serde::Serialize` and `serde::Deserialize` for each type of yours in it"
 )]
 pub trait Output: Serialize + DeserializeOwned + Send + 'static {}
 
@@ -96,3 +99,6 @@ pub const fn argument<T: Argument>() {}
 
 /// Compiles only for a type that can be a result.
 pub const fn output<T: Output>() {}
+
+/// Compiles only for a type that can be the error of a task.
+pub const fn error<E: HandlerError>() {}

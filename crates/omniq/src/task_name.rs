@@ -2,47 +2,52 @@
 
 /// `my_crate::images::resize` → the part below the crate, with dots: how long it is.
 pub const fn name_len(path: &str) -> usize {
-    let (begin, colons) = below_crate(path);
-    // Each `::` becomes one dot.
-    path.len() - begin - colons
+    let bytes = path.as_bytes();
+    let mut from = below_crate(bytes);
+    let mut len = 0;
+    while from < bytes.len() {
+        (_, from) = next(bytes, from);
+        len += 1;
+    }
+    len
 }
 
 /// `my_crate::images::resize` → `images.resize`, in UTF-8. `N` is its [`name_len`].
 pub const fn name_bytes<const N: usize>(path: &str) -> [u8; N] {
     let bytes = path.as_bytes();
-    let (mut from, _) = below_crate(path);
+    let mut from = below_crate(bytes);
     let mut name = [0; N];
     let mut to = 0;
     while to < N {
-        if bytes[from] == b':' {
-            name[to] = b'.';
-            from += 2;
-        } else {
-            name[to] = bytes[from];
-            from += 1;
-        }
+        (name[to], from) = next(bytes, from);
         to += 1;
     }
     name
 }
 
-/// Where the part below the crate begins, and how many `::` it has.
-const fn below_crate(path: &str) -> (usize, usize) {
-    let bytes = path.as_bytes();
-    let mut begin = 0;
-    while begin < bytes.len() && bytes[begin] != b':' {
-        begin += 1;
+/// The byte of the name that comes from here, and where the one after it does.
+const fn next(path: &[u8], at: usize) -> (u8, usize) {
+    match path[at] {
+        b':' => (b'.', without_mark(path, at + 2)),
+        byte => (byte, at + 1),
     }
-    begin = if begin == bytes.len() { 0 } else { begin + 2 };
-    let (mut at, mut colons) = (begin, 0);
-    while at < bytes.len() {
-        if bytes[at] == b':' {
-            colons += 1;
-            at += 1;
-        }
+}
+
+/// Where the part below the crate begins.
+const fn below_crate(path: &[u8]) -> usize {
+    let mut at = 0;
+    while at < path.len() && path[at] != b':' {
         at += 1;
     }
-    (begin, colons)
+    without_mark(path, if at == path.len() { 0 } else { at + 2 })
+}
+
+/// Behind the `r#` of a word that Rust keeps for itself.
+const fn without_mark(path: &[u8], at: usize) -> usize {
+    if at + 1 < path.len() && path[at] == b'r' && path[at + 1] == b'#' {
+        return at + 2;
+    }
+    at
 }
 
 #[cfg(test)]
@@ -56,5 +61,7 @@ mod tests {
         assert_eq!(str::from_utf8(&NAME), Ok("images.große.resize"));
         assert_eq!(&name_bytes::<6>("c::resize"), b"resize");
         assert_eq!(&name_bytes::<6>("resize"), b"resize");
+        const RAW: &str = "c::r#type::r#move::r";
+        assert_eq!(&name_bytes::<{ name_len(RAW) }>(RAW), b"type.move.r");
     }
 }

@@ -1,0 +1,75 @@
+//! The function under the attribute. Its body is not looked into.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Signature, Token, Visibility, token};
+
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    body: TokenStream,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        if !is_function(input) {
+            let text = "`#[omniq::task]` makes a task of a function: write it above `async fn name(..)`, or above \
+                        `fn name(..)` for one that blocks its thread";
+            return Err(input.error(text));
+        }
+        let signature: Signature = input.parse()?;
+        if !input.peek(token::Brace) {
+            let text = "a task needs a body: it is a function of its own, not a method of a trait";
+            return Err(syn::Error::new_spanned(signature, text));
+        }
+        Ok(Self {
+            attributes,
+            visibility,
+            signature,
+            body: input.parse()?,
+        })
+    }
+}
+
+/// Whether `fn` comes, after words such as `async`.
+fn is_function(input: ParseStream) -> bool {
+    let ahead = input.fork();
+    let word = |ahead: ParseStream| {
+        ahead.parse::<Token![const]>().is_ok()
+            || ahead.parse::<Token![async]>().is_ok()
+            || ahead.parse::<Token![unsafe]>().is_ok()
+            || ahead.parse::<syn::Abi>().is_ok()
+    };
+    while word(&ahead) {}
+    ahead.peek(Token![fn])
+}
+
+impl Function {
+    /// The attributes that are called so.
+    pub(crate) fn attributes_called<'a>(
+        &'a self,
+        names: &'a [&str],
+    ) -> impl Iterator<Item = &'a Attribute> {
+        let wanted = |attribute: &&Attribute| {
+            let called = |name: &&str| attribute.path().is_ident(*name);
+            names.iter().any(called)
+        };
+        self.attributes.iter().filter(wanted)
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self {
+            attributes,
+            visibility,
+            signature,
+            body,
+        } = self;
+        tokens.extend(quote!(#(#attributes)* #visibility #signature #body));
+    }
+}

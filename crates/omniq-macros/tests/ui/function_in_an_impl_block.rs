@@ -1,0 +1,10 @@
+#![allow(unused_variables)]
+
+struct Images;
+
+impl Images {
+    #[omniq::task]
+    async fn resize(path: String) {}
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+#![allow(unused_variables)]
+
+use std::path::Path;
+
+use omniq::TaskContext;
+
+#[omniq::task]
+async fn text(path: &str) {}
+
+#[omniq::task]
+fn file(path: &'static Path, bytes: &[u8]) {}
+
+#[omniq::task]
+fn many(paths: Vec<&str>) {}
+
+#[omniq::task]
+async fn context(ctx: &TaskContext) {}
+
+#[omniq::task]
+async fn change(count: &mut u32) {}
+
+fn main() {}
