@@ -36,6 +36,7 @@
 //! | know about the execution | [`TaskContext`] |
 //! | write a loop of one's own | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
+//! | test what waits for days | [`testing`] |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -58,6 +59,7 @@ mod queue;
 mod seat_number;
 mod settings;
 mod signals;
+pub mod testing;
 mod token;
 mod trouble;
 mod waiters;

@@ -94,6 +94,8 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         tracing::warn!(task = %task.id, name = task.name, "claimed a task without a handler");
         return Outcome::Released;
     };
+    // From before the start is told, so that time which passes after that counts.
+    let ends = task.timeout.map(|limit| pool.clock().after(limit));
     pool.omniq().queue().note_start(seat, task);
     pool.omniq()
         .queue()
@@ -108,7 +110,7 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
     tokio::select! {
         biased;
         ended = &mut work => to_outcome(pool, execution, ended),
-        () = over(task.timeout) => Outcome::Broke(timed_out(task.timeout)),
+        () = over(pool, ends) => Outcome::Broke(timed_out(task.timeout)),
         () = farewell(pool, execution) => Outcome::LeaseLost,
         () = pool.grace_over.fired() => Outcome::Released,
     }
@@ -141,9 +143,10 @@ fn to_outcome(pool: &Shared, execution: &Execution, ended: Result<Payload, TaskE
     }
 }
 
-async fn over(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
+/// The time limit of an attempt, if it has one.
+async fn over(pool: &Shared, ends: Option<Duration>) {
+    match ends {
+        Some(ends) => pool.clock().until(ends).await,
         None => std::future::pending().await,
     }
 }
