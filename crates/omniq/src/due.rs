@@ -99,10 +99,13 @@ impl DueTasks {
         let Some(due) = next_due else {
             return std::future::pending().await;
         };
-        let span = due.since(begin.wall).max(SHORTEST_NAP);
-        tokio::select! {
-            () = self.clock.until(begin.passed.saturating_add(span)) => {}
-            () = tokio::time::sleep(self.poll_interval.max(SHORTEST_NAP)) => {}
-        }
+        let span = due.since(begin.wall);
+        let over = async {
+            tokio::select! {
+                () = self.clock.until(begin.passed.saturating_add(span)) => {}
+                () = tokio::time::sleep(self.poll_interval) => {}
+            }
+        };
+        tokio::join!(tokio::time::sleep(SHORTEST_NAP), over);
     }
 }

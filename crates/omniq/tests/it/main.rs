@@ -5,6 +5,7 @@
 mod failing;
 mod setup;
 
+mod clocks;
 mod connecting;
 mod failures;
 mod handles;
