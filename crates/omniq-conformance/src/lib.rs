@@ -71,6 +71,7 @@ questions! { $
         work_is_taken_at_once
         an_enqueue_wakes_it
         it_is_tried_again_with_the_time_of_the_write
+        its_own_time_is_not_used_again
         a_retry_wakes_it
         a_requeue_wakes_it
         a_follow_up_wakes_it

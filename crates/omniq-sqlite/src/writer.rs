@@ -12,7 +12,7 @@ use crate::inbox::{Inbox, Letter, Tray, Wake};
 use crate::known::{Known, data_version};
 use crate::local::Local;
 use crate::open::{self, Opened};
-use crate::trouble::{Failure, Place, unknown};
+use crate::trouble::{Failure, Place, retold, unknown};
 use crate::write::{Batch, Effects};
 
 /// A batch ends at so many rows …
@@ -158,7 +158,7 @@ impl Writer {
             high_water,
             effects: Effects::default(),
         };
-        let started = Instant::now();
+        let (started, changes) = (Instant::now(), conn.total_changes());
         let mut rows = 0;
         while rows < MAX_ROWS && started.elapsed() < MAX_TIME {
             let Some(letter) = tray.pop() else { break };
@@ -192,12 +192,14 @@ impl Writer {
         Ok(Done {
             effects,
             others_wrote,
+            wrote: conn.total_changes() > changes,
         })
     }
 
     /// After the commit: answers, and calls out what happened.
     fn tell(&mut self, letters: Vec<Letter<Command>>, done: Done) {
-        if std::mem::take(&mut self.reported) {
+        // A batch that had nothing to write goes well on a full disk, too.
+        if done.wrote && std::mem::take(&mut self.reported) {
             tracing::info!(database = %self.place.path().display(), "writing works again");
         }
         let (stay, go): (Vec<_>, Vec<_>) = self
@@ -220,6 +222,7 @@ impl Writer {
         Done {
             effects,
             others_wrote,
+            ..
         }: Done,
     ) {
         self.ring_owed |= effects.is_news();
@@ -251,7 +254,7 @@ impl Writer {
                     .into_iter()
                     .map(|claim| Command::Claim(Box::new(claim)));
                 for command in letters.into_iter().map(|letter| letter.body).chain(claims) {
-                    command.failed(told(&error));
+                    command.failed(retold(&error).unknown());
                 }
                 self.give_up_connection();
             }
@@ -321,15 +324,11 @@ impl Writer {
     }
 }
 
-/// One failure is told to many.
-fn told(error: &Error) -> Error {
-    Error::new(error.kind(), error.to_string()).unknown()
-}
-
 /// What a committed batch did.
 struct Done {
     effects: Effects,
     others_wrote: bool,
+    wrote: bool,
 }
 
 impl Drop for Writer {

@@ -35,6 +35,7 @@ use tokio::sync::{Mutex, Notify, Semaphore};
 pub use builder::WorkerBuilder;
 pub use pool::{AsyncWorkerPool, StopSummary};
 
+use crate::clock::Clock;
 use crate::context::Surroundings;
 use crate::token::Token;
 use crate::{AsyncOmniQ, Handler, Settings};
@@ -75,6 +76,10 @@ struct Shared {
 impl Shared {
     fn omniq(&self) -> &AsyncOmniQ {
         &self.surroundings.omniq
+    }
+
+    fn clock(&self) -> &Clock {
+        self.omniq().queue().clock()
     }
 
     fn settings(&self) -> &Settings {

@@ -22,7 +22,7 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     let pause = (pool.settings().lease() / 4).min(LONGEST_PAUSE);
     let mut taking_over = Trouble::new("looking for lost tasks");
     let mut purging = Trouble::new("purging old tasks");
-    let mut next_purge = clock::instant();
+    let mut next_purge = Duration::ZERO;
     loop {
         let mut wait = match take_over_all(&pool).await {
             Ok(()) => {
@@ -31,8 +31,8 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
             }
             Err(error) => taking_over.failed(&error),
         };
-        if clock::instant() >= next_purge {
-            next_purge = clock::instant() + PURGE_EVERY;
+        if pool.clock().read().passed >= next_purge {
+            next_purge = pool.clock().after(PURGE_EVERY);
             match purge(&pool).await {
                 Ok(()) => purging.over(),
                 Err(error) => wait = wait.max(purging.failed(&error)),
@@ -41,6 +41,7 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
         tokio::select! {
             () = pool.stopping.fired() => return,
             () = tokio::time::sleep(wait) => {}
+            () = pool.clock().until(next_purge) => {}
         }
     }
 }
@@ -72,7 +73,7 @@ async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<usize> {
         return Ok(0);
     }
     let max_crashes = pool.settings().max_crashes();
-    let now = clock::now();
+    let now = pool.clock().now();
     let mut changes = Vec::with_capacity(orphans.len());
     orphans.retain(
         |orphan| match settle::take_over(orphan, max_crashes, now, fastrand::f64()) {
@@ -110,7 +111,7 @@ async fn purge(pool: &Shared) -> Result<()> {
         (&[TaskStatus::Failed], settings.failed_ttl()),
     ];
     for (statuses, kept_for) in kinds {
-        let request = PurgeRequest::new(statuses.iter().copied(), kept_for, clock::now());
+        let request = PurgeRequest::new(statuses.iter().copied(), kept_for, pool.clock().now());
         let gone = pool.omniq().queue().purge(request).await?;
         if gone > 0 {
             tracing::debug!(gone, "purged old tasks");

@@ -16,6 +16,8 @@ pub(crate) const OPEN: usize = 1000;
 /// Passes everything on, but fails the first so many calls of an operation.
 pub(crate) struct Failing {
     inner: Arc<dyn Storage>,
+    /// How often it was asked for due tasks.
+    pub(crate) looks: watch::Sender<u32>,
     pub(crate) claims: AtomicU32,
     pub(crate) settlements: AtomicU32,
     /// These are written, but answered with an error.
@@ -32,6 +34,7 @@ impl Failing {
     pub(crate) fn new(open: Open) -> Arc<Self> {
         Arc::new(Self {
             inner: open(),
+            looks: watch::Sender::default(),
             claims: AtomicU32::new(0),
             settlements: AtomicU32::new(0),
             lost_answers: AtomicU32::new(0),
@@ -64,6 +67,7 @@ impl Storage for Failing {
 
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
         Box::pin(async move {
+            self.looks.send_modify(|looks| *looks += 1);
             Self::fail(&self.claims)?;
             let claimed = self.inner.claim(request).await?;
             if !claimed.tasks.is_empty() {

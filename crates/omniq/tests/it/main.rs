@@ -6,6 +6,7 @@ mod failing;
 mod setup;
 
 mod blocking_handlers;
+mod clocks;
 mod connecting;
 mod failures;
 mod handles;
