@@ -235,7 +235,10 @@ pub(crate) fn orphans(
     let held = held_leases(conn)?;
     let owners: HashSet<OwnerId> = held.iter().map(|(_, owner)| *owner).collect();
     let gone = local.gone(&owners);
-    local.forget_idle(&owners);
+    if !gone.is_empty() {
+        local.forget_soon();
+    }
+    local.forget_idle(&owners, steady);
     let leases = held.iter().map(|(held, _)| *held);
     let over = watch.lock().unwrap_or_else(PoisonError::into_inner);
     let over: HashSet<Lease> = { over }.observe(leases, steady).into_iter().collect();

@@ -85,6 +85,10 @@ pub trait Storage: Send + Sync + 'static {
 
     /// A stream of what happens from this call on. A listener that falls behind gets
     /// [`Signal::Unknown`], never silence.
+    ///
+    /// A storage that can see that an owner is gone before its leases are over calls out
+    /// [`Signal::OwnerLeft`], when it hears of it or now and then: pools look for orphans only once a
+    /// second by themselves.
     fn watch(&self) -> Watch;
 }
 
@@ -98,6 +102,9 @@ pub enum Signal {
     Finished(Arc<[TaskId]>),
     /// These tasks were cancelled.
     Cancelled(Arc<[TaskId]>),
+    /// An owner may be gone: look for orphans, and once more soon, since a system may call it out before
+    /// it lets go of what shows that the owner lives.
+    OwnerLeft,
     /// Something may have happened: look.
     Unknown,
 }
