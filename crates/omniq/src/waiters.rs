@@ -142,7 +142,7 @@ impl Hub {
                 let waited_for = ids.iter().filter(|id| self.waiting.contains_key(id));
                 self.to_look_up.extend(waited_for);
             }
-            Some(Signal::Enqueued) => {}
+            Some(Signal::Enqueued | Signal::OwnerLeft) => {}
             Some(_) => self.to_look_up.extend(self.waiting.keys()),
             None => {
                 let error = omniq_core::Error::new(
