@@ -249,6 +249,10 @@ impl Storage for SqliteStorage {
         Box::pin(self.look(move |conn, lanes| reader::get(conn, lanes, &ids)))
     }
 
+    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(self.look(move |conn, _| reader::finished(conn, &ids)))
+    }
+
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {
         Box::pin(self.look(move |conn, lanes| reader::list(conn, lanes, &filter)))
     }

@@ -74,6 +74,19 @@ pub trait Storage: Send + Sync + 'static {
     /// The tasks of these ids, in order; `None` for an unknown one.
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>>;
 
+    /// Those of these ids whose tasks have finished, and those that no task has, in order: whoever waits
+    /// for many asks this at each signal that does not name tasks, and reads only these. A storage that can
+    /// tell without reading whole tasks should.
+    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(async move {
+            let tasks = self.get(ids.clone()).await?;
+            let is_over =
+                |task: &Option<Task>| task.as_ref().is_none_or(|t| t.status.is_finished());
+            let over = ids.into_iter().zip(tasks).filter(|(_, t)| is_over(t));
+            Ok(over.map(|(id, _)| id).collect())
+        })
+    }
+
     /// Tasks by id, from the oldest.
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>>;
 
