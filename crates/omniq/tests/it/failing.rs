@@ -21,6 +21,10 @@ pub(crate) struct Failing {
     /// These are written, but answered with an error.
     pub(crate) lost_answers: AtomicU32,
     pub(crate) reads: AtomicU32,
+    /// How often it was asked for tasks, or which of them have finished …
+    pub(crate) looks: AtomicU32,
+    /// … and how many tasks it was to hand out.
+    pub(crate) read: AtomicU32,
     pub(crate) notes: AtomicU32,
     /// The answers to the notes of each call, but for those that failed.
     pub(crate) noted: watch::Sender<Vec<Vec<bool>>>,
@@ -30,12 +34,18 @@ pub(crate) struct Failing {
 
 impl Failing {
     pub(crate) fn new(open: Open) -> Arc<Self> {
+        Self::around(open())
+    }
+
+    pub(crate) fn around(inner: Arc<dyn Storage>) -> Arc<Self> {
         Arc::new(Self {
-            inner: open(),
+            inner,
             claims: AtomicU32::new(0),
             settlements: AtomicU32::new(0),
             lost_answers: AtomicU32::new(0),
             reads: AtomicU32::new(0),
+            looks: AtomicU32::new(0),
+            read: AtomicU32::new(0),
             notes: AtomicU32::new(0),
             noted: watch::Sender::default(),
             answers: Semaphore::new(OPEN),
@@ -113,8 +123,18 @@ impl Storage for Failing {
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
         Box::pin(async move {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            self.read.fetch_add(ids.len() as u32, Ordering::SeqCst);
             Self::fail(&self.reads)?;
             self.inner.get(ids).await
+        })
+    }
+
+    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(async move {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            Self::fail(&self.reads)?;
+            self.inner.finished(ids).await
         })
     }
 
