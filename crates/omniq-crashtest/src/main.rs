@@ -1,5 +1,5 @@
 //! `omniq-crashtest worker|producer KEY=VALUE…`: see `Options`. `omniq-crashtest figures
-//! [takeover|wakeups|idle|kills]`: prints a table, or one part of it.
+//! [takeover|wakeups|waits|idle|kills]`: prints a table, or one part of it.
 #![allow(clippy::print_stdout)]
 
 use omniq_crashtest::{Options, Outcome, figures, producer, worker};

@@ -2,6 +2,7 @@
 
 mod idle;
 mod takeover;
+mod waits;
 mod wakeups;
 
 use std::path::PathBuf;
@@ -28,12 +29,14 @@ pub async fn print(part: Option<&str>) -> Outcome<()> {
     match part {
         Some("takeover") => takeover::print(&program).await,
         Some("wakeups") => wakeups::print(&program).await,
+        Some("waits") => waits::print(&program).await,
         Some("idle") => idle::print(&program).await,
         Some("kills") => kills(&program).await,
         Some(other) => Err(format!("nothing measures {other}").into()),
         None => {
             takeover::print(&program).await?;
             wakeups::print(&program).await?;
+            waits::print(&program).await?;
             idle::print(&program).await?;
             kills(&program).await
         }
