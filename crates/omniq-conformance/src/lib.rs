@@ -153,6 +153,7 @@ questions! { $
         the_other_handle_hears_of_it
     }
     look {
+        the_finished_are_told_from_the_rest
         tasks_come_in_the_order_of_the_ids
         a_list_is_filtered_and_paged
         stats_count_each_lane

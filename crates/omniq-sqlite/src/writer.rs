@@ -11,6 +11,7 @@ use crate::command::{Claim, Command};
 use crate::inbox::{Inbox, Letter, Tray, Wake};
 use crate::known::{Known, data_version};
 use crate::local::Local;
+use crate::lookout::Lookout;
 use crate::open::{self, Opened};
 use crate::trouble::{Failure, Place, retold, unknown};
 use crate::write::{Batch, Effects};
@@ -29,6 +30,7 @@ pub(crate) struct Writer {
     /// Others have not been told yet of what was committed.
     ring_owed: bool,
     rang: Instant,
+    lookout: Lookout,
     /// Gone after a failed commit, until it is opened again.
     conn: Option<Opened>,
     known: Known,
@@ -66,16 +68,18 @@ impl Writer {
     ) -> Result<Self> {
         let conn = open::writer(&place, &settings)?;
         let local = match &place {
-            Place::File(path) => Local::open(path, &conn, &inbox)?,
+            Place::File(path) => Local::open(path, &conn, &inbox, &bell)?,
             Place::Memory => Local::default(),
         };
+        let local = Arc::new(local);
         let (known, parked) = (Known::default(), Vec::new());
         Ok(Self {
             place,
             settings,
             inbox,
+            lookout: Lookout::new(local.clone(), bell.clone(), Instant::now()),
             bell,
-            local: Arc::new(local),
+            local,
             ring_owed: false,
             rang: Instant::now(),
             conn: Some(conn),
@@ -94,6 +98,7 @@ impl Writer {
         let mut tray = Tray::default();
         loop {
             self.ring_others(&tray);
+            self.lookout.call(Instant::now());
             let wake = self.inbox.collect(&mut tray, self.patience());
             if wake == Wake::Closed {
                 return;
@@ -125,7 +130,8 @@ impl Writer {
     fn patience(&self) -> Option<Duration> {
         let somebody_waits = !self.parked.is_empty() || self.bell.receiver_count() > 0;
         let shared = matches!(self.place, Place::File(_));
-        (somebody_waits && shared).then_some(self.settings.poll_interval)
+        let longest = self.lookout.patience(self.settings.poll_interval);
+        (somebody_waits && shared).then_some(longest)
     }
 
     fn others_wrote(&self) -> bool {

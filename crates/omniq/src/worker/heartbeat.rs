@@ -70,6 +70,7 @@ fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
 async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble: &mut Trouble) {
     match signal {
         Some(Signal::Cancelled(ids)) => pool.held.hear_cancelled(&ids),
+        Some(Signal::OwnerLeft) => pool.owner_left.notify_one(),
         Some(Signal::Unknown) => look(pool, trouble).await,
         Some(_) => {}
         None => {

@@ -61,6 +61,8 @@ struct Shared {
     seat_or_room: Notify,
     /// Rung when a lease has to be looked at.
     look_again: Notify,
+    /// Rung when another owner may be gone.
+    owner_left: Notify,
     /// Held from taking a progress until it is written, so that nobody overtakes it.
     writing_progress: Mutex<()>,
     /// Nothing new is claimed or started any more.

@@ -294,7 +294,7 @@ async fn after_a_jump_back_nothing_spins(open: Open) {
     for wall in [begin.before(DAY), begin, begin.before(2 * DAY)] {
         clock.jump_to(wall);
         others_run_but_not(&omniq, &waiting).await;
-        let mut looks = storage.looks.subscribe();
+        let mut looks = storage.asked.subscribe();
         let (since, already) = (Instant::now(), *looks.borrow());
         // A check is two looks, and some more follow the task above.
         let enough = looks.wait_for(|looks| *looks >= already + LOOKS);

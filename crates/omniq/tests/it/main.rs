@@ -11,6 +11,8 @@ mod connecting;
 mod failures;
 mod handles;
 mod hangs;
+#[cfg(feature = "sqlite")]
+mod many_waits;
 mod own_loop;
 mod pools;
 mod progress;
