@@ -5,7 +5,9 @@
 //! that names no tasks costs one question for all that are waited for, and a read of those that finished.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use omniq_core::storage::{Signal, Watch};
 use omniq_core::{Result, Storage, Task, TaskId, TaskResult};
@@ -48,19 +50,18 @@ impl Waiters {
         }
     }
 
-    /// Waits until the task has finished.
-    pub(crate) async fn wait(&self, id: TaskId) -> Result<TaskResult> {
-        loop {
-            let hub = self.hub()?;
-            let (sender, answer) = oneshot::channel();
-            // A hub that ended drops the wish: then the next one is asked.
-            let _ = hub.send(Wish::Wait(id, sender));
-            let mut leave = Leave(Some((hub, id)));
-            if let Ok(answer) = answer.await {
-                leave.0 = None;
-                return answer.ok_or_else(|| not_found(id));
-            }
-        }
+    /// Begins to wait until the task has finished: what happens from now on is not missed.
+    pub(crate) fn ask(&self, id: TaskId) -> Result<Waiting<'_>> {
+        let hub = self.hub()?;
+        let (sender, answer) = oneshot::channel();
+        // A hub that ended drops the wish: then the next one is asked.
+        let _ = hub.send(Wish::Wait(id, sender));
+        Ok(Waiting {
+            waiters: self,
+            id,
+            answer,
+            leave: Leave(Some((hub, id))),
+        })
     }
 
     fn hub(&self) -> Result<mpsc::UnboundedSender<Wish>> {
@@ -73,6 +74,28 @@ impl Waiters {
         heart.spawn(Hub::new(Arc::clone(&self.storage)).run(wishes));
         let hub = hub.insert((sender, heart));
         Ok(hub.0.clone())
+    }
+}
+
+/// One wait.
+pub(crate) struct Waiting<'a> {
+    waiters: &'a Waiters,
+    id: TaskId,
+    answer: oneshot::Receiver<Answer>,
+    leave: Leave,
+}
+
+impl Future for Waiting<'_> {
+    type Output = Result<TaskResult>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            if let Ok(answer) = ready!(Pin::new(&mut self.answer).poll(cx)) {
+                self.leave.0 = None;
+                return Poll::Ready(answer.ok_or_else(|| not_found(self.id)));
+            }
+            *self = self.waiters.ask(self.id)?;
+        }
     }
 }
 
