@@ -1,5 +1,6 @@
 //! The disk is full, or fails.
 
+use omniq::call;
 use rusqlite::ffi;
 
 use crate::load::{LONG, Load, Place, quick};
@@ -13,6 +14,12 @@ async fn a_disk_that_is_full_for_a_while() {
     let load = Load::on(&place.omniq).await;
     load.goes_on(TASKS).await;
     place.disk.fail_writes_after(0, ffi::SQLITE_FULL);
+    // More than SQLite's page cache: that fails before the commit, and so in another text.
+    for _ in 0..5 {
+        let large = (0..4).map(|_| call("large").arg("x".repeat(1_000_000)));
+        let error = place.omniq.enqueue_many(large).await.unwrap_err();
+        assert!(error.is_retryable() && !error.is_unknown(), "{error}");
+    }
     for text in load.fails_for(LONG).await {
         assert!(text.contains("free some space"), "{text}");
         assert!(text.contains("jobs.db"), "{text}");

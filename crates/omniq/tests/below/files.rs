@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use omniq::{Args, EventKind, TaskContext, TaskError, call};
-use tokio::sync::Semaphore;
+use omniq::call;
 
+use crate::busy::Busy;
 use crate::load::{LONG, Load, Place, quick, within};
 
 fn files_of(path: &Path) -> [PathBuf; 3] {
@@ -53,27 +52,7 @@ async fn a_file_that_is_moved_away_and_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_deleted_for_good() {
     let place = Place::open(quick()).await;
-    let permits = Arc::new(Semaphore::new(0));
-    let gate = Arc::clone(&permits);
-    let wait = move |_: TaskContext, _: Args| {
-        let gate = Arc::clone(&gate);
-        async move {
-            gate.acquire().await.unwrap().forget();
-            Ok::<_, TaskError>(())
-        }
-    };
-    let mut events = place.omniq.events();
-    let worker = place.omniq.worker().handler("wait", wait);
-    let pool = worker
-        .grace(Duration::from_millis(100))
-        .start()
-        .await
-        .unwrap();
-    for _ in 0..2 {
-        place.omniq.enqueue(call("wait")).await.unwrap();
-        let started = async { while events.next().await.unwrap().kind != EventKind::Started {} };
-        within("a start", started).await;
-    }
+    let busy = Busy::on(&place, 2).await;
     for file in files_of(&place.path) {
         fs::remove_file(file).unwrap();
     }
@@ -85,9 +64,9 @@ async fn a_file_that_is_deleted_for_good() {
     let error = place.omniq.stats().await.unwrap_err();
     assert!(is_clear(&error.to_string()), "{error}");
     // One handler ends by itself, the other with the grace.
-    permits.add_permits(1);
+    busy.permits.add_permits(1);
     let begin = Instant::now();
-    let summary = within("the stop", pool.stop()).await.unwrap();
+    let summary = within("the stop", busy.pool.stop()).await.unwrap();
     assert_eq!((summary.released, summary.left), (0, 2), "{summary:?}");
     assert!(begin.elapsed() < Duration::from_secs(8));
     assert!(!place.path.exists(), "and none is made anew");

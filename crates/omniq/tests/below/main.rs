@@ -10,6 +10,7 @@ mod disk;
 #[path = "../../../omniq-sqlite/tests/it/fault_vfs.rs"]
 mod fault_vfs;
 
+mod busy;
 mod load;
 mod warnings;
 
