@@ -66,11 +66,14 @@ fn orders(task: &Task) -> TokenStream {
     let called = task.arguments().map(Argument::called);
     let options = options(task);
     let order = Ident::new("order", Span::mixed_site());
+    // Notes about a wrong call, and "go to definition", lead to the function.
+    let with = task.function_name().span().resolved_at(Span::call_site());
+    let with = Ident::new("with", with);
     quote! {
         #allowed
         impl #name {
             #[doc = #doc]
-            #visibility fn with(#(#names: #types),*) -> #omniq::Order<<Self as #omniq::TaskDef>::Output> {
+            #visibility fn #with(#(#names: #types),*) -> #omniq::Order<<Self as #omniq::TaskDef>::Output> {
                 #[allow(unused_imports)]
                 use #omniq::__private::NotGiven as _;
                 let #order = #omniq::Order::new(<Self as #omniq::TaskDef>::NAME) #options;

@@ -58,7 +58,10 @@ pub(crate) fn read(signature: &mut Signature, problems: &mut Problems) -> Vec<Pa
                 }
             }
             Some(_) if arguments > 0 => {
-                let text = "this is handed in by the worker pool, not by the caller: put it before the arguments";
+                let text = format!(
+                    "{} is handed in by the worker pool: put it before the arguments",
+                    handed_in(input)
+                );
                 problems.add(input, text);
             }
             _ => {}
@@ -66,6 +69,13 @@ pub(crate) fn read(signature: &mut Signature, problems: &mut Problems) -> Vec<Pa
         found.extend(parameter);
     }
     found
+}
+
+fn handed_in(input: &FnArg) -> String {
+    match input {
+        FnArg::Typed(typed) => format!("`{}`", as_written(&typed.ty)),
+        FnArg::Receiver(_) => "this".to_owned(),
+    }
 }
 
 fn refuse_self(receiver: &Receiver, problems: &mut Problems) -> Option<Parameter> {
@@ -92,7 +102,10 @@ fn read_one(typed: &mut PatType, problems: &mut Problems) -> Option<Parameter> {
     };
     if let Some(handed_in) = handed_in {
         if default.is_some() {
-            let text = "this is handed in by the worker pool, and needs no default";
+            let text = format!(
+                "`{}` is handed in by the worker pool, and needs no default",
+                as_written(&ty)
+            );
             problems.add(&ty, text);
         }
         return Some(handed_in);
