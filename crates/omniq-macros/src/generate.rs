@@ -248,7 +248,7 @@ fn body(task: &Task, context: &Ident, arguments: &[Ident]) -> TokenStream {
     let function = task.function_name();
     let mut arguments = arguments.iter();
     let given = task.parameters.iter().map(|parameter| match parameter {
-        Parameter::Context => quote!(#context.clone()),
+        Parameter::Context => quote!(::core::clone::Clone::clone(&#context)),
         Parameter::State(ty) => quote!(#context.state::<#ty>()?),
         Parameter::Argument(_) => arguments.next().to_token_stream(),
     });
