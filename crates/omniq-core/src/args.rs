@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::TaskError;
-use crate::bind::{arrange, read};
+use crate::bind::{arrange, list, read};
 
 /// The arguments of a call: a list, and a map of named ones.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ impl Args {
     pub fn bind<T: DeserializeOwned>(self, parameters: &[&str]) -> Result<T, TaskError> {
         let by_name = self.kwargs.into_iter().collect();
         let values = arrange(self.args, by_name, parameters, |_| None)?;
-        read::<T, _, serde_json::Error>(values, parameters)
+        read(list(values), parameters)
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     fn each_misfit_names_its_parameter() {
         let cases = [
             (json!([1]), json!({}), "\"b\" is missing"),
-            (json!([1, 2, 3]), json!({}), "3 arguments"),
+            (json!([1, 2, 3]), json!({}), "too many arguments (3)"),
             (json!([1]), json!({"a": 1, "b": 2}), "\"a\" was given twice"),
             (json!([1, 2]), json!({"d": 1}), "no parameter [\"d\"]"),
             (

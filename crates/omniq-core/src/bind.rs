@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde::de::value::SeqDeserializer;
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, SeqAccess, Visitor,
-};
-use serde::{Deserialize, forward_to_deserialize_any};
+use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::Value;
 
+use crate::counted::{Came, Counted, Counting};
 use crate::{Format, Payload, Result, TaskError};
 
 /// A parameter of a task's function: its name, and what it is when a call leaves it out.
@@ -55,7 +54,7 @@ impl Parameter {
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "T: DeserializeOwned"), deny_unknown_fields)]
 struct Plain<T> {
-    args: T,
+    args: Counted<T>,
     #[serde(default, rename = "kwargs")]
     _none: Empty,
 }
@@ -64,6 +63,12 @@ struct Plain<T> {
 #[serde(deny_unknown_fields)]
 struct Empty {}
 
+impl<T> Plain<T> {
+    fn fitting(self, parameters: &[Parameter]) -> Option<T> {
+        (self.args.count == parameters.len()).then_some(self.args.value)
+    }
+}
+
 impl Payload {
     /// Reads the arguments of a call as the values of these parameters: a tuple, `(T,)` for one, or
     /// `[(); 0]` for none.
@@ -71,52 +76,40 @@ impl Payload {
     /// Missing, surplus and doubled arguments, and values of the wrong type, are fatal errors of type
     /// `payload` that name the parameter.
     pub fn bind<T: DeserializeOwned>(&self, parameters: &[Parameter]) -> Result<T, TaskError> {
-        match self.format {
-            Format::Json => match serde_json::from_slice(&self.bytes) {
-                Ok(Plain { args, .. }) => Ok(args),
-                Err(_) => self.bind_json(parameters),
-            },
+        let plain: Option<Plain<T>> = match self.format {
+            Format::Json => serde_json::from_slice(&self.bytes).ok(),
             #[cfg(feature = "msgpack")]
-            Format::Msgpack => match rmp_serde::from_slice(&self.bytes) {
-                Ok(Plain { args, .. }) => Ok(args),
-                Err(_) => self.bind_msgpack(parameters),
-            },
-            _ => Err(unread(self.decode_args().err())),
+            Format::Msgpack => rmp_serde::from_slice(&self.bytes).ok(),
+            _ => None,
+        };
+        match plain.and_then(|plain| plain.fitting(parameters)) {
+            Some(values) => Ok(values),
+            None => self.bind_by_name(parameters),
         }
     }
 
-    fn bind_json<T: DeserializeOwned>(&self, parameters: &[Parameter]) -> Result<T, TaskError> {
-        let call = self.decode_args().map_err(|e| unread(Some(e)))?;
+    /// The long way round, which also knows what is wrong.
+    fn bind_by_name<T: DeserializeOwned>(&self, parameters: &[Parameter]) -> Result<T, TaskError> {
+        let names: Vec<_> = parameters.iter().map(Parameter::name).collect();
+        let default = |at: usize| parameters.get(at)?.default.map(|default| default());
+        #[cfg(feature = "msgpack")]
+        if self.format == Format::Msgpack {
+            use crate::msgpack::{Call, from_json, list};
+            let call: Call = crate::msgpack::decode(&self.bytes).map_err(unread)?;
+            let default = |at| default(at).map(from_json);
+            let values = arrange(call.args, call.kwargs, &names, default)?;
+            let list = list(values).map_err(unread)?;
+            return read(&mut rmp_serde::Deserializer::from_read_ref(&list), &names);
+        }
+        let call = self.decode_args().map_err(unread)?;
         let by_name = call.kwargs.into_iter().collect();
-        let names = names(parameters);
-        let values = arrange(call.args, by_name, &names, |at| defaults(parameters, at))?;
-        read::<T, _, serde_json::Error>(values, &names)
-    }
-
-    #[cfg(feature = "msgpack")]
-    fn bind_msgpack<T: DeserializeOwned>(&self, parameters: &[Parameter]) -> Result<T, TaskError> {
-        let call: crate::msgpack::Call =
-            crate::msgpack::decode(&self.bytes).map_err(|e| unread(Some(e)))?;
-        let names = names(parameters);
-        let default = |at| defaults(parameters, at).map(crate::msgpack::from_json);
-        let values = arrange(call.args, call.kwargs, &names, default)?;
-        let values = values.into_iter().map(crate::msgpack::Item).collect();
-        read::<T, _, rmpv::ext::Error>(values, &names)
+        let values = arrange(call.args, by_name, &names, default)?;
+        read(list(values), &names)
     }
 }
 
-fn names(parameters: &[Parameter]) -> Vec<&'static str> {
-    parameters.iter().map(Parameter::name).collect()
-}
-
-fn defaults(parameters: &[Parameter], at: usize) -> Option<Result<Value>> {
-    let default = parameters.get(at)?.default?;
-    Some(default())
-}
-
-fn unread(error: Option<crate::Error>) -> TaskError {
-    let why = error.map(|e| e.to_string()).unwrap_or_default();
-    refused(format!("the arguments can't be read: {why}"))
+fn unread(error: crate::Error) -> TaskError {
+    refused(format!("the arguments can't be read: {error}"))
 }
 
 fn refused(message: String) -> TaskError {
@@ -132,7 +125,7 @@ pub(crate) fn arrange<V>(
 ) -> Result<Vec<V>, TaskError> {
     if values.len() > parameters.len() {
         return Err(refused(format!(
-            "{} arguments were given, but there are only the parameters {parameters:?}",
+            "too many arguments ({}): the parameters are {parameters:?}",
             values.len()
         )));
     }
@@ -162,65 +155,33 @@ pub(crate) fn arrange<V>(
     Err(refused(text))
 }
 
-/// Reads one value for each parameter.
-pub(crate) fn read<T, V, E>(values: Vec<V>, parameters: &[&str]) -> Result<T, TaskError>
+/// Values as a list that can be read.
+pub(crate) fn list(
+    values: Vec<Value>,
+) -> SeqDeserializer<std::vec::IntoIter<Value>, serde_json::Error> {
+    SeqDeserializer::new(values.into_iter())
+}
+
+/// Reads one value for each parameter from a list.
+pub(crate) fn read<'de, T, D>(list: D, parameters: &[&str]) -> Result<T, TaskError>
 where
     T: DeserializeOwned,
-    V: for<'de> IntoDeserializer<'de, E>,
-    E: de::Error,
+    D: Deserializer<'de>,
 {
-    let mut at = 0;
-    let values = Values {
-        values: SeqDeserializer::<_, E>::new(values.into_iter()),
-        at: &mut at,
-    };
-    let bound = T::deserialize(values);
-    let read = at;
-    match (bound, parameters.get(read.wrapping_sub(1))) {
-        (Ok(_), _) if read < parameters.len() => {
-            let text = format!("the handler reads only {read} of the parameters {parameters:?}");
-            Err(refused(text))
+    let mut came = Came::default();
+    let bound = list.deserialize_seq(Counting::new(&mut came));
+    let read = came.values;
+    let last = parameters.get(read.wrapping_sub(1));
+    let text = match (bound, last) {
+        _ if came.to_the_end && read < parameters.len() => {
+            format!("the handler reads only {read} of the parameters {parameters:?}")
         }
-        (Ok(bound), _) => Ok(bound),
-        (Err(e), Some(name)) => Err(refused(format!("the parameter {name:?}: {e}"))),
-        (Err(e), None) if read == 0 => Err(refused(format!(
-            "the handler must bind to a tuple, such as (a, b) or (a,): {e}"
-        ))),
-        (Err(e), None) => Err(refused(format!("the parameters are {parameters:?}: {e}"))),
-    }
-}
-
-/// The arranged values as one sequence that counts how far the reader came.
-struct Values<'a, I, E> {
-    values: SeqDeserializer<std::vec::IntoIter<I>, E>,
-    at: &'a mut usize,
-}
-
-impl<'de, I: IntoDeserializer<'de, E>, E: de::Error> Deserializer<'de> for Values<'_, I, E> {
-    type Error = E;
-
-    fn deserialize_any<R: Visitor<'de>>(self, visitor: R) -> Result<R::Value, E> {
-        visitor.visit_seq(self)
-    }
-
-    fn deserialize_unit<R: Visitor<'de>>(self, visitor: R) -> Result<R::Value, E> {
-        visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'de, I: IntoDeserializer<'de, E>, E: de::Error> SeqAccess<'de> for Values<'_, I, E> {
-    type Error = E;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, E> {
-        *self.at += 1;
-        self.values.next_element_seed(seed)
-    }
+        (Ok(bound), _) => return Ok(bound),
+        (Err(e), Some(name)) => format!("the parameter {name:?}: {e}"),
+        (Err(e), None) if read == 0 => {
+            format!("the handler must bind to a tuple, such as (a, b) or (a,): {e}")
+        }
+        (Err(e), None) => format!("the parameters are {parameters:?}: {e}"),
+    };
+    Err(refused(text))
 }

@@ -16,6 +16,7 @@
 mod args;
 mod arguments;
 mod bind;
+mod counted;
 mod defaults;
 mod error;
 mod exact;

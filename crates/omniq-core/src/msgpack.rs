@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -104,16 +104,18 @@ fn no_json(what: String) -> Error {
 
 /// The default of a parameter, which is given as a JSON value.
 pub(crate) fn from_json(value: Result<Value>) -> Result<rmpv::Value> {
-    rmpv::ext::to_value(value?).map_err(|e| no_json(e.to_string()))
+    rmpv::ext::to_value(value?).map_err(|e| {
+        let text = format!("MessagePack can't hold this value: {e}");
+        Error::new(ErrorKind::Serialization, text).with_source(e)
+    })
 }
 
-/// A value that can be read where `serde` asks for something to be turned into a reader.
-pub(crate) struct Item(pub(crate) rmpv::Value);
-
-impl IntoDeserializer<'_, rmpv::ext::Error> for Item {
-    type Deserializer = rmpv::Value;
-
-    fn into_deserializer(self) -> rmpv::Value {
-        self.0
-    }
+/// Values as a list that can be read, once they are in the right order.
+pub(crate) fn list(values: Vec<rmpv::Value>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    rmpv::encode::write_value(&mut bytes, &rmpv::Value::Array(values)).map_err(|e| {
+        let text = "the arguments can't be put in order";
+        Error::new(ErrorKind::Serialization, text).with_source(e)
+    })?;
+    Ok(bytes)
 }

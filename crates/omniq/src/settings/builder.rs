@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use omniq_core::{Backoff, Durability, Error, ErrorKind, Result};
+use omniq_core::{Backoff, Durability, Error, ErrorKind, Result, Serializer};
 
 use super::Settings;
 use crate::connect;
@@ -56,6 +56,12 @@ impl SettingsBuilder {
     /// The largest payload or result, in bytes; 1 MiB by default.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.settings.core.max_payload = bytes;
+        self
+    }
+
+    /// How arguments and results are written; JSON by default.
+    pub fn serializer(mut self, serializer: Serializer) -> Self {
+        self.settings.core.serializer = serializer;
         self
     }
 
@@ -138,6 +144,12 @@ impl SettingsBuilder {
             s.max_crashes,
             s.max_crashes > 0,
             "at least 1",
+        )?;
+        check(
+            "serializer",
+            format!("{:?}", s.core.serializer.format().as_str()),
+            s.core.serializer.is_built_in(),
+            "\"json\", or built with omniq's cargo feature of its name",
         )?;
         check_prefetch(s.prefetch)?;
         check_span("timeout", limit.unwrap_or(Duration::MAX))?;

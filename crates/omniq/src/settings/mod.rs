@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use omniq_core::{Backoff, CoreSettings, Durability, Error, ErrorKind, Result};
+use omniq_core::{Backoff, CoreSettings, Durability, Error, ErrorKind, Result, Serializer};
 
 use crate::connect;
 
@@ -110,6 +110,11 @@ impl Settings {
     /// The largest payload or result, in bytes.
     pub fn max_payload(&self) -> usize {
         self.core.max_payload
+    }
+
+    /// How arguments and results are written.
+    pub fn serializer(&self) -> Serializer {
+        self.core.serializer
     }
 
     /// What a commit means.

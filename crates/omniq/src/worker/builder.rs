@@ -61,21 +61,24 @@ impl WorkerBuilder {
     }
 
     /// Runs the tasks of a definition.
-    pub fn task<D: TaskDef>(mut self) -> Self {
-        self.handlers.push((D::NAME.to_owned(), D::handler()));
-        self
+    pub fn task<D: TaskDef>(self) -> Self {
+        self.with_handler(D::NAME, D::handler())
     }
 
-    /// Runs the tasks of this name with an async function of the context and the arguments. Blocking work
-    /// belongs on `tokio::task::spawn_blocking`: see [`Handler::new`].
-    pub fn handler<F, Fut, T>(mut self, name: &str, function: F) -> Self
+    /// Runs the tasks of this name with an async function of the context and the arguments; for one that
+    /// blocks, see [`Handler::blocking`].
+    pub fn handler<F, Fut, T>(self, name: &str, function: F) -> Self
     where
         F: Fn(TaskContext, Args) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<T, TaskError>> + Send + 'static,
         T: Serialize,
     {
-        self.handlers
-            .push((name.to_owned(), Handler::new(function)));
+        self.with_handler(name, Handler::new(function))
+    }
+
+    /// Runs the tasks of this name with a handler: one that blocks, say, or reads its arguments typed.
+    pub fn with_handler(mut self, name: &str, handler: Handler) -> Self {
+        self.handlers.push((name.to_owned(), handler));
         self
     }
 

@@ -5,6 +5,7 @@
 mod failing;
 mod setup;
 
+mod blocking_handlers;
 mod connecting;
 mod failures;
 mod handles;
