@@ -4,7 +4,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Expr, FnArg, Ident, Pat, PatType, Receiver, Signature, Token, Type};
 
 use crate::problems::Problems;
-use crate::types::{SELF, argument_of, as_written, contains, is_called, owned, plain};
+use crate::types::{SELF, argument_of, as_written, borrows, contains, is_called, owned, plain};
 
 /// As many as serde has tuples for.
 const MOST: usize = 16;
@@ -157,6 +157,11 @@ fn check_type(ty: &Type, problems: &mut Problems) {
             "a task owns its arguments, since they come from the queue: there is a reference in `{}`",
             as_written(ty)
         ),
+        _ if borrows(ty) => format!(
+            "a task owns its arguments, since they come from the queue: `{}` borrows; take a type that owns what it \
+             has",
+            as_written(ty)
+        ),
         _ if contains(ty, "Self") => SELF.to_owned(),
         _ => return,
     };
@@ -237,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_no_parameter_can_be_is_told_with_what_to_write() {
-        let cases: [(Signature, &str); 15] = [
+        let cases: [(Signature, &str); 16] = [
             (parse_quote!(fn f(&self)), "outside the `impl` block"),
             (
                 parse_quote!(fn f(a: &str)),
@@ -255,6 +260,7 @@ mod tests {
                 parse_quote!(fn f(a: Vec<&str>)),
                 "a reference in `Vec<&str>`",
             ),
+            (parse_quote!(fn f(a: Frame<'_>)), "`Frame<'_>` borrows"),
             (parse_quote!(fn f(ctx: &TaskContext)), "take `TaskContext`"),
             (
                 parse_quote!(fn f(a: impl Copy)),
