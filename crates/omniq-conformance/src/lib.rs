@@ -71,6 +71,7 @@ questions! { $
         work_is_taken_at_once
         an_enqueue_wakes_it
         it_is_tried_again_with_the_time_of_the_write
+        its_own_time_is_not_used_again
         a_retry_wakes_it
         a_requeue_wakes_it
         a_follow_up_wakes_it
@@ -152,6 +153,7 @@ questions! { $
         the_other_handle_hears_of_it
     }
     look {
+        the_finished_are_told_from_the_rest
         tasks_come_in_the_order_of_the_ids
         a_list_is_filtered_and_paged
         stats_count_each_lane

@@ -1,8 +1,8 @@
 //! Another process beside the same data: the tests ring it, listen to it and kill it.
 //!
 //! `neighbour <data> <id> <owner>` enters and says `ready`; on standard input `start <slot> <task> <lease>`
-//! notes a start and is answered `noted`, `ring` rings. It says `heard` when the bell rings, and leaves at
-//! the end of its input.
+//! notes a start and is answered `noted`, `ring` rings. It says `heard` when the bell rings; when an owner may
+//! have left it looks at all of them, as a pool does, and says `looked`. It leaves at the end of its input.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use omniq_core::storage::Lease;
 use omniq_core::{OwnerId, TaskId};
-use omniq_local::{Doorbell, Folder, Presence};
+use omniq_local::{Doorbell, Folder, Heard, Presence, Standing};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,7 +21,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = Folder::open(Path::new(data), id)?;
     let owner = OwnerId::from_i64(owner.parse()?).ok_or("an owner is above zero")?;
     let presence = Presence::enter(&folder, owner)?;
-    let bell = Doorbell::open(&folder, || println!("heard"))?;
+    let beside = folder.clone();
+    let hearer = move |heard| match heard {
+        Heard::Rung => println!("heard"),
+        _ => look(&beside),
+    };
+    let bell = Doorbell::open(&folder, hearer)?;
     println!("ready");
     for line in std::io::stdin().lock().lines() {
         match line?.split(' ').collect::<Vec<_>>().as_slice() {
@@ -36,4 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+fn look(folder: &Folder) {
+    for owner in Presence::owners(folder).unwrap_or_default() {
+        let _: Standing = Standing::of(folder, owner);
+    }
+    println!("looked");
 }

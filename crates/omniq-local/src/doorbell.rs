@@ -9,10 +9,22 @@ use crate::folder::Folder;
 use crate::line::Line;
 use crate::watcher;
 
-/// What is called when the bell rings.
-pub(crate) type Heard = Arc<dyn Fn() + Send + Sync>;
+/// What is called with what was heard.
+pub(crate) type Hearer = Arc<dyn Fn(Heard) + Send + Sync>;
 
-/// Rings, and hears whoever rings: other processes, other doorbells of this one, and itself.
+/// What a doorbell hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Heard {
+    /// The bell was rung: look at the data.
+    Rung,
+    /// An owner's process may have ended: look who is gone. The system may let go of its lock a moment
+    /// later, so look once more soon.
+    OwnerLeft,
+}
+
+/// Rings, and hears whoever rings: other processes, other doorbells of this one, and itself. On Linux it
+/// also hears when an owner's process ends, however it does.
 ///
 /// All doorbells of a process share one watcher and two threads, which end with the last of them.
 pub struct Doorbell {
@@ -21,17 +33,23 @@ pub struct Doorbell {
 }
 
 impl Doorbell {
-    /// Calls `heard` whenever the bell has been rung, on a thread that all doorbells share: it should be
-    /// quick. Rings that come while it runs become one call. It says "look", no more: it is also called
-    /// when a ring may have been missed, and once more while the doorbell is being dropped.
+    /// Calls `hearer` whenever the bell has been rung or an owner may have left, on a thread that all
+    /// doorbells share: it should be quick. What comes twice while it runs becomes one call. It says
+    /// "look", no more: it is also called when something may have been missed, and once more while the
+    /// doorbell is being dropped.
     ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage) if the folder can't be watched, with
     /// the limit to raise where there is one. The safety check alone finds the work then.
-    pub fn open(folder: &Folder, heard: impl Fn() + Send + Sync + 'static) -> Result<Self> {
-        let (line, key) = watcher::listen(folder, Arc::new(heard))?;
+    pub fn open(folder: &Folder, hearer: impl Fn(Heard) + Send + Sync + 'static) -> Result<Self> {
+        let (line, key) = watcher::listen(folder, Arc::new(hearer))?;
         Ok(Self { line, key })
+    }
+
+    /// Whether it hears of owners that leave. If not, they have to be looked at now and then.
+    pub fn hears_owners(&self) -> bool {
+        self.line.hears_owners()
     }
 
     /// Rings, after the commit. A ring that fails is logged once: the safety check finds the work.

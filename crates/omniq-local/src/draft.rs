@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::folder::Folder;
+use crate::gone::open_to_look;
 
 const ENDING: &str = "tmp";
 
@@ -91,7 +92,7 @@ pub(crate) fn clear(folder: &Folder) {
         if path.extension().is_none_or(|ending| ending != ENDING) {
             continue;
         }
-        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let file = open_to_look(&path);
         if file.is_ok_and(|file| file.try_lock().is_ok() && fs::remove_file(&path).is_ok()) {
             tracing::debug!(path = %path.display(), "removed a leftover");
         }

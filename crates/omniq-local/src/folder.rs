@@ -12,11 +12,12 @@ use crate::mounts;
 
 /// `<data>-omniq`: where the processes that share some data leave word for each other.
 ///
-/// It holds `id` (which data it belongs to), `bell` and `owners/`.
+/// It holds `id` (which data it belongs to), `bell`, `owners/` and `started/`.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
     owners: PathBuf,
+    notes: PathBuf,
     data: PathBuf,
 }
 
@@ -48,7 +49,13 @@ impl Folder {
         }
         let path = beside(&data);
         let owners = path.join("owners");
-        let folder = Self { path, owners, data };
+        let notes = path.join("started");
+        let folder = Self {
+            path,
+            owners,
+            notes,
+            data,
+        };
         let unusable = |e| Off::because(format!("{} can't be used", folder.path.display()), e);
         folder.make().map_err(unusable)?;
         folder.check(id)?;
@@ -73,9 +80,10 @@ impl Folder {
         self.owners.join(owner.to_string())
     }
 
-    /// The file in which an owner notes what it has started.
+    /// The file in which an owner notes what it has started. Not in a folder that is watched: each note
+    /// would wake every process.
     pub(crate) fn started(&self, owner: OwnerId) -> PathBuf {
-        self.owners.join(format!("{owner}.started"))
+        self.notes.join(owner.to_string())
     }
 
     /// Whoever may write the data may write what is beside it. An attempt: leases do without.
@@ -99,7 +107,7 @@ impl Folder {
     pub(crate) fn share(&self, _: &Path) {}
 
     fn make(&self) -> io::Result<()> {
-        for folder in [&self.path, &self.owners] {
+        for folder in [&self.path, &self.owners, &self.notes] {
             match fs::create_dir(folder) {
                 Ok(()) => self.share(folder),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}

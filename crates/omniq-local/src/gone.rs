@@ -7,12 +7,8 @@ use std::path::{Path, PathBuf};
 use omniq_core::OwnerId;
 
 use crate::folder::Folder;
-use crate::positioned::write_at;
+use crate::over;
 use crate::started::Started;
-
-/// What an owner's file begins with once its name was taken away. Somebody may have opened it before and
-/// get the lock afterwards.
-const OVER: &[u8] = b"over";
 
 /// Where there is no boot id.
 const NO_BOOT: &str = "-";
@@ -42,8 +38,7 @@ pub struct Gone {
 impl Standing {
     /// Looks once, without waiting. An owner of this very process is [`Standing::Here`].
     pub fn of(folder: &Folder, owner: OwnerId) -> Self {
-        let mut reading = OpenOptions::new();
-        let file = reading.read(true).write(true).open(folder.owner(owner));
+        let file = open_to_look(&folder.owner(owner));
         file.map_or(Self::Unknown, |file| Self::behind(file, folder, owner))
     }
 
@@ -54,7 +49,8 @@ impl Standing {
             Err(TryLockError::Error(_)) => return Self::Unknown,
         }
         let mut text = Vec::new();
-        if lock.read_to_end(&mut text).is_err() || text.starts_with(OVER) {
+        // Somebody may have settled it between our opening and our lock.
+        if over::is_over(&lock, &folder.owner(owner)) || lock.read_to_end(&mut text).is_err() {
             return Self::Unknown;
         }
         Self::Gone(Gone {
@@ -92,7 +88,7 @@ impl Gone {
             tracing::debug!(path = %path.display(), %error, "can't be removed");
             return;
         }
-        mark_over(&self.lock);
+        over::mark(&self.lock);
     }
 }
 
@@ -100,7 +96,7 @@ impl Standing {
     /// After its names were given to somebody else.
     pub(crate) fn replaced(self) {
         if let Self::Gone(gone) = self {
-            mark_over(&gone.lock);
+            over::mark(&gone.lock);
         }
     }
 }
@@ -115,9 +111,11 @@ pub(crate) fn remove(folder: &Folder, owner: OwnerId) -> io::Result<()> {
     missing_is_fine(folder.owner(owner))
 }
 
-/// Before the lock is let go, and after the name was taken away.
-pub(crate) fn mark_over(file: &File) {
-    let _ = write_at(file, OVER, 0);
+/// Opens a file for a look at its lock. On Linux not for writing: the end of that is what tells the others
+/// that an owner may have left, and those who look would wake each other for ever.
+pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
+    let for_writing = !cfg!(target_os = "linux");
+    OpenOptions::new().read(true).write(for_writing).open(path)
 }
 
 /// What an owner's file says: the boot id, for programs, and the process id, for people.
@@ -148,14 +146,7 @@ mod tests {
         let folder = Folder::open(&data, "id").unwrap();
         let owner = OwnerId::from_i64(7).unwrap();
         fs::write(folder.owner(owner), introduction()).unwrap();
-        let open = || {
-            let mut opening = OpenOptions::new();
-            opening
-                .read(true)
-                .write(true)
-                .open(folder.owner(owner))
-                .unwrap()
-        };
+        let open = || open_to_look(&folder.owner(owner)).unwrap();
         let (early, late) = (open(), open());
 
         let Standing::Gone(gone) = Standing::of(&folder, owner) else {

@@ -10,7 +10,7 @@
 //! | [`Folder`] | `<data>-omniq`, the folder beside the data, and whether it can be trusted |
 //! | [`Doorbell`] | the file `bell` in it; `line` is one folder's, `watcher` what this process watches, `news` what events mean |
 //! | [`Presence`] | `owners/<owner>`, locked for as long as its process lives |
-//! | [`Started`] | `owners/<owner>.started`, the leases whose handlers that process had started |
+//! | [`Started`] | `started/<owner>`, the leases whose handlers that process had started |
 //! | `mounts` | which file systems other machines may share |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -23,6 +23,7 @@ mod gone;
 mod line;
 mod mounts;
 mod news;
+mod over;
 mod positioned;
 mod presence;
 mod started;
@@ -30,7 +31,7 @@ mod watcher;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use doorbell::Doorbell;
+pub use doorbell::{Doorbell, Heard};
 pub use folder::{Folder, Off};
 pub use gone::{Gone, Standing};
 pub use presence::Presence;

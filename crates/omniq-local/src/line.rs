@@ -9,18 +9,21 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::complaint::Complaint;
-use crate::doorbell::Heard;
+use crate::doorbell::{Heard, Hearer};
 use crate::folder::Folder;
 use crate::lock;
 use crate::positioned::write_at;
 
 pub(crate) struct Line {
     folder: Folder,
-    hearers: Mutex<HashMap<u64, Heard>>,
+    hearers: Mutex<HashMap<u64, Hearer>>,
     bell: Mutex<Bell>,
     /// The folder was deleted: it is not watched any more.
     deaf: AtomicBool,
+    /// The folder of the owners is watched.
+    hears_owners: AtomicBool,
     ringing: Complaint,
+    watching_owners: Complaint,
 }
 
 struct Bell {
@@ -39,12 +42,19 @@ impl Line {
             hearers: Mutex::default(),
             bell: Mutex::new(Bell { file, next }),
             deaf: AtomicBool::new(false),
+            hears_owners: AtomicBool::new(false),
             ringing: Complaint::default(),
+            watching_owners: Complaint::default(),
         })
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The folder of the owners.
+    pub(crate) fn owners(&self) -> &Path {
+        self.folder.owners()
     }
 
     pub(crate) fn ring(&self) {
@@ -65,11 +75,11 @@ impl Line {
     }
 
     /// Calls everybody who listens. No lock is held meanwhile, so that they may ring, open and drop.
-    pub(crate) fn tell(&self) {
-        let hearers: Vec<Heard> = lock(&self.hearers).values().cloned().collect();
-        for heard in hearers {
+    pub(crate) fn tell(&self, heard: Heard) {
+        let hearers: Vec<Hearer> = lock(&self.hearers).values().cloned().collect();
+        for hearer in hearers {
             // One that panics must not make the others deaf.
-            if catch_unwind(AssertUnwindSafe(|| heard())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| hearer(heard))).is_err() {
                 tracing::error!("a doorbell's callback panicked");
             }
         }
@@ -95,16 +105,27 @@ impl Line {
         self.deaf.load(Ordering::Acquire)
     }
 
+    pub(crate) fn hears_owners(&self) -> bool {
+        self.hears_owners.load(Ordering::Acquire) && !self.is_deaf()
+    }
+
+    /// What came of watching the folder of the owners, which can be deleted by itself.
+    pub(crate) fn owners_are_watched(&self, watched: io::Result<()>) {
+        self.hears_owners.store(watched.is_ok(), Ordering::Release);
+        let what = "watching for owners that leave";
+        self.watching_owners.about(what, self.owners(), watched);
+    }
+
     pub(crate) fn hears(&self) {
         self.deaf.store(false, Ordering::Release);
     }
 
-    pub(crate) fn add(&self, key: u64, heard: Heard) {
-        lock(&self.hearers).insert(key, heard);
+    pub(crate) fn add(&self, key: u64, hearer: Hearer) {
+        lock(&self.hearers).insert(key, hearer);
     }
 
     /// The callback is handed back: what it owns may be a doorbell, to be dropped under no lock.
-    pub(crate) fn remove(&self, key: u64) -> Option<Heard> {
+    pub(crate) fn remove(&self, key: u64) -> Option<Hearer> {
         lock(&self.hearers).remove(&key)
     }
 

@@ -6,10 +6,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use notify::event::ModifyKind;
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
+use omniq_core::OwnerId;
 
+use crate::doorbell::Heard;
 use crate::watcher;
+
+/// Whether the system tells when a file that could be written is closed, which it also is when its process
+/// is killed.
+pub(crate) const TELLS_OF_ENDS: bool = cfg!(target_os = "linux");
 
 /// What an event means to us.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,8 +24,12 @@ enum News {
     Rung(PathBuf),
     /// The bell in this folder was deleted or replaced.
     Replaced(PathBuf),
+    /// An owner in this folder closed its file, and so lets go of its lock.
+    OwnerLeft(PathBuf),
     /// This was deleted or moved, and may be a folder of ours.
     Removed(PathBuf),
+    /// This was made, and may be the folder of the owners.
+    Made(PathBuf),
     /// Events were lost.
     Unknown,
 }
@@ -55,14 +65,14 @@ fn sort(event: notify::Result<Event>, sender: &Sender<News>) {
     }
 }
 
-/// Looks, opens and attributes are none; neither is the end of writing, since the writes were, and each
-/// process that ends would ring.
+/// Looks, opens and attributes are none. Neither is the end of writing to the bell, since the writes were,
+/// and each process that ends would ring.
 fn read(kind: EventKind, path: &Path) -> Option<News> {
-    let folder = path
-        .file_name()
-        .filter(|name| *name == "bell")
-        .and_then(|_| path.parent());
+    let name = path.file_name()?;
+    let folder = path.parent().filter(|_| name == "bell");
     match (kind, folder) {
+        (EventKind::Access(AccessKind::Close(AccessMode::Write)), None) => owner_left(path),
+        (EventKind::Create(_), None) if name == "owners" => Some(News::Made(path.to_owned())),
         (EventKind::Modify(ModifyKind::Metadata(_)), _) => None,
         (EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)), Some(folder)) => {
             Some(News::Replaced(folder.to_owned()))
@@ -77,43 +87,57 @@ fn read(kind: EventKind, path: &Path) -> Option<News> {
     }
 }
 
+/// Drafts don't count: an owner's file has its name for as long as its lock.
+fn owner_left(path: &Path) -> Option<News> {
+    let _: OwnerId = path.file_name()?.to_str()?.parse().ok()?;
+    let owners = path.parent().filter(|owners| owners.ends_with("owners"))?;
+    Some(News::OwnerLeft(owners.parent()?.to_owned()))
+}
+
 fn spread(news: &Receiver<News>) {
     while let Ok(first) = news.recv() {
         // What came while the hearers were busy is told once.
         let all: HashSet<News> = std::iter::once(first).chain(news.try_iter()).collect();
-        let mut folders = HashSet::new();
+        let mut calls = HashSet::new();
         for one in all {
-            note(one, &mut folders);
+            note(one, &mut calls);
         }
-        for folder in folders {
+        for (folder, heard) in calls {
             if let Some(line) = watcher::line(&folder) {
-                line.tell();
+                line.tell(heard);
             }
         }
     }
 }
 
 /// Lets the lines know what became of their files; adds the folders whose hearers are to be called.
-fn note(news: News, folders: &mut HashSet<PathBuf>) {
+fn note(news: News, calls: &mut HashSet<(PathBuf, Heard)>) {
+    let both = |folder: &Path| [Heard::Rung, Heard::OwnerLeft].map(|one| (folder.to_owned(), one));
     match news {
         News::Rung(folder) => {
-            folders.insert(folder);
+            calls.insert((folder, Heard::Rung));
+        }
+        News::OwnerLeft(folder) => {
+            calls.insert((folder, Heard::OwnerLeft));
         }
         News::Replaced(folder) => {
             if let Some(line) = watcher::line(&folder) {
                 line.bell_was_replaced();
             }
-            folders.insert(folder);
+            calls.insert((folder, Heard::Rung));
         }
         News::Removed(path) => {
-            if watcher::watch_again(&path) {
-                folders.insert(path);
-            }
+            let line = watcher::watch_again(&path).or_else(|| watcher::watch_owners_again(&path));
+            calls.extend(line.iter().flat_map(|line| both(line.path())));
+        }
+        News::Made(path) => {
+            let line = watcher::watch_owners_again(&path);
+            calls.extend(line.map(|line| (line.path().to_owned(), Heard::OwnerLeft)));
         }
         News::Unknown => {
             for line in watcher::lines() {
                 line.bell_was_replaced();
-                folders.insert(line.path().to_owned());
+                calls.extend(both(line.path()));
             }
         }
     }
@@ -140,6 +164,8 @@ mod tests {
         assert_eq!(read(removed, &bell), Some(News::Replaced(folder())));
         assert_eq!(read(renamed, &bell), Some(News::Replaced(folder())));
         assert_eq!(read(removed, &folder()), Some(News::Removed(folder())));
+        let owners = folder().join("owners");
+        assert_eq!(read(created, &owners), Some(News::Made(owners.clone())));
 
         let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
         let opened = EventKind::Access(AccessKind::Open(AccessMode::Any));
@@ -151,5 +177,19 @@ mod tests {
             assert_eq!(read(kind, &folder().join("id")), None, "{kind:?}");
             assert_eq!(read(kind, &folder()), None, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn an_owner_s_file_that_is_closed_after_writing_is_news() {
+        let folder = || PathBuf::from("/data/jobs.db-omniq");
+        let owners = folder().join("owners");
+        let owner = owners.join(OwnerId::from_i64(7).unwrap().to_string());
+        let closed = |mode| EventKind::Access(AccessKind::Close(mode));
+        let written = closed(AccessMode::Write);
+        assert_eq!(read(written, &owner), Some(News::OwnerLeft(folder())));
+        assert_eq!(read(closed(AccessMode::Read), &owner), None);
+        assert_eq!(read(written, &owners.join("0123456789abcdef.tmp")), None);
+        let elsewhere = folder().join(owner.file_name().unwrap());
+        assert_eq!(read(written, &elsewhere), None);
     }
 }

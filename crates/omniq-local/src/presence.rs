@@ -12,7 +12,8 @@ use omniq_core::{Error, ErrorKind, OwnerId, Result};
 use crate::complaint::Complaint;
 use crate::draft::{self, Draft, retry};
 use crate::folder::Folder;
-use crate::gone::{Standing, introduction, mark_over, remove};
+use crate::gone::{Standing, introduction, remove};
+use crate::over;
 use crate::positioned::write_at;
 use crate::started::{SLOT, write};
 use crate::{lock, trouble};
@@ -147,7 +148,7 @@ impl Drop for Held {
             entered.remove(&key);
             let _ = remove(&self.folder, self.owner);
         }
-        mark_over(&self.lock);
+        over::mark(&self.lock);
     }
 }
 

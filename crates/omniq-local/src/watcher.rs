@@ -12,7 +12,7 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use omniq_core::{Error, ErrorKind, Result};
 
-use crate::doorbell::Heard;
+use crate::doorbell::Hearer;
 use crate::folder::Folder;
 use crate::line::Line;
 use crate::{lock, news, trouble};
@@ -32,7 +32,7 @@ struct Shared {
 }
 
 /// Adds a hearer to the folder's line.
-pub(crate) fn listen(folder: &Folder, heard: Heard) -> Result<(Arc<Line>, u64)> {
+pub(crate) fn listen(folder: &Folder, hearer: Hearer) -> Result<(Arc<Line>, u64)> {
     let mut shared = lock(&SHARED);
     if shared.as_ref().is_some_and(|shared| !shared.is_ours()) {
         // Dropped, it would take the parent's watches away.
@@ -42,7 +42,7 @@ pub(crate) fn listen(folder: &Folder, heard: Heard) -> Result<(Arc<Line>, u64)> 
         Some(open) => open,
         none => none.insert(Shared::start()?),
     };
-    let listening = open.listen(folder, &heard);
+    let listening = open.listen(folder, &hearer);
     let unused = take_if_unused(&mut shared);
     drop(shared);
     stop(unused);
@@ -52,7 +52,7 @@ pub(crate) fn listen(folder: &Folder, heard: Heard) -> Result<(Arc<Line>, u64)> 
 /// Takes a hearer away. The last of a folder ends its watch, the last of all the watcher.
 pub(crate) fn leave(line: &Arc<Line>, key: u64) {
     let mut shared = lock(&SHARED);
-    let heard = line.remove(key);
+    let hearer = line.remove(key);
     if let Some(open) = shared.as_mut().filter(|shared| shared.is_ours()) {
         open.leave(line);
     }
@@ -60,7 +60,7 @@ pub(crate) fn leave(line: &Arc<Line>, key: u64) {
     drop(shared);
     stop(unused);
     // It may own a doorbell, and then comes back here.
-    drop(heard);
+    drop(hearer);
 }
 
 /// The line that is heard when this folder has news.
@@ -68,17 +68,25 @@ pub(crate) fn line(folder: &Path) -> Option<Arc<Line>> {
     lock(&SHARED).as_ref()?.lines.get(folder).cloned()
 }
 
-/// The watch of a folder ended because it was deleted or moved. Says whether it is one of ours.
-pub(crate) fn watch_again(folder: &Path) -> bool {
+/// The watch of a folder ended because it was deleted or moved. The line, if it is one of ours.
+pub(crate) fn watch_again(folder: &Path) -> Option<Arc<Line>> {
     let mut shared = lock(&SHARED);
-    let Some(open) = shared.as_mut() else {
-        return false;
-    };
-    let Some(line) = open.lines.get(folder).cloned() else {
-        return false;
-    };
+    let open = shared.as_mut()?;
+    let line = open.lines.get(folder).cloned()?;
     line.folder_was_replaced(open.watch(&line).is_ok());
-    true
+    Some(line)
+}
+
+/// The folder of the owners was deleted, moved or made. The line, if it is one of ours.
+pub(crate) fn watch_owners_again(owners: &Path) -> Option<Arc<Line>> {
+    let mut shared = lock(&SHARED);
+    let open = shared.as_mut()?;
+    let line = open.lines.get(owners.parent()?).cloned()?;
+    if line.owners() != owners {
+        return None;
+    }
+    open.watch_owners(&line);
+    Some(line)
 }
 
 /// Every line, when nobody knows which one has news.
@@ -123,7 +131,7 @@ impl Shared {
         self.process == std::process::id()
     }
 
-    fn listen(&mut self, folder: &Folder, heard: &Heard) -> Result<(Arc<Line>, u64)> {
+    fn listen(&mut self, folder: &Folder, hearer: &Hearer) -> Result<(Arc<Line>, u64)> {
         let line = match self.lines.get(folder.path()) {
             Some(line) => line.clone(),
             None => {
@@ -140,14 +148,32 @@ impl Shared {
             self.watch(&line).map_err(explain)?;
             line.hears();
             self.lines.insert(line.path().to_owned(), line.clone());
+        } else if !line.hears_owners() {
+            self.watch_owners(&line);
         }
         self.next_key += 1;
-        line.add(self.next_key, heard.clone());
+        line.add(self.next_key, hearer.clone());
         Ok((line, self.next_key))
     }
 
     fn watch(&mut self, line: &Line) -> notify::Result<()> {
-        guarded(|| self.watcher.watch(line.path(), RecursiveMode::NonRecursive))
+        guarded(|| self.watcher.watch(line.path(), RecursiveMode::NonRecursive))?;
+        self.watch_owners(line);
+        Ok(())
+    }
+
+    /// Without it, the bell is heard all the same.
+    fn watch_owners(&mut self, line: &Line) {
+        if !news::TELLS_OF_ENDS {
+            return;
+        }
+        // What is watched under this name may have been moved away, and would stay watched.
+        let _ = guarded(|| self.watcher.unwatch(line.owners()));
+        let watched = guarded(|| {
+            self.watcher
+                .watch(line.owners(), RecursiveMode::NonRecursive)
+        });
+        line.owners_are_watched(watched.map_err(std::io::Error::other));
     }
 
     fn leave(&mut self, line: &Arc<Line>) {
@@ -156,8 +182,10 @@ impl Shared {
             return;
         }
         self.lines.remove(line.path());
-        if let Err(error) = guarded(|| self.watcher.unwatch(line.path())) {
-            tracing::debug!(%error, "a folder that is gone is not watched any more");
+        for folder in [line.owners(), line.path()] {
+            if let Err(error) = guarded(|| self.watcher.unwatch(folder)) {
+                tracing::debug!(%error, "a folder that is gone is not watched any more");
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ fn many_doorbells_share_one_watcher_and_leave_nothing() {
 
     for _ in 0..200 {
         let (say, heard) = channel();
-        let bell = Doorbell::open(&folder, move || say.send(()).unwrap_or_default()).unwrap();
+        let bell = Doorbell::open(&folder, move |_| say.send(()).unwrap_or_default()).unwrap();
         let presence = Presence::enter(&folder, owner).unwrap();
         bell.ring();
         heard.recv_timeout(CEILING).unwrap();
@@ -61,7 +61,7 @@ fn many_doorbells_share_one_watcher_and_leave_nothing() {
     let bells: Vec<_> = (0..1_000)
         .map(|_| {
             let say = say.clone();
-            Doorbell::open(&folder, move || say.send(()).unwrap_or_default()).unwrap()
+            Doorbell::open(&folder, move |_| say.send(()).unwrap_or_default()).unwrap()
         })
         .collect();
     let Holds([descriptors, threads, inotify]) = holds();

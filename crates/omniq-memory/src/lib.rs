@@ -106,7 +106,7 @@ impl Storage for MemoryStorage {
                 if answers(&request, &found) || added.changed().await.is_err() {
                     return Ok(found);
                 }
-                now = request.now.max(*added.borrow_and_update());
+                now = *added.borrow_and_update();
             }
         })
     }

@@ -108,10 +108,14 @@ impl Claim {
             })
     }
 
-    /// Looks once more, at the end of a batch that brought work.
+    /// Looks once more, at the end of a batch that brought work. Work that others wrote does not tell the
+    /// time, and the request's own may be long past: then the claimer is told to look.
     pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        let now = self.request.now.max(batch.effects.now);
-        self.answer = batch.claim(&self.request, now)?;
+        self.answer = if batch.effects.work_added {
+            batch.claim(&self.request, batch.effects.now)?
+        } else {
+            batch.peek(&self.request)?
+        };
         Ok(())
     }
 

@@ -11,18 +11,20 @@
 //! | `write` | what happens inside the transaction, one file an operation |
 //! | `reader` | what only looks |
 //! | `open`, `pragmas`, `migrate` | connections, settings that are read back, the schema |
-//! | `local` | the other processes: the doorbell, and who is gone |
+//! | `local`, `idle`, `lookout` | the other processes: the doorbell, and who is gone |
 //! | `sql` | each statement, with what goes in, what guards it and what it changes |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod command;
+mod idle;
 mod ids;
 mod in_place;
 mod inbox;
 mod known;
 mod lanes;
 mod local;
+mod lookout;
 mod migrate;
 mod open;
 mod pragmas;
@@ -245,6 +247,10 @@ impl Storage for SqliteStorage {
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
         Box::pin(self.look(move |conn, lanes| reader::get(conn, lanes, &ids)))
+    }
+
+    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(self.look(move |conn, _| reader::finished(conn, &ids)))
     }
 
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {

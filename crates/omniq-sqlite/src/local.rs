@@ -2,14 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use omniq_core::storage::Lease;
+use omniq_core::storage::{Lease, Signal};
 use omniq_core::{OwnerId, Result};
-use omniq_local::{Doorbell, Folder, Gone, Presence, Standing, Started};
+use omniq_local::{Doorbell, Folder, Gone, Heard, Presence, Standing, Started};
 use rusqlite::Connection;
+use tokio::sync::broadcast;
 
 use crate::command::Command;
+use crate::idle::Idle;
 use crate::inbox::Inbox;
 use crate::trouble::explain;
 
@@ -19,8 +22,7 @@ pub(crate) struct Local {
     folder: Option<Folder>,
     bell: Option<Doorbell>,
     entered: RwLock<HashMap<OwnerId, Option<Presence>>>,
-    /// Owners without leases that were gone at the last sweep.
-    idle: Mutex<HashSet<OwnerId>>,
+    idle: Arc<Idle>,
 }
 
 impl Local {
@@ -29,6 +31,7 @@ impl Local {
         path: &Path,
         conn: &Connection,
         inbox: &Arc<Inbox<Command>>,
+        signals: &broadcast::Sender<Signal>,
     ) -> Result<Self> {
         let id: String = conn
             .query_row(include_str!("sql/identity.sql"), [], |row| row.get(0))
@@ -40,18 +43,15 @@ impl Local {
                 return Ok(Self::default());
             }
         };
-        let listener = Arc::downgrade(inbox);
-        let heard = move || {
-            if let Some(inbox) = listener.upgrade() {
-                inbox.nudge();
-            }
-        };
-        let bell = Doorbell::open(&folder, heard)
+        let idle = Arc::new(Idle::default());
+        let hearer = hearer(inbox, signals, &idle);
+        let bell = Doorbell::open(&folder, hearer)
             .inspect_err(|error| tracing::warn!(%error, "no doorbell"))
             .ok();
         Ok(Self {
             folder: Some(folder),
             bell,
+            idle,
             ..Self::default()
         })
     }
@@ -61,6 +61,12 @@ impl Local {
         if let Some(bell) = &self.bell {
             bell.ring();
         }
+    }
+
+    /// Whether owners can be seen to be gone, but nobody tells when they go.
+    pub(crate) fn must_look(&self) -> bool {
+        let told = self.bell.as_ref().is_some_and(Doorbell::hears_owners);
+        self.folder.is_some() && !told
     }
 
     /// Says that this owner is here, before it claims for the first time.
@@ -93,40 +99,57 @@ impl Local {
             .map(|folder| Started::by(folder, owner))
     }
 
-    /// Those of these owners whose process is gone.
+    /// Those of these owners whose process is gone. Not this one: opening a file is an event that wakes
+    /// every process.
     pub(crate) fn gone(&self, owners: &HashSet<OwnerId>) -> HashMap<OwnerId, Gone> {
         let Some(folder) = &self.folder else {
             return HashMap::new();
         };
+        let entered = self.entered.read().unwrap_or_else(PoisonError::into_inner);
+        let others = owners
+            .iter()
+            .filter(|owner| !matches!(entered.get(owner), Some(Some(_))));
         let look = |owner: &OwnerId| match Standing::of(folder, *owner) {
             Standing::Gone(gone) => Some((*owner, gone)),
             _ => None,
         };
-        owners.iter().filter_map(look).collect()
+        others.filter_map(look).collect()
     }
 
-    /// Forgets the gone that hold nothing any more. What they hold was read a moment ago, and they may
-    /// have claimed since and died: so only those that were like that at the last sweep already.
-    pub(crate) fn forget_idle(&self, holders: &HashSet<OwnerId>) {
+    /// Now and then, forgets the gone that hold nothing any more.
+    pub(crate) fn forget_idle(&self, holders: &HashSet<OwnerId>, steady: Duration) {
         let Some(folder) = &self.folder else { return };
-        let owners = Presence::owners(folder).unwrap_or_default();
-        let idle: HashSet<_> = owners
-            .into_iter()
-            .filter(|o| !holders.contains(o))
-            .collect();
-        let mut before = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let twice: HashSet<_> = self
-            .gone(&idle)
-            .into_iter()
-            .filter_map(|(owner, gone)| {
-                if before.contains(&owner) {
-                    gone.forget();
-                    None
-                } else {
-                    Some(owner)
-                }
-            })
-            .collect();
-        *before = twice;
+        self.idle.look(steady, || {
+            let owners = Presence::owners(folder).unwrap_or_default();
+            let idle = owners.into_iter().filter(|one| !holders.contains(one));
+            self.gone(&idle.collect())
+        });
+    }
+
+    /// Owners that are gone and still hold something: once it is settled, they are to be forgotten.
+    pub(crate) fn forget_soon(&self) {
+        self.idle.look_soon();
+    }
+}
+
+/// What to do about what the doorbell hears.
+fn hearer(
+    inbox: &Arc<Inbox<Command>>,
+    signals: &broadcast::Sender<Signal>,
+    idle: &Arc<Idle>,
+) -> impl Fn(Heard) + Send + Sync + 'static {
+    let (inbox, signals, idle) = (Arc::downgrade(inbox), signals.clone(), idle.clone());
+    move |heard| match heard {
+        Heard::OwnerLeft => {
+            idle.look_soon();
+            // There may be no listener.
+            let _ = signals.send(Signal::OwnerLeft);
+        }
+        // Rung, or what a later version hears.
+        _ => {
+            if let Some(inbox) = inbox.upgrade() {
+                inbox.nudge();
+            }
+        }
     }
 }

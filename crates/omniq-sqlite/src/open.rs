@@ -78,7 +78,11 @@ fn connect(place: &Place, flags: OpenFlags) -> Result<Opened> {
         Place::File(path) => Connection::open_with_flags(path, flags),
         Place::Memory => Connection::open_in_memory(),
     };
-    let conn = conn.map_err(|e| explain(place.path(), "can't be opened", &e))?;
+    let conn = conn.map_err(|e| match FileId::of(place) {
+        // Without leave to make one, a file that is missing was there before.
+        Err(gone) if !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) => gone,
+        _ => explain(place.path(), "can't be opened", &e),
+    })?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     let (place, file) = (place.clone(), FileId::of(place)?);
     Ok(Opened { conn, place, file })

@@ -154,6 +154,18 @@ pub(crate) fn get(
     ids.iter().map(|id| one(conn, lanes, id.as_i64())).collect()
 }
 
+/// One statement for all: a reader that goes through them one by one takes three times as long.
+pub(crate) fn finished(conn: &Connection, ids: &[TaskId]) -> Result<Vec<TaskId>, Failure> {
+    let numbers: Vec<i64> = ids.iter().map(|id| id.as_i64()).collect();
+    let mut statement = conn.prepare_cached(include_str!("sql/finished.sql"))?;
+    let mut rows = statement.query([format!("{numbers:?}")])?;
+    let mut finished = Vec::new();
+    while let Some(row) = rows.next()? {
+        finished.push(row::id(row.get(0)?)?);
+    }
+    Ok(finished)
+}
+
 pub(crate) fn held(conn: &Connection, leases: &[Lease]) -> Result<Vec<Hold>, Failure> {
     let mut statement = conn.prepare_cached(include_str!("sql/held.sql"))?;
     let mut held = |lease: &Lease| {
@@ -235,7 +247,10 @@ pub(crate) fn orphans(
     let held = held_leases(conn)?;
     let owners: HashSet<OwnerId> = held.iter().map(|(_, owner)| *owner).collect();
     let gone = local.gone(&owners);
-    local.forget_idle(&owners);
+    if !gone.is_empty() {
+        local.forget_soon();
+    }
+    local.forget_idle(&owners, steady);
     let leases = held.iter().map(|(held, _)| *held);
     let over = watch.lock().unwrap_or_else(PoisonError::into_inner);
     let over: HashSet<Lease> = { over }.observe(leases, steady).into_iter().collect();

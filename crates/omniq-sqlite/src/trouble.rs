@@ -66,7 +66,7 @@ impl Failure {
         match self {
             Self::Sql(error) => explain(path, "nothing was changed", error),
             Self::Refused(error) => {
-                let told = Error::new(error.kind(), error.to_string());
+                let told = retold(error);
                 if error.is_retryable() {
                     told.retryable()
                 } else {
@@ -136,6 +136,15 @@ pub(crate) fn unknown(path: &Path, error: &rusqlite::Error) -> Error {
     Error::new(ErrorKind::Storage, text)
         .with_source(Cause(error.to_string()))
         .unknown()
+}
+
+/// One failure is told to many.
+pub(crate) fn retold(error: &Error) -> Error {
+    let told = Error::new(error.kind(), error.to_string());
+    match std::error::Error::source(error) {
+        Some(cause) => told.with_source(Cause(cause.to_string())),
+        None => told,
+    }
 }
 
 /// One failure is told to many callers, so the cause is kept as its text.

@@ -11,8 +11,9 @@ use crate::command::{Claim, Command};
 use crate::inbox::{Inbox, Letter, Tray, Wake};
 use crate::known::{Known, data_version};
 use crate::local::Local;
+use crate::lookout::Lookout;
 use crate::open::{self, Opened};
-use crate::trouble::{Failure, Place, unknown};
+use crate::trouble::{Failure, Place, retold, unknown};
 use crate::write::{Batch, Effects};
 
 /// A batch ends at so many rows …
@@ -29,6 +30,7 @@ pub(crate) struct Writer {
     /// Others have not been told yet of what was committed.
     ring_owed: bool,
     rang: Instant,
+    lookout: Lookout,
     /// Gone after a failed commit, until it is opened again.
     conn: Option<Opened>,
     known: Known,
@@ -66,16 +68,18 @@ impl Writer {
     ) -> Result<Self> {
         let conn = open::writer(&place, &settings)?;
         let local = match &place {
-            Place::File(path) => Local::open(path, &conn, &inbox)?,
+            Place::File(path) => Local::open(path, &conn, &inbox, &bell)?,
             Place::Memory => Local::default(),
         };
+        let local = Arc::new(local);
         let (known, parked) = (Known::default(), Vec::new());
         Ok(Self {
             place,
             settings,
             inbox,
+            lookout: Lookout::new(local.clone(), bell.clone(), Instant::now()),
             bell,
-            local: Arc::new(local),
+            local,
             ring_owed: false,
             rang: Instant::now(),
             conn: Some(conn),
@@ -94,6 +98,7 @@ impl Writer {
         let mut tray = Tray::default();
         loop {
             self.ring_others(&tray);
+            self.lookout.call(Instant::now());
             let wake = self.inbox.collect(&mut tray, self.patience());
             if wake == Wake::Closed {
                 return;
@@ -125,7 +130,8 @@ impl Writer {
     fn patience(&self) -> Option<Duration> {
         let somebody_waits = !self.parked.is_empty() || self.bell.receiver_count() > 0;
         let shared = matches!(self.place, Place::File(_));
-        (somebody_waits && shared).then_some(self.settings.poll_interval)
+        let longest = self.lookout.patience(self.settings.poll_interval);
+        (somebody_waits && shared).then_some(longest)
     }
 
     fn others_wrote(&self) -> bool {
@@ -158,7 +164,7 @@ impl Writer {
             high_water,
             effects: Effects::default(),
         };
-        let started = Instant::now();
+        let (started, changes) = (Instant::now(), conn.total_changes());
         let mut rows = 0;
         while rows < MAX_ROWS && started.elapsed() < MAX_TIME {
             let Some(letter) = tray.pop() else { break };
@@ -192,12 +198,14 @@ impl Writer {
         Ok(Done {
             effects,
             others_wrote,
+            wrote: conn.total_changes() > changes,
         })
     }
 
     /// After the commit: answers, and calls out what happened.
     fn tell(&mut self, letters: Vec<Letter<Command>>, done: Done) {
-        if std::mem::take(&mut self.reported) {
+        // A batch that had nothing to write goes well on a full disk, too.
+        if done.wrote && std::mem::take(&mut self.reported) {
             tracing::info!(database = %self.place.path().display(), "writing works again");
         }
         let (stay, go): (Vec<_>, Vec<_>) = self
@@ -220,6 +228,7 @@ impl Writer {
         Done {
             effects,
             others_wrote,
+            ..
         }: Done,
     ) {
         self.ring_owed |= effects.is_news();
@@ -251,7 +260,7 @@ impl Writer {
                     .into_iter()
                     .map(|claim| Command::Claim(Box::new(claim)));
                 for command in letters.into_iter().map(|letter| letter.body).chain(claims) {
-                    command.failed(told(&error));
+                    command.failed(retold(&error).unknown());
                 }
                 self.give_up_connection();
             }
@@ -321,15 +330,11 @@ impl Writer {
     }
 }
 
-/// One failure is told to many.
-fn told(error: &Error) -> Error {
-    Error::new(error.kind(), error.to_string()).unknown()
-}
-
 /// What a committed batch did.
 struct Done {
     effects: Effects,
     others_wrote: bool,
+    wrote: bool,
 }
 
 impl Drop for Writer {

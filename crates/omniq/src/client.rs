@@ -8,12 +8,13 @@ use std::time::Duration;
 use omniq_core::storage::{PurgeRequest, QueueStats, Stats, TaskFilter};
 use omniq_core::{Order, Result, Storage, Task, TaskId, TaskResult, TaskStatus, Timestamp};
 
+use crate::clock::Clock;
 use crate::events::EventStream;
 use crate::handle::TaskHandle;
 use crate::pools::Pools;
 use crate::waiters::Waiters;
 use crate::worker::WorkerBuilder;
-use crate::{AsyncTaskQueue, Settings, clock, connect};
+use crate::{AsyncTaskQueue, Settings, connect};
 
 /// A task queue: enqueue tasks, run them, look at them. Clones are the same queue.
 ///
@@ -63,9 +64,17 @@ impl AsyncOmniQ {
 
     /// Uses a storage that is open already; the URL in the settings plays no part.
     pub async fn with_storage(storage: Arc<dyn Storage>, settings: Settings) -> Result<Self> {
+        Self::with_clock(storage, settings, Clock::system()).await
+    }
+
+    pub(crate) async fn with_clock(
+        storage: Arc<dyn Storage>,
+        settings: Settings,
+        clock: Clock,
+    ) -> Result<Self> {
         let inner = Inner {
             waiters: Waiters::new(Arc::clone(&storage)),
-            queue: AsyncTaskQueue::new(storage, &settings)?,
+            queue: AsyncTaskQueue::with_clock(storage, &settings, clock)?,
             pools: Pools::default(),
         };
         Ok(Self {
@@ -125,14 +134,14 @@ impl AsyncOmniQ {
     /// Forgets tasks that finished at least `older_than` ago, however they ended; says how many.
     pub async fn purge_results(&self, older_than: Duration) -> Result<u64> {
         let finished = TaskStatus::ALL.into_iter().filter(|s| s.is_finished());
-        let request = PurgeRequest::new(finished, older_than, clock::now());
+        let request = PurgeRequest::new(finished, older_than, self.queue().clock().now());
         self.inner.queue.purge(request).await
     }
 
     /// How many tasks there are by queue, and which due ones no running pool of this queue (its clones'
     /// pools included) takes.
     pub async fn stats(&self) -> Result<Stats> {
-        let lanes = self.storage().stats(clock::now()).await?;
+        let lanes = self.storage().stats(self.queue().clock().now()).await?;
         let mut queues: BTreeMap<String, QueueStats> = BTreeMap::new();
         let mut unhandled: BTreeMap<String, u64> = BTreeMap::new();
         for lane in lanes {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use omniq_core::storage::{ClaimFilter, ClaimRequest};
 use omniq_core::{OwnerId, Result, Storage, Task, Timestamp};
 
-use crate::clock;
+use crate::clock::{self, Clock, Reading};
 
 /// Two looks are at least this far apart, so that a clock that jumps can't make them spin.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
@@ -15,6 +15,7 @@ const SHORTEST_NAP: Duration = Duration::from_millis(1);
 /// One claimer's view of what is due.
 pub(crate) struct DueTasks {
     storage: Arc<dyn Storage>,
+    clock: Clock,
     owner: OwnerId,
     filter: Arc<ClaimFilter>,
     lease_for: Duration,
@@ -27,6 +28,7 @@ pub(crate) struct DueTasks {
 impl DueTasks {
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
+        clock: Clock,
         owner: OwnerId,
         filter: Arc<ClaimFilter>,
         lease_for: Duration,
@@ -34,6 +36,7 @@ impl DueTasks {
     ) -> Self {
         Self {
             storage,
+            clock,
             owner,
             filter,
             lease_for,
@@ -51,21 +54,22 @@ impl DueTasks {
         limit: usize,
         enough: impl Future<Output = ()>,
     ) -> Result<Vec<Task>> {
-        let now = clock::now();
+        let begin = self.clock.read();
+        let now = begin.wall;
         let filter = Arc::clone(&self.filter);
         let request = ClaimRequest::new(self.owner, filter, now, self.lease_for).limit(limit);
         let claimed = match self.parking(now) {
             None => {
-                let begin = clock::instant();
+                let asked = clock::instant();
                 let claimed = self.storage.claim(request).await?;
-                self.round_trip = Some(begin.elapsed());
+                self.round_trip = Some(asked.elapsed());
                 claimed
             }
             Some(next_due) => tokio::select! {
                 // The claim comes first: dropping one that is answered costs two writes.
                 biased;
                 claimed = self.storage.claim(request.park(next_due)) => claimed?,
-                () = self.nap(next_due, now) => return Ok(Vec::new()),
+                () = self.nap(next_due, begin) => return Ok(Vec::new()),
                 () = enough => return Ok(Vec::new()),
             },
         };
@@ -91,13 +95,17 @@ impl DueTasks {
 
     /// Until the next eta; in steps of the poll interval, so that a clock that jumps is noticed. Where
     /// nothing is due later, the storage alone ends the wait.
-    async fn nap(&self, next_due: Option<Timestamp>, now: Timestamp) {
-        match next_due {
-            Some(due) => {
-                let span = due.since(now).min(self.poll_interval).max(SHORTEST_NAP);
-                tokio::time::sleep(span).await;
+    async fn nap(&self, next_due: Option<Timestamp>, begin: Reading) {
+        let Some(due) = next_due else {
+            return std::future::pending().await;
+        };
+        let span = due.since(begin.wall);
+        let over = async {
+            tokio::select! {
+                () = self.clock.until(begin.passed.saturating_add(span)) => {}
+                () = tokio::time::sleep(self.poll_interval) => {}
             }
-            None => std::future::pending().await,
-        }
+        };
+        tokio::join!(tokio::time::sleep(SHORTEST_NAP), over);
     }
 }

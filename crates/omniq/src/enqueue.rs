@@ -3,9 +3,9 @@
 use omniq_core::storage::Enqueued;
 use omniq_core::{NewTask, Order, Result, TaskId};
 
+use crate::AsyncTaskQueue;
 use crate::error::no_answer;
 use crate::events::EventKind;
-use crate::{AsyncTaskQueue, clock};
 
 impl AsyncTaskQueue {
     /// Adds a task. While another unfinished task holds its unique key, that one's id is the answer.
@@ -37,7 +37,7 @@ impl AsyncTaskQueue {
             .filter(|_| listened)
             .map(|task| (task.name.clone(), task.queue.clone()))
             .collect();
-        let answers = self.storage().enqueue(tasks, clock::now()).await?;
+        let answers = self.storage().enqueue(tasks, self.clock().now()).await?;
         for ((name, queue), answer) in names.iter().zip(&answers) {
             if let Enqueued::New(id) = answer {
                 self.events().tell(*id, name, queue, EventKind::Enqueued);

@@ -10,7 +10,7 @@ use omniq_core::{Change, Task, TaskId, TaskStatus, Timestamp};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
-use crate::clock;
+use crate::clock::Clock;
 
 /// How many events a listener may lag behind before it misses the oldest.
 const CAPACITY: usize = 1024;
@@ -76,19 +76,25 @@ impl EventKind {
 
 /// The sending side. Telling costs nothing while nobody listens.
 #[derive(Debug, Clone)]
-pub(crate) struct Events(broadcast::Sender<Event>);
+pub(crate) struct Events {
+    sender: broadcast::Sender<Event>,
+    clock: Clock,
+}
 
 impl Events {
-    pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(CAPACITY))
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            sender: broadcast::Sender::new(CAPACITY),
+            clock,
+        }
     }
 
     pub(crate) fn listen(&self) -> EventStream {
-        EventStream(BroadcastStream::new(self.0.subscribe()))
+        EventStream(BroadcastStream::new(self.sender.subscribe()))
     }
 
     pub(crate) fn anyone_listens(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.sender.receiver_count() > 0
     }
 
     pub(crate) fn tell(&self, id: TaskId, name: &str, queue: &str, kind: EventKind) {
@@ -97,11 +103,11 @@ impl Events {
                 id,
                 name: name.to_owned(),
                 queue: queue.to_owned(),
-                at: clock::now(),
+                at: self.clock.now(),
                 kind,
             };
             // An error means that the last listener left just now.
-            let _ = self.0.send(event);
+            let _ = self.sender.send(event);
         }
     }
 

@@ -1,14 +1,19 @@
 //! What an enqueue gives back.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use omniq_core::{Error, ErrorKind, Result, TaskId, TaskResult, TaskStatus};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout_at;
 
-use crate::AsyncOmniQ;
 use crate::error::not_found;
+use crate::waiters::Waiting;
+use crate::{AsyncOmniQ, clock};
 
 /// A task that was enqueued; `T` is what it returns. It can be cloned, sent and kept; dropping it leaves
 /// the task alone.
@@ -52,11 +57,90 @@ impl<T> TaskHandle<T> {
     where
         T: DeserializeOwned,
     {
-        let waiting = self.omniq.waiters().wait(self.id);
+        let waiting = self.omniq.waiters().ask(self.id)?;
         match tokio::time::timeout(limit, waiting).await {
             Ok(result) => result?.decode(),
             Err(_) => self.last_look(limit).await?.decode(),
         }
+    }
+
+    /// Waits until all of these have finished, at most `limit` in all; what each one returned, in their
+    /// order, or its error as from [`wait`](Self::wait).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use omniq::{AsyncOmniQ, TaskHandle};
+    /// #[omniq::task]
+    /// async fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> omniq::Result<()> {
+    /// # let omniq = AsyncOmniQ::connect("memory:").await?;
+    /// # let pool = omniq.worker().task::<square>().start().await?;
+    /// let handles = omniq.enqueue_many((1..=3).map(square::with)).await?;
+    /// let squares: Vec<_> = TaskHandle::wait_all(&handles, Duration::from_secs(10)).await;
+    /// assert_eq!(squares.into_iter().collect::<omniq::Result<Vec<_>>>()?, [1, 4, 9]);
+    /// # pool.stop().await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn wait_all(handles: &[Self], limit: Duration) -> Vec<Result<T>>
+    where
+        T: DeserializeOwned,
+    {
+        let deadline = clock::deadline(limit);
+        // All are asked for before the first is waited for.
+        let waits: Vec<_> = handles
+            .iter()
+            .map(|one| one.omniq.waiters().ask(one.id))
+            .collect();
+        let mut results = Vec::with_capacity(handles.len());
+        for (handle, waiting) in handles.iter().zip(waits) {
+            let result = match waiting {
+                Ok(waiting) => match timeout_at(deadline, waiting).await {
+                    Ok(result) => result,
+                    Err(_) => handle.last_look(limit).await,
+                },
+                Err(error) => Err(error),
+            };
+            results.push(result.and_then(|result| result.decode()));
+        }
+        results
+    }
+
+    /// Waits until one of these has finished, at most `limit`: which one (its place in `handles`), and what
+    /// it returned, or its error as from [`wait`](Self::wait).
+    ///
+    /// Errors by kind: `WaitTimeout` if none has finished in time; `Settings` if there are no handles.
+    pub async fn wait_first(handles: &[Self], limit: Duration) -> Result<(usize, Result<T>)>
+    where
+        T: DeserializeOwned,
+    {
+        let asked = handles.iter().map(|one| one.omniq.waiters().ask(one.id));
+        let mut waits: Vec<Waiting<'_>> = asked.collect::<Result<_>>()?;
+        if waits.is_empty() {
+            let text = "there is nothing to wait for: the list of handles is empty";
+            return Err(Error::new(ErrorKind::Settings, text));
+        }
+        let first = poll_fn(|cx| {
+            for (at, waiting) in waits.iter_mut().enumerate() {
+                if let Poll::Ready(result) = Pin::new(waiting).poll(cx) {
+                    return Poll::Ready((at, result));
+                }
+            }
+            Poll::Pending
+        });
+        if let Ok((at, result)) = tokio::time::timeout(limit, first).await {
+            return Ok((at, result.and_then(|result| result.decode())));
+        }
+        for (at, handle) in handles.iter().enumerate() {
+            match handle.last_look(limit).await {
+                Err(error) if error.kind() == ErrorKind::WaitTimeout => {}
+                result => return Ok((at, result.and_then(|result| result.decode()))),
+            }
+        }
+        let text = format!("none of {} tasks finished within {limit:?}", handles.len());
+        Err(Error::new(ErrorKind::WaitTimeout, text))
     }
 
     async fn last_look(&self, limit: Duration) -> Result<TaskResult> {

@@ -36,6 +36,7 @@
 //! | know about the execution | [`TaskContext`] |
 //! | write a loop of one's own | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
+//! | test what waits for days | [`testing`] |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -61,6 +62,7 @@ mod seat_number;
 mod settings;
 mod signals;
 mod task_name;
+pub mod testing;
 mod token;
 mod trouble;
 mod waiters;

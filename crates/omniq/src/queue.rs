@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio_stream::StreamExt as _;
 
 use crate::claim::Claim;
+use crate::clock::Clock;
 use crate::due::DueTasks;
 use crate::error::{conflict, no_answer, not_found};
 use crate::events::{EventKind, Events};
@@ -46,6 +47,7 @@ pub struct AsyncTaskQueue {
 struct Inner {
     storage: Arc<dyn Storage>,
     settings: Settings,
+    clock: Clock,
     owner: OwnerId,
     events: Events,
     /// Kept from the first claim on.
@@ -55,11 +57,20 @@ struct Inner {
 impl AsyncTaskQueue {
     /// A queue on a storage.
     pub fn new(storage: Arc<dyn Storage>, settings: &Settings) -> Result<Self> {
+        Self::with_clock(storage, settings, Clock::system())
+    }
+
+    pub(crate) fn with_clock(
+        storage: Arc<dyn Storage>,
+        settings: &Settings,
+        clock: Clock,
+    ) -> Result<Self> {
         let inner = Inner {
             storage,
             settings: settings.clone(),
             owner: owner::this_process(),
-            events: Events::new(),
+            events: Events::new(clock.clone()),
+            clock,
             heart: OnceLock::new(),
         };
         Ok(Self {
@@ -73,6 +84,10 @@ impl AsyncTaskQueue {
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
     }
 
     pub(crate) fn events(&self) -> &Events {
@@ -98,9 +113,9 @@ impl AsyncTaskQueue {
     /// Due tasks that the filter takes, for a loop that claims.
     pub(crate) fn due_tasks(&self, filter: Arc<ClaimFilter>) -> DueTasks {
         let settings = self.settings();
-        let storage = Arc::clone(self.storage());
+        let (storage, clock) = (Arc::clone(self.storage()), self.clock().clone());
         let (lease, poll) = (settings.lease(), settings.poll_interval());
-        DueTasks::new(storage, self.inner.owner, filter, lease, poll)
+        DueTasks::new(storage, clock, self.inner.owner, filter, lease, poll)
     }
 
     /// Claims the next due task of these queues (of every queue, if none is named), whatever its name;
@@ -169,7 +184,7 @@ impl AsyncTaskQueue {
     }
 
     pub(crate) async fn settle_task(&self, task: &Task, outcome: Outcome) -> Result<bool> {
-        let now = clock::now();
+        let now = self.clock().now();
         let change = settle::settle(task, outcome, now, fastrand::f64())?;
         let told = EventKind::of(&change);
         let answer = self.write(change).await?;
@@ -182,7 +197,10 @@ impl AsyncTaskQueue {
     }
 
     async fn write(&self, change: Change) -> Result<Settled> {
-        let answers = self.storage().settle(vec![change], clock::now()).await?;
+        let answers = self
+            .storage()
+            .settle(vec![change], self.clock().now())
+            .await?;
         answers.first().copied().ok_or_else(no_answer)
     }
 

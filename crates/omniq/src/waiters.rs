@@ -1,10 +1,13 @@
 //! One subscription for everybody who waits for a result.
 //!
 //! A wait sends its wish to one task that listens to the storage, and gets the result from there. What is
-//! to be looked up (new wishes, and finished tasks that somebody waits for) is read in one batch.
+//! to be looked up (new wishes, and finished tasks that somebody waits for) is read in one batch. A signal
+//! that names no tasks costs one question for all that are waited for, and a read of those that finished.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use omniq_core::storage::{Signal, Watch};
 use omniq_core::{Result, Storage, Task, TaskId, TaskResult};
@@ -15,8 +18,12 @@ use crate::error::not_found;
 use crate::heart::Heart;
 use crate::trouble::Trouble;
 
-/// How many tasks one look asks for.
-const LOOK: usize = 1000;
+/// How many tasks are read at once …
+const LOOK: usize = 1_000;
+/// … of how many it is asked at once whether they have finished …
+const ASK: usize = 10_000;
+/// … and how many are simply read, in one turn instead of two.
+const FEW: usize = 16;
 
 /// Where waits go. The listening task starts with the first of them, on a thread of its own: the runtime
 /// that waited first may stand still while others wait.
@@ -43,19 +50,18 @@ impl Waiters {
         }
     }
 
-    /// Waits until the task has finished.
-    pub(crate) async fn wait(&self, id: TaskId) -> Result<TaskResult> {
-        loop {
-            let hub = self.hub()?;
-            let (sender, answer) = oneshot::channel();
-            // A hub that ended drops the wish: then the next one is asked.
-            let _ = hub.send(Wish::Wait(id, sender));
-            let mut leave = Leave(Some((hub, id)));
-            if let Ok(answer) = answer.await {
-                leave.0 = None;
-                return answer.ok_or_else(|| not_found(id));
-            }
-        }
+    /// Begins to wait until the task has finished: what happens from now on is not missed.
+    pub(crate) fn ask(&self, id: TaskId) -> Result<Waiting<'_>> {
+        let hub = self.hub()?;
+        let (sender, answer) = oneshot::channel();
+        // A hub that ended drops the wish: then the next one is asked.
+        let _ = hub.send(Wish::Wait(id, sender));
+        Ok(Waiting {
+            waiters: self,
+            id,
+            answer,
+            leave: Leave(Some((hub, id))),
+        })
     }
 
     fn hub(&self) -> Result<mpsc::UnboundedSender<Wish>> {
@@ -68,6 +74,28 @@ impl Waiters {
         heart.spawn(Hub::new(Arc::clone(&self.storage)).run(wishes));
         let hub = hub.insert((sender, heart));
         Ok(hub.0.clone())
+    }
+}
+
+/// One wait.
+pub(crate) struct Waiting<'a> {
+    waiters: &'a Waiters,
+    id: TaskId,
+    answer: oneshot::Receiver<Answer>,
+    leave: Leave,
+}
+
+impl Future for Waiting<'_> {
+    type Output = Result<TaskResult>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            if let Ok(answer) = ready!(Pin::new(&mut self.answer).poll(cx)) {
+                self.leave.0 = None;
+                return Poll::Ready(answer.ok_or_else(|| not_found(self.id)));
+            }
+            *self = self.waiters.ask(self.id)?;
+        }
     }
 }
 
@@ -142,7 +170,7 @@ impl Hub {
                 let waited_for = ids.iter().filter(|id| self.waiting.contains_key(id));
                 self.to_look_up.extend(waited_for);
             }
-            Some(Signal::Enqueued) => {}
+            Some(Signal::Enqueued | Signal::OwnerLeft) => {}
             Some(_) => self.to_look_up.extend(self.waiting.keys()),
             None => {
                 let error = omniq_core::Error::new(
@@ -170,18 +198,43 @@ impl Hub {
     /// Looks up what has to be; a storage that fails is asked again, while each wait keeps its own limit.
     async fn look(&mut self) {
         self.to_look_up.retain(|id| self.waiting.contains_key(id));
-        let ids: Vec<TaskId> = self.to_look_up.drain().collect();
-        for ids in ids.chunks(LOOK) {
-            let found = loop {
-                match self.storage.get(ids.to_vec()).await {
-                    Ok(found) => break found,
-                    Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
-                }
+        let mut ids: Vec<TaskId> = self.to_look_up.drain().collect();
+        // Neighbours in the storage one after the other.
+        ids.sort_unstable();
+        for many in ids.chunks(ASK) {
+            let finished = match many.len() > FEW {
+                true => self.finished(many).await,
+                false => many.to_vec(),
             };
-            self.trouble.over();
-            for (id, task) in ids.iter().zip(found) {
-                self.answer(*id, task.as_ref());
+            for ids in finished.chunks(LOOK) {
+                self.read(ids).await;
             }
+        }
+    }
+
+    /// Which of these are worth reading.
+    async fn finished(&mut self, ids: &[TaskId]) -> Vec<TaskId> {
+        loop {
+            match self.storage.finished(ids.to_vec()).await {
+                Ok(finished) => {
+                    self.trouble.over();
+                    return finished;
+                }
+                Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+            }
+        }
+    }
+
+    async fn read(&mut self, ids: &[TaskId]) {
+        let found = loop {
+            match self.storage.get(ids.to_vec()).await {
+                Ok(found) => break found,
+                Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+            }
+        };
+        self.trouble.over();
+        for (id, task) in ids.iter().zip(found) {
+            self.answer(*id, task.as_ref());
         }
     }
 

@@ -20,6 +20,25 @@ pub(crate) async fn tasks_come_in_the_order_of_the_ids(scene: Scene) {
     }
 }
 
+pub(crate) async fn the_finished_are_told_from_the_rest(scene: Scene) {
+    scene.enqueue(vec![order("a"); 4], NOW).await;
+    let tasks = scene.claim(wish(NOW).limit(4)).await;
+    scene.done(success(&tasks[0], vec![]), NOW).await;
+    scene.done(failure(&tasks[1]), NOW).await;
+    scene
+        .done(cancel(&tasks[2]).expect("it is running"), NOW)
+        .await;
+    let [done, failed, cancelled, running] = [0, 1, 2, 3].map(|at: usize| tasks[at].id);
+    let pending = scene.add(order("b")).await;
+    let unknown = unknown_id();
+    let wished = vec![running, unknown, cancelled, pending, done, failed];
+    for handle in [&scene.here, &scene.there] {
+        let found = handle.finished(wished.clone()).await.expect("finished");
+        assert_eq!(found, [unknown, cancelled, done, failed]);
+        assert_eq!(handle.finished(vec![]).await.expect("finished"), []);
+    }
+}
+
 async fn listed(scene: &Scene, filter: TaskFilter) -> Vec<TaskId> {
     let tasks = scene.here.list_tasks(filter).await.expect("list_tasks");
     tasks.iter().map(|task| task.id).collect()

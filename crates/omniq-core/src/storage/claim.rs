@@ -116,6 +116,10 @@ impl ClaimRequest {
     /// Waits while there is nothing to take: it is tried again whenever work is added, with the time of
     /// that write as its now, and answers once it has tasks, or once it learns of a task that becomes due
     /// sooner than `next_due` (`None`: at all). The caller keeps the timer for `next_due`.
+    ///
+    /// The claim's own `now` may be long past by then, or lie in the future of a clock that was set back,
+    /// so it is not used again: a storage that learns of work but not of the time of the write answers
+    /// with no task and a `next_due` that has come, and the caller looks anew.
     #[must_use]
     pub fn park(mut self, next_due: Option<Timestamp>) -> Self {
         self.park = Some(Parked { next_due });

@@ -74,6 +74,19 @@ pub trait Storage: Send + Sync + 'static {
     /// The tasks of these ids, in order; `None` for an unknown one.
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>>;
 
+    /// Those of these ids whose tasks have finished, and those that no task has, in order: whoever waits
+    /// for many asks this at each signal that does not name tasks, and reads only these. A storage that can
+    /// tell without reading whole tasks should.
+    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(async move {
+            let tasks = self.get(ids.clone()).await?;
+            let is_over =
+                |task: &Option<Task>| task.as_ref().is_none_or(|t| t.status.is_finished());
+            let over = ids.into_iter().zip(tasks).filter(|(_, t)| is_over(t));
+            Ok(over.map(|(id, _)| id).collect())
+        })
+    }
+
     /// Tasks by id, from the oldest.
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>>;
 
@@ -85,6 +98,10 @@ pub trait Storage: Send + Sync + 'static {
 
     /// A stream of what happens from this call on. A listener that falls behind gets
     /// [`Signal::Unknown`], never silence.
+    ///
+    /// A storage that can see that an owner is gone before its leases are over calls out
+    /// [`Signal::OwnerLeft`], when it hears of it or now and then: pools look for orphans only once a
+    /// second by themselves.
     fn watch(&self) -> Watch;
 }
 
@@ -98,6 +115,9 @@ pub enum Signal {
     Finished(Arc<[TaskId]>),
     /// These tasks were cancelled.
     Cancelled(Arc<[TaskId]>),
+    /// An owner may be gone: look for orphans, and once more soon, since a system may call it out before
+    /// it lets go of what shows that the owner lives.
+    OwnerLeft,
     /// Something may have happened: look.
     Unknown,
 }

@@ -20,7 +20,7 @@ pub(super) async fn print(program: &Path) -> Outcome<()> {
 }
 
 /// What its threads used so far: Linux counts it in nanoseconds.
-fn cpu(process: u32) -> io::Result<Duration> {
+pub(super) fn cpu(process: u32) -> io::Result<Duration> {
     let mut total = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
         let text = fs::read_to_string(thread?.path().join("schedstat"))?;

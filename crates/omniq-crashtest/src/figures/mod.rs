@@ -2,6 +2,7 @@
 
 mod idle;
 mod takeover;
+mod waits;
 mod wakeups;
 
 use std::path::PathBuf;
@@ -11,12 +12,12 @@ use omniq::Durability;
 use crate::kills::{Plan, run};
 use crate::{Options, Outcome};
 
-/// Measures all, one after the other.
+/// Measures one part, or all, one after the other.
 ///
 /// # Errors
 ///
-/// If the harness fails, or a kill broke a rule.
-pub async fn print() -> Outcome<()> {
+/// If the harness fails, a kill broke a rule, or there is no such part.
+pub async fn print(part: Option<&str>) -> Outcome<()> {
     let program = std::env::current_exe()?;
     let usual = Options::new(PathBuf::new(), PathBuf::new());
     println!(
@@ -25,10 +26,21 @@ pub async fn print() -> Outcome<()> {
         usual.lease,
         usual.poll
     );
-    takeover::print(&program).await?;
-    wakeups::print(&program).await?;
-    idle::print(&program).await?;
-    kills(&program).await
+    match part {
+        Some("takeover") => takeover::print(&program).await,
+        Some("wakeups") => wakeups::print(&program).await,
+        Some("waits") => waits::print(&program).await,
+        Some("idle") => idle::print(&program).await,
+        Some("kills") => kills(&program).await,
+        Some(other) => Err(format!("nothing measures {other}").into()),
+        None => {
+            takeover::print(&program).await?;
+            wakeups::print(&program).await?;
+            waits::print(&program).await?;
+            idle::print(&program).await?;
+            kills(&program).await
+        }
+    }
 }
 
 async fn kills(program: &std::path::Path) -> Outcome<()> {

@@ -2,7 +2,7 @@ use std::fs;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
-use omniq_local::{Doorbell, Folder};
+use omniq_local::{Doorbell, Folder, Heard};
 
 use crate::neighbour::Neighbour;
 use crate::{CEILING, Place, place};
@@ -10,8 +10,12 @@ use crate::{CEILING, Place, place};
 /// A doorbell, and what it hears.
 fn listen(place: &Place) -> (Doorbell, Receiver<()>) {
     let (say, heard) = channel();
-    let bell = Doorbell::open(&place.folder, move || say.send(()).unwrap_or_default()).unwrap();
-    (bell, heard)
+    let hearer = move |heard| {
+        if heard == Heard::Rung {
+            say.send(()).unwrap_or_default();
+        }
+    };
+    (Doorbell::open(&place.folder, hearer).unwrap(), heard)
 }
 
 #[test]
@@ -90,10 +94,10 @@ fn a_callback_may_drop_its_doorbell_and_open_others() {
     let (say, done) = channel();
     let own: Arc<Mutex<Option<Doorbell>>> = Arc::default();
     let (mine, folder) = (own.clone(), place.folder.clone());
-    let callback = move || {
+    let callback = move |_| {
         let bell = mine.lock().unwrap().take();
         if let Some(bell) = bell {
-            drop(Doorbell::open(&folder, || {}).unwrap());
+            drop(Doorbell::open(&folder, |_| {}).unwrap());
             bell.ring();
             drop(bell);
             say.send(()).unwrap();
@@ -112,7 +116,7 @@ fn a_callback_may_drop_its_doorbell_and_open_others() {
 fn a_doorbell_that_is_owned_by_a_callback_goes_with_it() {
     let place = place();
     let (inner, _heard) = listen(&place);
-    let outer = Doorbell::open(&place.folder, move || inner.ring()).unwrap();
+    let outer = Doorbell::open(&place.folder, move |_| inner.ring()).unwrap();
     drop(outer);
     let (bell, heard) = listen(&place);
     bell.ring();
@@ -122,7 +126,7 @@ fn a_doorbell_that_is_owned_by_a_callback_goes_with_it() {
 #[test]
 fn a_callback_that_panics_leaves_the_others_hearing() {
     let place = place();
-    let _panics = Doorbell::open(&place.folder, || panic!("on purpose")).unwrap();
+    let _panics = Doorbell::open(&place.folder, |_| panic!("on purpose")).unwrap();
     let (bell, heard) = listen(&place);
     for _ in 0..3 {
         bell.ring();

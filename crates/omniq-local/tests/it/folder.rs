@@ -14,7 +14,7 @@ fn the_same_data_leads_to_the_same_folder() {
     assert_eq!(place.folder.path().file_name().unwrap(), "jobs.db-omniq");
     let again = Folder::open(&place.data, "the-id").unwrap();
     assert_eq!(again.path(), place.folder.path());
-    for name in ["id", "bell", "owners"] {
+    for name in ["id", "bell", "owners", "started"] {
         assert!(place.folder.path().join(name).exists(), "{name}");
     }
 }
@@ -140,12 +140,12 @@ fn whoever_may_write_the_data_may_write_beside_it() {
         let path = folder.path().join(name);
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     };
-    assert_eq!([mode(""), mode("owners")], [0o770; 2]);
+    assert_eq!([mode(""), mode("owners"), mode("started")], [0o770; 3]);
     let files = [
         mode("id"),
         mode("bell"),
         mode(&format!("owners/{owner}")),
-        mode(&format!("owners/{owner}.started")),
+        mode(&format!("started/{owner}")),
     ];
     assert_eq!(files, [0o660; 4]);
 }

@@ -4,6 +4,8 @@
 mod doorbell;
 mod folder;
 mod neighbour;
+#[cfg(target_os = "linux")]
+mod owner_left;
 mod presence;
 
 use std::fs::File;

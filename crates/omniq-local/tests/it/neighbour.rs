@@ -41,7 +41,13 @@ impl Neighbour {
     }
 
     pub fn wait_for(&self, line: &str) {
-        while self.says.recv_timeout(CEILING).unwrap() != line {}
+        self.says_before(line);
+    }
+
+    /// What it says before this line.
+    pub fn says_before(&self, line: &str) -> Vec<String> {
+        let next = || self.says.recv_timeout(CEILING).unwrap();
+        std::iter::from_fn(|| Some(next()).filter(|said| said != line)).collect()
     }
 
     pub fn start(&mut self, slot: usize, lease: Lease) {

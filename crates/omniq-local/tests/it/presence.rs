@@ -33,6 +33,16 @@ fn is_unknown(place: &Place, number: i64) -> bool {
     )
 }
 
+/// How many files owners have.
+fn files(place: &Place) -> usize {
+    let count = |folder: &str| {
+        fs::read_dir(place.folder.path().join(folder))
+            .unwrap()
+            .count()
+    };
+    count("owners") + count("started")
+}
+
 /// An owner whose process is gone, with what its file says.
 fn leave_behind(place: &Place, number: i64, text: &str) {
     let path = place
@@ -53,8 +63,7 @@ fn an_owner_is_here_until_it_leaves_and_then_unknown() {
     assert_eq!(Presence::owners(&place.folder).unwrap(), [owner(1)]);
     drop(presence);
     assert!(is_unknown(&place, 1));
-    let left = fs::read_dir(place.folder.path().join("owners")).unwrap();
-    assert_eq!(left.count(), 0);
+    assert_eq!(files(&place), 0);
 }
 
 #[test]
@@ -126,8 +135,7 @@ fn a_process_that_ends_by_itself_leaves_nothing() {
     assert!(is_here(&place, 5));
     neighbour.leave();
     assert!(is_unknown(&place, 5));
-    let left = fs::read_dir(place.folder.path().join("owners")).unwrap();
-    assert_eq!(left.count(), 0);
+    assert_eq!(files(&place), 0);
 }
 
 #[test]
@@ -158,8 +166,8 @@ fn an_owner_that_enters_again_takes_a_dead_ones_place() {
     let notes = place
         .folder
         .path()
-        .join("owners")
-        .join(format!("{}.started", owner(5)));
+        .join("started")
+        .join(owner(5).to_string());
     fs::write(&notes, [1; 16]).unwrap();
     let presence = Presence::enter(&place.folder, owner(5)).unwrap();
     assert!(is_here(&place, 5));
@@ -197,8 +205,8 @@ fn notes_that_can_not_be_read_count_every_lease() {
     let notes = place
         .folder
         .path()
-        .join("owners")
-        .join(format!("{}.started", owner(5)));
+        .join("started")
+        .join(owner(5).to_string());
     fs::create_dir(notes).unwrap();
     leave_behind(&place, 5, "-\n1\n");
     let started = gone(&place.folder, 5).started();

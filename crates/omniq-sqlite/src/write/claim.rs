@@ -65,17 +65,25 @@ impl Batch<'_> {
         Ok(heads)
     }
 
+    /// Takes nothing. If there is a task that is ready, it was due when the claim was made, for all that the
+    /// claimer has to know.
+    pub(crate) fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
+        let mut claimed = Claimed::default();
+        let mut heads = Vec::new();
+        for lane in &*self.lanes.matching(&request.filter) {
+            self.ready(*lane, 1, &mut heads)?;
+            let waiting = self.next_waiting(*lane)?;
+            claimed.next_due = claimed.next_due.into_iter().chain(waiting).min();
+        }
+        if !heads.is_empty() {
+            claimed.next_due = Some(request.now);
+        }
+        Ok(claimed)
+    }
+
     /// Moves what has come due over to the ready ones; says when the next of the lane is due.
     fn come_due(&self, lane: i64, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
-        let mut next = self
-            .conn
-            .prepare_cached(include_str!("../sql/next_waiting.sql"))?;
-        let mut next = || {
-            next.query_row([lane], |row| row.get(0))
-                .optional()
-                .map(|eta| eta.map(Timestamp))
-        };
-        let waiting = next()?;
+        let waiting = self.next_waiting(lane)?;
         if waiting.is_none_or(|eta| eta > now) {
             return Ok(waiting);
         }
@@ -83,7 +91,15 @@ impl Batch<'_> {
             .conn
             .prepare_cached(include_str!("../sql/come_due.sql"))?;
         come_due.execute(params![lane, now.as_micros(), COMING_DUE])?;
-        Ok(next()?)
+        self.next_waiting(lane)
+    }
+
+    fn next_waiting(&self, lane: i64) -> Result<Option<Timestamp>, Failure> {
+        let mut statement = self
+            .conn
+            .prepare_cached(include_str!("../sql/next_waiting.sql"))?;
+        let eta = statement.query_row([lane], |row| row.get(0)).optional()?;
+        Ok(eta.map(Timestamp))
     }
 
     fn ready(&self, lane: i64, limit: usize, heads: &mut Vec<Head>) -> Result<(), Failure> {

@@ -29,7 +29,7 @@ pub(crate) struct Batch<'a> {
 pub(crate) struct Effects {
     /// There is work, or an eta, that was not there before.
     pub(crate) work_added: bool,
-    /// The latest time that a command brought along.
+    /// The time of the last command that added work.
     pub(crate) now: Timestamp,
     pub(crate) finished: Vec<TaskId>,
     pub(crate) cancelled: Vec<TaskId>,
@@ -43,7 +43,7 @@ impl Effects {
 
     fn add_work(&mut self, now: Timestamp) {
         self.work_added = true;
-        self.now = self.now.max(now);
+        self.now = now;
     }
 }
 

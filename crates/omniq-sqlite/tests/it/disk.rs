@@ -45,17 +45,21 @@ pub(crate) enum Part {
     Other,
 }
 
-/// Fails from some call on, until it is healed.
+/// Fails from some call on, until it is healed; or once.
 #[derive(Default, Clone, Copy)]
 struct Fault {
     code: Option<i32>,
     good: u64,
+    once: bool,
 }
 
 impl Fault {
     fn strikes(&mut self) -> Option<i32> {
         let code = self.code?;
         if self.good == 0 {
+            if self.once {
+                self.code = None;
+            }
             return Some(code);
         }
         self.good -= 1;
@@ -89,19 +93,40 @@ impl Disk {
     /// Flushes of the `-wal` fail after `good` more that work.
     pub(crate) fn fail_syncs_after(&self, good: u64) {
         let code = Some(ffi::SQLITE_IOERR_FSYNC);
-        self.lock().sync = Fault { code, good };
+        self.lock().sync = Fault {
+            code,
+            good,
+            once: false,
+        };
+    }
+
+    /// One flush of the `-wal` fails after `good` more that work.
+    pub(crate) fn fail_one_sync_after(&self, good: u64) {
+        let code = Some(ffi::SQLITE_IOERR_FSYNC);
+        self.lock().sync = Fault {
+            code,
+            good,
+            once: true,
+        };
     }
 
     /// Writes to the `-wal` fail with `code` after `good` more that work.
     pub(crate) fn fail_writes_after(&self, good: u64, code: i32) {
         let code = Some(code);
-        self.lock().write = Fault { code, good };
+        self.lock().write = Fault {
+            code,
+            good,
+            once: false,
+        };
     }
 
     /// The database can't be opened.
     pub(crate) fn fail_opening(&self) {
         let code = Some(ffi::SQLITE_CANTOPEN);
-        self.lock().open = Fault { code, good: 0 };
+        self.lock().open = Fault {
+            code,
+            ..Fault::default()
+        };
     }
 
     /// Files that are opened from now on offer no shared memory, as on a network's disk.

@@ -11,6 +11,8 @@ mod full_disk;
 mod moved;
 mod neighbours;
 mod opening;
+#[cfg(target_os = "linux")]
+mod owners;
 mod plans;
 mod power_cut;
 mod statements;

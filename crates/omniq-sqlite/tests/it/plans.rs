@@ -48,7 +48,7 @@ fn plan(conn: &Connection, name: &str, values: &[i64]) -> Vec<String> {
 const BY_ID: &str = "SEARCH omniq_task USING INTEGER PRIMARY KEY (rowid=?)";
 
 /// The statement, values to bind, and the step that must be there.
-const EXPECTED: [(&str, &[i64], &str); 20] = [
+const EXPECTED: [(&str, &[i64], &str); 21] = [
     ("ready.sql", &[3, 1], "omniq_task_ready (lane=?)"),
     ("next_waiting.sql", &[3], "omniq_task_waiting (lane=?)"),
     (
@@ -61,6 +61,7 @@ const EXPECTED: [(&str, &[i64], &str); 20] = [
     ("standing.sql", &[100], BY_ID),
     ("keys_of.sql", &[100], BY_ID),
     ("get.sql", &[100], BY_ID),
+    ("finished.sql", &[100], BY_ID),
     ("forget.sql", &[100], BY_ID),
     ("renew.sql", &[100, 1, 1], BY_ID),
     ("note.sql", &[100, 1, 1, 0, 5], BY_ID),
@@ -110,7 +111,11 @@ fn hot_statements_go_by_their_index() {
                 found,
                 "{name}, many rows: {many}: {expected:?} is missing in {plan:#?}"
             );
-            let slow = |step: &String| step.contains("SCAN") || step.contains("TEMP B-TREE");
+            // The list that goes in is read from end to end.
+            let slow = |step: &String| {
+                step.contains("TEMP B-TREE")
+                    || step.contains("SCAN") && !step.contains("VIRTUAL TABLE")
+            };
             assert!(
                 !plan.iter().any(slow),
                 "{name}, many rows: {many}: {plan:#?}"

@@ -70,7 +70,7 @@ impl Told {
 /// The weather changes: mostly fair, else one kind of failure from some call on.
 pub(crate) fn change_weather(disk: &Disk, rng: &mut Rng) {
     disk.heal();
-    match rng.u8(..9) {
+    match rng.u8(..11) {
         0 => disk.fail_syncs_after(rng.u64(..4)),
         1 => disk.fail_writes_after(rng.u64(..9), ffi::SQLITE_IOERR_WRITE),
         2 => disk.fail_writes_after(rng.u64(..9), ffi::SQLITE_FULL),
@@ -78,6 +78,7 @@ pub(crate) fn change_weather(disk: &Disk, rng: &mut Rng) {
             disk.fail_syncs_after(0);
             disk.fail_opening();
         }
+        4 => disk.fail_one_sync_after(rng.u64(..4)),
         _ => {}
     }
 }

@@ -20,7 +20,9 @@ async fn an_enqueue_on_one_wakes_a_claim_that_is_parked_on_the_other() {
         enqueue(&other, task("else", round)).await.unwrap();
         start(&mut parked);
         let id = enqueue(&one, task("a", round)).await.unwrap();
-        let claimed = within(parked).await.unwrap();
+        let news = within(parked).await.unwrap();
+        assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
+        let claimed = within(other.claim(claim_of("a"))).await.unwrap();
         assert_eq!(claimed.tasks[0].id, id);
     }
 }
@@ -105,7 +107,10 @@ async fn a_task_put_in_by_hand_is_found() {
     let conn = place.plain();
     conn.execute_batch(&format!("BEGIN IMMEDIATE; {BY_HAND}; COMMIT"))
         .unwrap();
-    let by_hand = within(parked).await.unwrap().tasks.remove(0);
+    let news = within(parked).await.unwrap();
+    assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
+    let claimed = within(storage.claim(claim_of("a"))).await.unwrap();
+    let by_hand = &claimed.tasks[0];
     assert_eq!(by_hand.id.as_i64(), conn.last_insert_rowid());
     assert_eq!(by_hand.payload.bytes, task("a", 5).payload.bytes);
     assert_eq!(by_hand.max_attempts, task("a", 5).max_attempts);

@@ -131,6 +131,7 @@ impl WorkerBuilder {
             held: Held::default(),
             seat_or_room: Notify::new(),
             look_again: Notify::new(),
+            owner_left: Notify::new(),
             writing_progress: Mutex::new(()),
             stopping: Token::default(),
             grace_over: Token::default(),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use omniq_core::storage::BoxFuture;
@@ -26,22 +26,28 @@ type UnderWay = BoxFuture<'static, (Claimer, Vec<Task>)>;
 /// What a claim needs.
 struct Claimer {
     due: DueTasks,
-    trouble: Trouble,
+    /// It outlives the claimer: a claim that is given up does not change the storage's condition.
+    trouble: Arc<Mutex<Trouble>>,
 }
 
 impl Claimer {
-    fn new(pool: &Shared) -> Self {
+    fn new(pool: &Shared, trouble: &Arc<Mutex<Trouble>>) -> Self {
         Self {
             due: pool.omniq().queue().due_tasks(Arc::clone(&pool.filter)),
-            trouble: Trouble::new("claiming tasks"),
+            trouble: Arc::clone(trouble),
         }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Claims until the pool stops, then gives back what has not started.
 pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
     let mut under_way: Option<UnderWay> = None;
-    let mut idle = Some(Claimer::new(&pool));
+    let trouble = Arc::new(Mutex::new(Trouble::new("claiming tasks")));
+    let mut idle = Some(Claimer::new(&pool, &trouble));
     loop {
         fill_seats(&pool, &reports);
         if let Some(limit) = wish(&pool)
@@ -64,7 +70,7 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
                 pool.pace.stall();
                 // A claim that is still parked would take them right back.
                 under_way = None;
-                idle = Some(Claimer::new(&pool));
+                idle = Some(Claimer::new(&pool, &trouble));
                 let late = pool.buffer.take_late(START_WITHIN, clock::instant());
                 give_back(&pool, late, &reports).await;
             }
@@ -89,11 +95,13 @@ async fn claim(pool: Arc<Shared>, mut claimer: Claimer, limit: usize) -> (Claime
     loop {
         match claimer.due.claim(limit, pool.stopping.fired()).await {
             Ok(tasks) => {
-                claimer.trouble.over();
+                if !tasks.is_empty() {
+                    claimer.trouble().over();
+                }
                 return (claimer, tasks);
             }
             Err(error) => {
-                let wait = claimer.trouble.failed(&error);
+                let wait = claimer.trouble().failed(&error);
                 let rested = tokio::time::timeout(wait, pool.stopping.fired()).await;
                 if rested.is_ok() {
                     return (claimer, Vec::new());

@@ -24,8 +24,10 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
             () = pool.settled.fired() => return,
             () = sleep_until(next_beat) => {
                 let wait = match renew(&pool, lease_for).await {
-                    Ok(()) => {
-                        trouble.over();
+                    Ok(any) => {
+                        if any {
+                            trouble.over();
+                        }
                         lease_for / 3
                     }
                     Err(error) => trouble.failed(&error).min(lease_for / 3),
@@ -38,10 +40,11 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
     }
 }
 
-async fn renew(pool: &Shared, lease_for: Duration) -> Result<()> {
+/// Says whether there was any.
+async fn renew(pool: &Shared, lease_for: Duration) -> Result<bool> {
     let leases = pool.held.leases();
     if leases.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let answers = pool
         .omniq()
@@ -49,7 +52,7 @@ async fn renew(pool: &Shared, lease_for: Duration) -> Result<()> {
         .renew(leases.clone(), lease_for)
         .await?;
     stop_others(pool, leases, answers);
-    Ok(())
+    Ok(true)
 }
 
 /// Stops the handlers of all leases that are not simply held.
@@ -67,6 +70,7 @@ fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
 async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble: &mut Trouble) {
     match signal {
         Some(Signal::Cancelled(ids)) => pool.held.hear_cancelled(&ids),
+        Some(Signal::OwnerLeft) => pool.owner_left.notify_one(),
         Some(Signal::Unknown) => look(pool, trouble).await,
         Some(_) => {}
         None => {

@@ -35,6 +35,7 @@ use tokio::sync::{Mutex, Notify, Semaphore};
 pub use builder::WorkerBuilder;
 pub use pool::{AsyncWorkerPool, StopSummary};
 
+use crate::clock::Clock;
 use crate::context::Surroundings;
 use crate::token::Token;
 use crate::{AsyncOmniQ, Handler, Settings};
@@ -60,6 +61,8 @@ struct Shared {
     seat_or_room: Notify,
     /// Rung when a lease has to be looked at.
     look_again: Notify,
+    /// Rung when another owner may be gone.
+    owner_left: Notify,
     /// Held from taking a progress until it is written, so that nobody overtakes it.
     writing_progress: Mutex<()>,
     /// Nothing new is claimed or started any more.
@@ -75,6 +78,10 @@ struct Shared {
 impl Shared {
     fn omniq(&self) -> &AsyncOmniQ {
         &self.surroundings.omniq
+    }
+
+    fn clock(&self) -> &Clock {
+        self.omniq().queue().clock()
     }
 
     fn settings(&self) -> &Settings {

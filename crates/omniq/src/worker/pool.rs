@@ -62,11 +62,13 @@ impl AsyncWorkerPool {
         let watch = shared.omniq().storage().watch();
         heart.spawn(heartbeat_loop(Arc::clone(&shared), watch));
         heart.spawn(progress_loop(Arc::clone(&shared)));
+        // On that thread as well: a look each second costs less there, and no handler can block it.
+        let sweeping = heart.spawn(sweep_loop(Arc::clone(&shared)));
         Ok(Self {
             _heart: heart,
             claiming: tokio::spawn(claim_loop(Arc::clone(&shared), reports)),
             settling: tokio::spawn(settle_loop(Arc::clone(&shared), inbox)),
-            sweeping: tokio::spawn(sweep_loop(Arc::clone(&shared))),
+            sweeping,
             entry: Some(entry),
             shared,
         })

@@ -51,7 +51,10 @@ async fn write(pool: &Shared) -> Result<bool> {
     if notes.is_empty() {
         return Ok(false);
     }
-    let written = pool.omniq().storage().note(notes.clone(), clock::now());
+    let written = pool
+        .omniq()
+        .storage()
+        .note(notes.clone(), pool.clock().now());
     match written.await {
         Ok(held) => {
             if held.contains(&false) {
@@ -83,7 +86,7 @@ pub(super) async fn write_last(pool: &Shared, notes: Vec<Note>) {
     if notes.is_empty() {
         return;
     }
-    let written = pool.omniq().storage().note(notes, clock::now());
+    let written = pool.omniq().storage().note(notes, pool.clock().now());
     if let Err(error) = written.await {
         tracing::debug!(%error, "the last progress of some tasks is dropped");
     }

@@ -96,6 +96,8 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         tracing::warn!(task = %task.id, name = task.name, "claimed a task without a handler");
         return Outcome::Released;
     };
+    // From before the start is told, so that time which passes after that counts.
+    let ends = task.timeout.map(|limit| pool.clock().after(limit));
     pool.omniq().queue().note_start(seat, task);
     pool.omniq()
         .queue()
@@ -104,10 +106,10 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
     tracing::debug!(task = %task.id, name = task.name, attempt = task.attempts, "started");
     let ctx = TaskContext::new(Arc::clone(execution));
     match function.run() {
-        Run::Async(function) => run_async(pool, execution, || function(ctx)).await,
+        Run::Async(function) => run_async(pool, execution, ends, || function(ctx)).await,
         Run::Blocking(function) => {
             let function = Arc::clone(function);
-            run_blocking(pool, execution, move || function(ctx)).await
+            run_blocking(pool, execution, ends, move || function(ctx)).await
         }
     }
 }
@@ -115,18 +117,18 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
 async fn run_async(
     pool: &Shared,
     execution: &Execution,
+    ends: Option<Duration>,
     function: impl FnOnce() -> BoxFuture<'static, Ended>,
 ) -> Outcome {
     let mut work = match catch(function) {
         Ok(future) => Caught::new(future),
         Err(panic) => return Outcome::Broke(panic),
     };
-    let timeout = execution.task.timeout;
     // The work comes first: what is ready at once never touches the timers.
     tokio::select! {
         biased;
         ended = &mut work => to_outcome(pool, execution, ended),
-        () = over(timeout) => Outcome::Broke(timed_out(timeout)),
+        () = over(pool, ends) => Outcome::Broke(timed_out(execution)),
         () = farewell(pool, execution) => Outcome::LeaseLost,
         () = pool.grace_over.fired() => Outcome::Released,
     }
@@ -137,27 +139,27 @@ async fn run_async(
 async fn run_blocking(
     pool: &Shared,
     execution: &Execution,
+    ends: Option<Duration>,
     function: impl FnOnce() -> Ended + Send + 'static,
 ) -> Outcome {
-    let timeout = execution.task.timeout;
     let mut running = tokio::task::spawn_blocking(|| catch(function).and_then(|ended| ended));
     let in_time = tokio::select! {
         biased;
         ended = &mut running => Some(ended),
-        () = over(timeout) => None,
+        () = over(pool, ends) => None,
     };
     let late = in_time.is_none();
     let ended = match in_time {
         Some(ended) => ended,
         None => {
             let task = &execution.task;
-            tracing::warn!(task = %task.id, name = task.name, ?timeout, "the time is over, but a blocking handler can't be ended: waiting for it");
+            tracing::warn!(task = %task.id, name = task.name, limit = ?task.timeout, "the time is over, but a blocking handler can't be ended: waiting for it");
             execution.stop.fire();
             running.await
         }
     };
     match ended {
-        Ok(_) if late => Outcome::Broke(timed_out(timeout)),
+        Ok(_) if late => Outcome::Broke(timed_out(execution)),
         Ok(ended) => to_outcome(pool, execution, ended),
         // Panics are caught inside: the runtime ended before the function began.
         Err(_) => Outcome::Released,
@@ -191,15 +193,16 @@ fn to_outcome(pool: &Shared, execution: &Execution, ended: Ended) -> Outcome {
     }
 }
 
-async fn over(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
+/// The time limit of an attempt, if it has one.
+async fn over(pool: &Shared, ends: Option<Duration>) {
+    match ends {
+        Some(ends) => pool.clock().until(ends).await,
         None => std::future::pending().await,
     }
 }
 
-fn timed_out(limit: Option<Duration>) -> TaskError {
-    let limit = limit.unwrap_or_default();
+fn timed_out(execution: &Execution) -> TaskError {
+    let limit = execution.task.timeout.unwrap_or_default();
     TaskError::new(
         "timeout",
         format!("the attempt took longer than its limit of {limit:?}"),

@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 use super::Shared;
 use super::progress::{last_notes, write_last};
 use super::run::Turn;
-use crate::clock;
 use crate::context::Execution;
 use crate::events::EventKind;
 use crate::queue::must_let_go;
@@ -85,7 +84,12 @@ impl Writer {
             self.pool
                 .finished
                 .fetch_add(u64::from(ran), Ordering::Relaxed);
-            match settle::settle(&execution.task, outcome, clock::now(), fastrand::f64()) {
+            match settle::settle(
+                &execution.task,
+                outcome,
+                self.pool.clock().now(),
+                fastrand::f64(),
+            ) {
                 Ok(change) => {
                     changes.push(change);
                     executions.push(execution);
@@ -163,7 +167,7 @@ impl Writer {
                     tracing::error!(task = %change.id, %error, "an outcome can't be written");
                     let text = format!("the outcome could not be written: {error}");
                     let failure = TaskError::new("result", text).with_retryable(false);
-                    match change.given_up(failure, clock::now()) {
+                    match change.given_up(failure, self.pool.clock().now()) {
                         Ok(instead) if !given_up => change = instead,
                         _ => return Settled::Gone,
                     }
@@ -179,7 +183,7 @@ impl Writer {
             .pool
             .omniq()
             .storage()
-            .settle(changes, clock::now())
+            .settle(changes, self.pool.clock().now())
             .await?;
         self.trouble.over();
         Ok(answers)

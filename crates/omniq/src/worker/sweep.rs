@@ -11,8 +11,14 @@ use crate::clock;
 use crate::events::EventKind;
 use crate::trouble::Trouble;
 
-/// How soon a death is noticed, where a storage knows of it before the lease is over.
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How soon a death is noticed that a storage could see, but was not told of.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// After news of a death: the system tells of it just before it lets go of the dead one's lock.
+const AFTER_NEWS: [Duration; 3] = [
+    Duration::from_millis(5),
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+];
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// How many orphans are settled at once.
 const BATCH: usize = 100;
@@ -22,17 +28,18 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     let pause = (pool.settings().lease() / 4).min(LONGEST_PAUSE);
     let mut taking_over = Trouble::new("looking for lost tasks");
     let mut purging = Trouble::new("purging old tasks");
-    let mut next_purge = clock::instant();
+    let mut next_purge = Duration::ZERO;
+    let mut soon = [].iter();
     loop {
         let mut wait = match take_over_all(&pool).await {
             Ok(()) => {
                 taking_over.over();
-                pause
+                soon.next().map_or(pause, |soon| pause.min(*soon))
             }
             Err(error) => taking_over.failed(&error),
         };
-        if clock::instant() >= next_purge {
-            next_purge = clock::instant() + PURGE_EVERY;
+        if pool.clock().read().passed >= next_purge {
+            next_purge = pool.clock().after(PURGE_EVERY);
             match purge(&pool).await {
                 Ok(()) => purging.over(),
                 Err(error) => wait = wait.max(purging.failed(&error)),
@@ -40,7 +47,9 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
         }
         tokio::select! {
             () = pool.stopping.fired() => return,
+            () = pool.owner_left.notified() => soon = AFTER_NEWS.iter(),
             () = tokio::time::sleep(wait) => {}
+            () = pool.clock().until(next_purge) => {}
         }
     }
 }
@@ -72,7 +81,7 @@ async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<usize> {
         return Ok(0);
     }
     let max_crashes = pool.settings().max_crashes();
-    let now = clock::now();
+    let now = pool.clock().now();
     let mut changes = Vec::with_capacity(orphans.len());
     orphans.retain(
         |orphan| match settle::take_over(orphan, max_crashes, now, fastrand::f64()) {
@@ -110,7 +119,7 @@ async fn purge(pool: &Shared) -> Result<()> {
         (&[TaskStatus::Failed], settings.failed_ttl()),
     ];
     for (statuses, kept_for) in kinds {
-        let request = PurgeRequest::new(statuses.iter().copied(), kept_for, clock::now());
+        let request = PurgeRequest::new(statuses.iter().copied(), kept_for, pool.clock().now());
         let gone = pool.omniq().queue().purge(request).await?;
         if gone > 0 {
             tracing::debug!(gone, "purged old tasks");

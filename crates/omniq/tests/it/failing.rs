@@ -16,11 +16,17 @@ pub(crate) const OPEN: usize = 1000;
 /// Passes everything on, but fails the first so many calls of an operation.
 pub(crate) struct Failing {
     inner: Arc<dyn Storage>,
+    /// How often it was asked for due tasks.
+    pub(crate) asked: watch::Sender<u32>,
     pub(crate) claims: AtomicU32,
     pub(crate) settlements: AtomicU32,
     /// These are written, but answered with an error.
     pub(crate) lost_answers: AtomicU32,
     pub(crate) reads: AtomicU32,
+    /// How often it was asked for tasks, or which of them have finished …
+    pub(crate) looks: AtomicU32,
+    /// … and how many tasks it was to hand out.
+    pub(crate) read: AtomicU32,
     pub(crate) notes: AtomicU32,
     /// The answers to the notes of each call, but for those that failed.
     pub(crate) noted: watch::Sender<Vec<Vec<bool>>>,
@@ -30,12 +36,19 @@ pub(crate) struct Failing {
 
 impl Failing {
     pub(crate) fn new(open: Open) -> Arc<Self> {
+        Self::around(open())
+    }
+
+    pub(crate) fn around(inner: Arc<dyn Storage>) -> Arc<Self> {
         Arc::new(Self {
-            inner: open(),
+            inner,
+            asked: watch::Sender::default(),
             claims: AtomicU32::new(0),
             settlements: AtomicU32::new(0),
             lost_answers: AtomicU32::new(0),
             reads: AtomicU32::new(0),
+            looks: AtomicU32::new(0),
+            read: AtomicU32::new(0),
             notes: AtomicU32::new(0),
             noted: watch::Sender::default(),
             answers: Semaphore::new(OPEN),
@@ -64,6 +77,7 @@ impl Storage for Failing {
 
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
         Box::pin(async move {
+            self.asked.send_modify(|asked| *asked += 1);
             Self::fail(&self.claims)?;
             let claimed = self.inner.claim(request).await?;
             if !claimed.tasks.is_empty() {
@@ -113,8 +127,18 @@ impl Storage for Failing {
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
         Box::pin(async move {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            self.read.fetch_add(ids.len() as u32, Ordering::SeqCst);
             Self::fail(&self.reads)?;
             self.inner.get(ids).await
+        })
+    }
+
+    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(async move {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            Self::fail(&self.reads)?;
+            self.inner.finished(ids).await
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use omniq::{ErrorKind, EventKind, TaskFilter, TaskId, TaskStatus, call};
+use omniq::{ErrorKind, EventKind, TaskFilter, TaskHandle, TaskId, TaskStatus, call};
 use tokio::task::JoinSet;
 
 use crate::setup::*;
@@ -12,6 +12,8 @@ scenarios!(
     unknown_ids_are_not_found,
     thousands_wait_over_one_subscription,
     dropped_waits_leave_nothing_behind,
+    all_of_many_are_waited_for_and_each_has_its_own_answer,
+    the_first_of_many_is_told_apart,
     a_pending_task_is_cancelled_at_once,
     a_running_task_is_told_to_stop,
     a_handler_that_does_not_stop_is_dropped,
@@ -19,6 +21,57 @@ scenarios!(
     pages_follow_each_other,
     an_enqueue_is_all_or_none,
 );
+
+async fn all_of_many_are_waited_for_and_each_has_its_own_answer(open: Open) {
+    let omniq = omniq(open).await;
+    let orders = (0..100).map(|n| call("echo").arg(n));
+    let mut handles = omniq.enqueue_many(orders).await.unwrap();
+    let early = TaskHandle::wait_all(&handles, Duration::ZERO).await;
+    let kinds = early.iter().map(|one| one.as_ref().unwrap_err().kind());
+    assert!(kinds.into_iter().all(|kind| kind == ErrorKind::WaitTimeout));
+
+    handles[7].cancel().await.unwrap();
+    handles.push(omniq.handle(nobody()));
+    let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
+    let all = TaskHandle::wait_all(&handles, CEILING).await;
+    for (n, result) in all.iter().enumerate() {
+        match result {
+            Ok(value) => assert_eq!(value, n),
+            Err(error) if n == 7 => assert_eq!(error.kind(), ErrorKind::TaskCancelled),
+            Err(error) => assert!(n == 100 && error.is_not_found(), "{n}: {error}"),
+        }
+    }
+    let again = TaskHandle::wait_all(&handles, Duration::ZERO).await;
+    assert_eq!(again.iter().filter(|one| one.is_ok()).count(), 99);
+    assert!(TaskHandle::<u8>::wait_all(&[], CEILING).await.is_empty());
+    pool.stop().await.unwrap();
+}
+
+async fn the_first_of_many_is_told_apart(open: Open) {
+    let omniq = omniq(open).await;
+    let mut orders: Vec<_> = (0..20).map(|_| call("forever")).collect();
+    orders[13] = call("echo").arg("here");
+    let handles = omniq.enqueue_many(orders).await.unwrap();
+    let none = TaskHandle::wait_first(&handles, Duration::ZERO).await;
+    assert_eq!(none.unwrap_err().kind(), ErrorKind::WaitTimeout);
+    let worker = omniq.worker().handler("echo", echo).concurrency(30);
+    let pool = worker
+        .handler("forever", forever)
+        .grace(Duration::ZERO)
+        .start()
+        .await
+        .unwrap();
+    // The second finds what has long been there.
+    for limit in [CEILING, Duration::ZERO] {
+        let (at, result) = TaskHandle::wait_first(&handles, limit).await.unwrap();
+        assert_eq!((at, result.unwrap()), (13, "here".into()));
+    }
+    let empty = TaskHandle::<u8>::wait_first(&[], CEILING)
+        .await
+        .unwrap_err();
+    assert_eq!(empty.kind(), ErrorKind::Settings);
+    pool.stop().await.unwrap();
+}
 
 fn nobody() -> TaskId {
     TaskId::from_i64(i64::MAX - 1).unwrap()

@@ -6,10 +6,13 @@ mod failing;
 mod setup;
 
 mod blocking_handlers;
+mod clocks;
 mod connecting;
 mod failures;
 mod handles;
 mod hangs;
+#[cfg(feature = "sqlite")]
+mod many_waits;
 mod own_loop;
 mod pools;
 mod progress;

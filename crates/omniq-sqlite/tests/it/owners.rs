@@ -1,0 +1,90 @@
+//! Owners that leave: who is told, and what becomes of their files.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use omniq_core::storage::{Signal, Watch};
+use omniq_core::{OwnerId, Storage};
+use tokio_stream::StreamExt as _;
+
+use crate::common::{Place, claim_of, owner, within};
+
+async fn hears_that_one_left(watch: &mut Watch) {
+    while within(watch.next()).await.unwrap() != Signal::OwnerLeft {}
+}
+
+fn owners(place: &Place) -> PathBuf {
+    place.folder.path().join("jobs.db-omniq/owners")
+}
+
+/// The file of an owner whose process is gone.
+fn leave_behind(place: &Place, owner: OwnerId) -> PathBuf {
+    let path = owners(place).join(owner.to_string());
+    fs::write(&path, "-\n1\n").unwrap();
+    path
+}
+
+#[tokio::test]
+async fn an_owner_that_leaves_is_called_out() {
+    let place = Place::new();
+    let (here, there) = (place.open(), place.open());
+    within(there.claim(claim_of("a"))).await.unwrap();
+    let mut watch = here.watch();
+    drop(there);
+    hears_that_one_left(&mut watch).await;
+}
+
+#[tokio::test]
+async fn where_nobody_tells_it_is_called_out_now_and_then() {
+    let place = Place::new();
+    let storage = place.open();
+    let mut watch = storage.watch();
+    fs::remove_dir_all(owners(&place)).unwrap();
+    for _ in 0..4 {
+        hears_that_one_left(&mut watch).await;
+    }
+}
+
+#[tokio::test]
+async fn owners_that_are_gone_and_hold_nothing_are_forgotten_at_the_second_look() {
+    let place = Place::new();
+    let storage = place.open();
+    within(storage.claim(claim_of("a"))).await.unwrap();
+    let mut watch = storage.watch();
+    let gone = leave_behind(&place, owner(7));
+    hears_that_one_left(&mut watch).await;
+    let sweep = || within(storage.orphans(Duration::ZERO, 10));
+    assert!(sweep().await.unwrap().is_empty());
+    assert!(gone.exists());
+    assert!(sweep().await.unwrap().is_empty());
+    assert!(!gone.exists());
+    assert!(owners(&place).join(owner(1).to_string()).exists());
+}
+
+#[tokio::test]
+async fn what_nobody_told_of_is_found_within_a_minute() {
+    let place = Place::new();
+    let gone = {
+        drop(place.open());
+        leave_behind(&place, owner(7))
+    };
+    let storage = place.open();
+    for seconds in [0, 1] {
+        within(storage.orphans(Duration::from_secs(seconds), 10))
+            .await
+            .unwrap();
+    }
+    assert!(!gone.exists(), "a first sweep looks");
+    let late = owners(&place).join("unheard");
+    fs::write(&late, "-\n1\n").unwrap();
+    let gone = owners(&place).join(owner(8).to_string());
+    fs::rename(late, &gone).unwrap();
+    let sweep = |seconds| within(storage.orphans(Duration::from_secs(seconds), 10));
+    sweep(2).await.unwrap();
+    sweep(60).await.unwrap();
+    assert!(gone.exists(), "no reason to look");
+    sweep(62).await.unwrap();
+    sweep(63).await.unwrap();
+    assert!(!gone.exists());
+}
