@@ -19,3 +19,5 @@ mod progress;
 mod running;
 mod stopping;
 mod trouble;
+#[cfg(feature = "macros")]
+mod typed;
