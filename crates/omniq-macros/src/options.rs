@@ -4,7 +4,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Lit, LitStr, Path, Token, parse_quote, token};
+use syn::{Expr, Ident, Lit, LitStr, Path, Token, parse_quote};
 
 use crate::durations::{Backoff, Length};
 use crate::nearest::{listed, nearest};
@@ -66,13 +66,15 @@ impl Parse for Entry {
             return Err(input.error(text));
         }
         let key = input.call(Ident::parse_any)?;
-        if input.peek(token::Paren) {
-            let text = format!("write `{key} = ..` instead of `{key}(..)`");
-            return Err(input.error(text));
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(Self { key, value: None });
         }
-        let value = match input.parse::<Option<Token![=]>>()? {
-            Some(_) => Some(input.parse()?),
-            None => None,
+        if input.parse::<Token![=]>().is_err() {
+            return Err(input.error(format!("write `{key} = ..`, with the value after the `=`")));
+        }
+        let value = match input.is_empty() || input.peek(Token![,]) {
+            true => None,
+            false => Some(input.parse()?),
         };
         Ok(Self { key, value })
     }
@@ -242,7 +244,9 @@ mod tests {
             (quote!(max_attempts = 0), "write at least 1"),
             (quote!(max_attempts = -1), "a whole number from 1"),
             (quote!(priority = "high"), "a whole number such as 10 or -5"),
-            (quote!(queue("a")), "write `queue = ..` instead of"),
+            (quote!(queue("a")), "write `queue = ..`, with the value"),
+            (quote!(queue: "a"), "write `queue = ..`, with the value"),
+            (quote!(queue =), "`queue` has no value"),
             (quote!("images"), "an option has a name"),
             (quote!(queue = ""), "`queue` is empty"),
         ] {

@@ -4,7 +4,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Expr, FnArg, Ident, Pat, PatType, Receiver, Signature, Token, Type};
 
 use crate::problems::Problems;
-use crate::types::{SELF, argument_of, as_written, contains, is_called, owned, plain};
+use crate::types::{SELF, argument_of, as_written, borrows, contains, is_called, owned, plain};
 
 /// As many as serde has tuples for.
 const MOST: usize = 16;
@@ -58,7 +58,10 @@ pub(crate) fn read(signature: &mut Signature, problems: &mut Problems) -> Vec<Pa
                 }
             }
             Some(_) if arguments > 0 => {
-                let text = "this is handed in by the worker pool, not by the caller: put it before the arguments";
+                let text = format!(
+                    "{} is handed in by the worker pool: put it before the arguments",
+                    handed_in(input)
+                );
                 problems.add(input, text);
             }
             _ => {}
@@ -66,6 +69,13 @@ pub(crate) fn read(signature: &mut Signature, problems: &mut Problems) -> Vec<Pa
         found.extend(parameter);
     }
     found
+}
+
+fn handed_in(input: &FnArg) -> String {
+    match input {
+        FnArg::Typed(typed) => format!("`{}`", as_written(&typed.ty)),
+        FnArg::Receiver(_) => "this".to_owned(),
+    }
 }
 
 fn refuse_self(receiver: &Receiver, problems: &mut Problems) -> Option<Parameter> {
@@ -92,7 +102,10 @@ fn read_one(typed: &mut PatType, problems: &mut Problems) -> Option<Parameter> {
     };
     if let Some(handed_in) = handed_in {
         if default.is_some() {
-            let text = "this is handed in by the worker pool, and needs no default";
+            let text = format!(
+                "`{}` is handed in by the worker pool, and needs no default",
+                as_written(&ty)
+            );
             problems.add(&ty, text);
         }
         return Some(handed_in);
@@ -142,6 +155,11 @@ fn check_type(ty: &Type, problems: &mut Problems) {
         }
         _ if contains(ty, "&") => format!(
             "a task owns its arguments, since they come from the queue: there is a reference in `{}`",
+            as_written(ty)
+        ),
+        _ if borrows(ty) => format!(
+            "a task owns its arguments, since they come from the queue: `{}` borrows; take a type that owns what it \
+             has",
             as_written(ty)
         ),
         _ if contains(ty, "Self") => SELF.to_owned(),
@@ -224,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_no_parameter_can_be_is_told_with_what_to_write() {
-        let cases: [(Signature, &str); 15] = [
+        let cases: [(Signature, &str); 16] = [
             (parse_quote!(fn f(&self)), "outside the `impl` block"),
             (
                 parse_quote!(fn f(a: &str)),
@@ -242,6 +260,7 @@ mod tests {
                 parse_quote!(fn f(a: Vec<&str>)),
                 "a reference in `Vec<&str>`",
             ),
+            (parse_quote!(fn f(a: Frame<'_>)), "`Frame<'_>` borrows"),
             (parse_quote!(fn f(ctx: &TaskContext)), "take `TaskContext`"),
             (
                 parse_quote!(fn f(a: impl Copy)),

@@ -60,6 +60,23 @@ pub(crate) fn contains(ty: &Type, word: &str) -> bool {
     within(ty.to_token_stream(), word)
 }
 
+/// Whether a lifetime other than `'static` is somewhere in the type.
+pub(crate) fn borrows(ty: &Type) -> bool {
+    fn within(tokens: TokenStream) -> bool {
+        let mut mark = false;
+        tokens.into_iter().any(|tree| match tree {
+            TokenTree::Ident(name) => std::mem::take(&mut mark) && name != "static",
+            TokenTree::Punct(sign) => {
+                mark = sign.as_char() == '\'';
+                false
+            }
+            TokenTree::Group(group) => within(group.stream()),
+            TokenTree::Literal(_) => false,
+        })
+    }
+    within(ty.to_token_stream())
+}
+
 /// What to write instead of a reference.
 pub(crate) fn owned(reference: &TypeReference) -> String {
     let inner = plain(&reference.elem);
@@ -132,5 +149,7 @@ mod tests {
         assert!(contains(&parse_quote!(Vec<(u8, impl Copy)>), "impl"));
         assert!(contains(&parse_quote!(Vec<&str>), "&"));
         assert!(!contains(&parse_quote!(Vec<Implied>), "impl"));
+        assert!(borrows(&parse_quote!(Vec<(u8, Frame<'_>)>)));
+        assert!(!borrows(&parse_quote!(Cow<'static, str>)));
     }
 }

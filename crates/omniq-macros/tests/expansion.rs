@@ -64,6 +64,16 @@ fn refuse() -> Result<(), TaskError> {
     Err(TaskError::fatal("never"))
 }
 
+#[omniq::task]
+#[rustfmt::skip]
+#[allow(clippy::too_many_arguments)]
+async fn sixteen(
+    a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8,
+    i: u8, j: u8, k: u8, l: u8, m: u8, n: u8, o: u8, #[omniq(default = 16)] p: u8,
+) -> Vec<u8> {
+    vec![a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+}
+
 async fn omniq() -> AsyncOmniQ {
     AsyncOmniQ::connect("memory:").await.unwrap()
 }
@@ -177,5 +187,29 @@ async fn a_failure_is_one_behind_an_alias_too() {
     let refused = omniq.enqueue(refuse::with()).await.unwrap();
     let refused = refused.wait(CEILING).await.unwrap_err();
     assert_eq!(refused.task_error().unwrap().retry_count, 0);
+    pool.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn as_many_arguments_as_there_may_be() {
+    let omniq = omniq().await;
+    let pool = omniq.worker().task::<sixteen>().start().await.unwrap();
+    let all: Vec<u8> = (1..=16).collect();
+    let order = sixteen::with(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+    assert_eq!(
+        omniq
+            .enqueue(order)
+            .await
+            .unwrap()
+            .wait(CEILING)
+            .await
+            .unwrap(),
+        all
+    );
+    let by_name = (1..=15).fold(call("sixteen"), |call, number: u8| {
+        call.kwarg(char::from(b'a' + number - 1), number)
+    });
+    let handle = omniq.enqueue(by_name).await.unwrap();
+    assert_eq!(handle.wait(CEILING).await.unwrap(), json!(all));
     pool.stop().await.unwrap();
 }

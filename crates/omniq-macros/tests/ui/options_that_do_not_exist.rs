@@ -24,4 +24,10 @@ async fn g() {}
 #[omniq::task(max_attempts)]
 async fn h() {}
 
+#[omniq::task(timeout = )]
+async fn i() {}
+
+#[omniq::task(timeout: "3s")]
+async fn j() {}
+
 fn main() {}

@@ -52,7 +52,23 @@ fn r#match(r#type: u32) -> u32 {
     r#type
 }
 
+mod without_a_prelude {
+    #![no_implicit_prelude]
+
+    #[::omniq::task(unique_key = "{with}", timeout = "1s", backoff = "1s..2s")]
+    pub(super) async fn bare(
+        ctx: ::omniq::TaskContext,
+        cache: ::omniq::State<::std::string::String>,
+        #[omniq(default)] with: u32,
+        #[omniq(default = 3)] bare: u32,
+    ) -> ::core::result::Result<u32, ::omniq::TaskError> {
+        let _ = (ctx.id(), cache.len());
+        ::core::result::Result::Ok(with + bare)
+    }
+}
+
 fn main() {
+    let _ = without_a_prelude::bare::with(1, 2);
     let _ = with::with(1, 2, 3, 4, 5);
     let _ = handler::with(1, 2);
     let _ = r#match::with(1);

@@ -65,6 +65,22 @@ async fn borrowed_error(text: std::borrow::Cow<'static, str>) -> Result<u8, &'st
     text.parse().map_err(|_| "no number")
 }
 
+#[omniq::task]
+async fn again(ctx: omniq::TaskContext, left: u32) -> Result<(), omniq::TaskError> {
+    if left > 0 {
+        ctx.enqueue(again::with(left - 1)).await.map_err(omniq::TaskError::retryable)?;
+        ctx.then(there_and_back::with(left)).map_err(omniq::TaskError::retryable)?;
+    }
+    Ok(())
+}
+
+#[omniq::task]
+async fn there_and_back(ctx: omniq::TaskContext, left: u32) -> omniq::Result<()> {
+    let omniq = omniq::AsyncOmniQ::connect("memory:").await?;
+    drop(omniq.worker().task::<again>().task::<there_and_back>());
+    ctx.then(again::with(left))
+}
+
 fn main() {
     #[omniq::task]
     fn local(a: u8) -> u8 {

@@ -1,0 +1,6 @@
+mod resize {}
+
+#[omniq::task]
+async fn resize() {}
+
+fn main() {}
