@@ -36,11 +36,9 @@ pub(crate) fn allowed() -> TokenStream {
 fn type_itself(task: &Task) -> TokenStream {
     let visibility = &task.function.visibility;
     let name = task.type_name();
-    let kept = task
-        .function
-        .attributes_called(&["cfg", "doc", "deprecated"]);
+    let kept = task.function.attributes_called(&["cfg", "deprecated"]);
     let doc = format!(
-        "\n\nThe task `{}` as a type: `{name}::with` makes an order for the queue, and \
+        "The task of [`{}()`]: [`with`](Self::with) makes an order for the queue, and \
          `worker().task::<{name}>()` runs it.",
         task.function_name().unraw(),
     );

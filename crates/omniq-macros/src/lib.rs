@@ -115,7 +115,7 @@ use proc_macro::TokenStream;
 ///
 /// The type and the function share a name, each in a namespace of its own. In documentation, ``[`resize()`]``
 /// leads to the function and ``[`struct@resize`]`` to the type; ``[`resize`]`` could be either, and rustdoc says so.
-/// The function's documentation is repeated on the type.
+/// The type's documentation leads to the function's.
 #[proc_macro_attribute]
 pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
     task::expand(attribute.into(), item.into()).into()

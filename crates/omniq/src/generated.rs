@@ -1,9 +1,9 @@
 //! What the code of `#[omniq::task]` calls.
 //!
-//! A type that does not fit is refused once, at its place in the signature, by
-//! [`argument`](crate::returned::argument), [`output`](crate::returned::output) or [`error`](crate::returned::error).
-//! The compiler would then tell of the same again wherever the type is used. It picks a function of the type itself before one of a
-//! trait, and the former are there only for what fits: so the rest compiles to nothing instead.
+//! A type that does not fit is refused once, at its place in the signature, by `argument`, `output` or `error`
+//! of `returned.rs`. The compiler would then tell of the same again wherever the type is used. It picks a
+//! function of the type itself before one of a trait, and the former are there only for what fits: so the rest
+//! compiles to nothing instead.
 
 use std::marker::PhantomData;
 
