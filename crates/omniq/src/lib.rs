@@ -53,6 +53,8 @@ mod generated;
 mod handle;
 mod handler;
 mod heart;
+#[cfg(feature = "logging")]
+pub mod logging;
 mod owner;
 mod panic;
 mod pools;
@@ -84,12 +86,13 @@ pub use omniq_sqlite::SqliteStorage;
 
 pub use claim::Claim;
 pub use client::AsyncOmniQ;
+pub use connect::open_storage;
 pub use context::{State, TaskContext};
 pub use events::{Event, EventKind, EventStream};
 pub use handle::TaskHandle;
 pub use handler::{Handler, TaskDef};
 pub use queue::AsyncTaskQueue;
-pub use settings::{Settings, SettingsBuilder};
+pub use settings::{Backend, LogLevel, Settings, SettingsBuilder};
 pub use worker::{AsyncWorkerPool, StopSummary, WorkerBuilder};
 
 /// For the code that `#[omniq::task]` writes; nobody else may count on it.

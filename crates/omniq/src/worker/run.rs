@@ -6,6 +6,7 @@ use std::time::Duration;
 use omniq_core::storage::BoxFuture;
 use omniq_core::{Outcome, Result, TaskError};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
+use tracing::Instrument as _;
 
 use super::Shared;
 use super::settle::Report;
@@ -103,13 +104,19 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         .queue()
         .events()
         .tell_of(task, EventKind::Started);
-    tracing::debug!(task = %task.id, name = task.name, attempt = task.attempts, "started");
+    let span = tracing::error_span!("task", id = %task.id, name = task.name, queue = task.queue, attempt = task.attempts);
+    span.in_scope(|| tracing::debug!("started"));
+    tracing::trace!(target: "omniq::payload", task = %task.id, arguments = %String::from_utf8_lossy(&task.payload.bytes));
     let ctx = TaskContext::new(Arc::clone(execution));
     match function.run() {
-        Run::Async(function) => run_async(pool, execution, ends, || function(ctx)).await,
+        Run::Async(function) => {
+            let running = run_async(pool, execution, ends, || function(ctx));
+            running.instrument(span).await
+        }
         Run::Blocking(function) => {
             let function = Arc::clone(function);
-            run_blocking(pool, execution, ends, move || function(ctx)).await
+            let run = move || span.in_scope(|| function(ctx));
+            run_blocking(pool, execution, ends, run).await
         }
     }
 }

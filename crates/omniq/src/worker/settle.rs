@@ -201,14 +201,22 @@ impl Writer {
             }
             (EventKind::Retried, Some(error)) => {
                 let attempt = task.attempts;
-                tracing::info!(task = %task.id, name = task.name, attempt, error_type = error.error_type, "retried");
+                tracing::warn!(task = %task.id, name = task.name, attempt, error_type = error.error_type, error = sayable(error), "failed, and will be tried again");
             }
             (EventKind::Failed, Some(error)) => {
-                tracing::info!(task = %task.id, name = task.name, error_type = error.error_type, "failed");
+                tracing::error!(task = %task.id, name = task.name, error_type = error.error_type, error = sayable(error), "failed for good");
             }
             _ => tracing::debug!(task = %task.id, name = task.name, "finished"),
         }
         self.pool.omniq().queue().events().tell_of(task, kind);
+    }
+}
+
+/// The text of an error, as far as it is no argument's.
+fn sayable(error: &TaskError) -> &str {
+    match error.error_type.as_str() {
+        "payload" => "(the text may quote an argument: it is kept with the task)",
+        _ => &error.message,
     }
 }
 

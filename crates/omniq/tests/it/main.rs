@@ -17,6 +17,7 @@ mod own_loop;
 mod pools;
 mod progress;
 mod running;
+mod settings;
 mod stopping;
 mod trouble;
 #[cfg(feature = "macros")]
