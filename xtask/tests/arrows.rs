@@ -13,7 +13,10 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("omniq-sqlite", &["omniq-core", "omniq-local"]),
     ("omniq-conformance", &["omniq-core"]),
     ("omniq-macros", &[]),
-    ("omniq", &["omniq-core", "omniq-macros", "omniq-memory", "omniq-sqlite"]),
+    (
+        "omniq",
+        &["omniq-core", "omniq-macros", "omniq-memory", "omniq-sqlite"],
+    ),
     ("xtask", &[]),
 ];
 
