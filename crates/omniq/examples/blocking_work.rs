@@ -15,7 +15,7 @@ use omniq::{AsyncOmniQ, ErrorKind, EventKind, TaskContext, TaskError};
 fn count_primes(ctx: TaskContext, below: u64) -> Result<u64, TaskError> {
     let mut count = 0;
     for number in 2..below {
-        if number % 1_000 == 0 && ctx.is_cancelled() {
+        if number.is_multiple_of(1_000) && ctx.is_cancelled() {
             println!("below {below}: asked to stop at {number}");
             return Err(TaskError::fatal("asked to stop"));
         }
@@ -25,8 +25,8 @@ fn count_primes(ctx: TaskContext, below: u64) -> Result<u64, TaskError> {
 }
 
 fn is_prime(number: u64) -> bool {
-    let candidates = (2..).take_while(|divisor| divisor * divisor <= number);
-    candidates.into_iter().all(|divisor| number % divisor != 0)
+    let mut divisors = (2..).take_while(|divisor| divisor * divisor <= number);
+    divisors.all(|divisor| !number.is_multiple_of(divisor))
 }
 
 #[tokio::main]

@@ -59,13 +59,13 @@ async fn main() -> omniq::Result<()> {
         }
     }
     assert!(running.cancel().await?);
-    let error = running.wait(Duration::from_secs(10)).await.err();
-    println!("{}", error.as_ref().map_or("?".into(), ToString::to_string));
-    assert_eq!(error.map(|e| e.kind()), Some(ErrorKind::TaskCancelled));
     assert!(!running.cancel().await?, "it has ended");
+    let error = running.wait(Duration::from_secs(10)).await.err();
 
     // A stop waits for handlers that are still busy.
     pool.stop().await?;
     assert!(tidied_up.load(Ordering::Relaxed));
+    println!("{}", error.as_ref().map_or("?".into(), ToString::to_string));
+    assert_eq!(error.map(|e| e.kind()), Some(ErrorKind::TaskCancelled));
     Ok(())
 }
