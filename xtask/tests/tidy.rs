@@ -137,7 +137,7 @@ fn ci_runs_the_commands_of_the_readme() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
     for command in [
-        "cargo test --workspace --locked",
+        "cargo test --workspace --all-features --locked",
         "cargo run --release --example quickstart",
     ] {
         assert!(
