@@ -149,6 +149,23 @@ fn ci_runs_the_commands_of_the_readme() {
 }
 
 #[test]
+fn every_example_is_in_the_readme_and_run_by_a_test() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut tests = String::new();
+    for file in fs::read_dir(root().join("crates/omniq-crashtest/tests/it")).unwrap() {
+        tests += &fs::read_to_string(file.unwrap().path()).unwrap();
+    }
+    for example in fs::read_dir(root().join("crates/omniq/examples")).unwrap() {
+        let path = example.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let named = readme.contains(&format!("| `{name}` |"));
+        assert!(named, "the README does not name the example {name}");
+        let run = tests.contains(&format!("\"{name}\""));
+        assert!(run, "no test runs the example {name}");
+    }
+}
+
+#[test]
 fn the_map_by_the_door_is_short() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     assert!(map.lines().count() <= 150);
