@@ -17,7 +17,7 @@ const ROWS: u32 = 16;
 
 /// Stands for real work on a picture: it takes 2 s, row by row. It runs on a thread of its own, so it may
 /// keep it busy; a kill in the middle costs only the time, since the task runs again from the beginning.
-#[omniq::task(queue = "thumbnails", timeout = "30s")]
+#[omniq::task(name = "thumbnail", queue = "thumbnails", timeout = "30s")]
 pub fn thumbnail(ctx: TaskContext, picture: String, width: u32) -> Result<Thumbnail, TaskError> {
     if !(16..=512).contains(&width) {
         return Err(TaskError::fatal(format!(
