@@ -209,6 +209,22 @@ impl fmt::Debug for TaskContext {
 /// A value that a pool's handlers share, such as a connection pool.
 pub struct State<T>(Arc<T>);
 
+impl<T> State<T> {
+    /// For tests that call a task's function themselves; a pool makes its own from
+    /// [`WorkerBuilder::state`](crate::WorkerBuilder::state).
+    ///
+    /// ```
+    /// # use omniq::State;
+    /// fn greet(greeting: State<String>, name: &str) -> String {
+    ///     format!("{}, {name}", *greeting)
+    /// }
+    /// assert_eq!(greet(State::new("hello".to_owned()), "Ada"), "hello, Ada");
+    /// ```
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
 impl<T> Deref for State<T> {
     type Target = T;
 

@@ -5,24 +5,27 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use omniq::{Args, AsyncOmniQ, TaskContext, TaskError, call};
+//! use omniq::AsyncOmniQ;
+//!
+//! #[omniq::task(max_attempts = 5)]
+//! async fn greet(name: String) -> String {
+//!     format!("hello, {name}")
+//! }
 //!
 //! #[tokio::main]
 //! async fn main() -> omniq::Result<()> {
 //!     let omniq = AsyncOmniQ::connect("memory:").await?;
-//!     let greet = |_: TaskContext, args: Args| async move {
-//!         let (name,): (String,) = args.bind(&["name"])?;
-//!         Ok::<_, TaskError>(format!("hello, {name}"))
-//!     };
-//!     let pool = omniq.worker().concurrency(8).handler("greet", greet).start().await?;
+//!     let pool = omniq.worker().concurrency(8).task::<greet>().start().await?;
 //!
-//!     let handle = omniq.enqueue(call("greet").arg("Ada")).await?;
+//!     let handle = omniq.enqueue(greet::with("Ada".into())).await?;
 //!     assert_eq!(handle.wait(Duration::from_secs(30)).await?, "hello, Ada");
 //!
 //!     pool.stop().await?;
 //!     Ok(())
 //! }
 //! ```
+//!
+//! Every form of a task, with an example for each: [writing tasks](guide::writing_tasks).
 //!
 //! An enqueue that returned is never lost, on a storage that outlives the process. A task runs at least
 //! once, and never under two valid leases at the same time; what a late worker writes is refused.
@@ -50,6 +53,8 @@ mod enqueue;
 mod error;
 mod events;
 mod generated;
+#[cfg(all(any(doc, doctest), feature = "macros", feature = "memory"))]
+pub mod guide;
 mod handle;
 mod handler;
 mod heart;
