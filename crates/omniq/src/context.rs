@@ -87,6 +87,10 @@ impl TaskContext {
         Self { execution }
     }
 
+    pub(crate) fn execution(&self) -> &Execution {
+        &self.execution
+    }
+
     fn task(&self) -> &Task {
         &self.execution.task
     }

@@ -48,6 +48,10 @@ impl WorkerBuilder {
         }
     }
 
+    pub(crate) fn omniq(&self) -> &AsyncOmniQ {
+        &self.omniq
+    }
+
     /// How many handlers run at the same time, at least 1; 8 by default.
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.concurrency = handlers;

@@ -19,6 +19,8 @@ mod progress;
 mod running;
 mod settings;
 mod stopping;
+#[cfg(feature = "macros")]
+mod testing;
 mod trouble;
 #[cfg(feature = "macros")]
 mod typed;
