@@ -106,3 +106,101 @@ async fn progress() {
     ];
     says("progress", &texts).await;
 }
+
+#[tokio::test]
+async fn own_loop() {
+    let texts = [
+        ", attempt 2",
+        "gave 42",
+        "payload: the parameter \"a\"",
+        "gave 0",
+        "nobody handles \"unknown\"",
+    ];
+    says("own_loop", &texts).await;
+}
+
+/// The same program in other surroundings: what it prints, and what it logs.
+async fn from_env_in(variables: &[(&str, &str)]) -> (bool, String, String) {
+    let mut command = Command::new(program("from_env"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OMNIQ_") {
+            command.env_remove(name);
+        }
+    }
+    let running = command
+        .envs(variables.iter().copied())
+        .kill_on_drop(true)
+        .output();
+    let ended = timeout(CEILING, running).await.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        ended.status.success(),
+        text(ended.stdout),
+        text(ended.stderr),
+    )
+}
+
+#[tokio::test]
+async fn from_env() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:///{}", folder.path().join("a.db").display());
+    let base = folder.path().display().to_string();
+    for place in [
+        ("OMNIQ_DB_URL", file.as_str()),
+        ("OMNIQ_DB_URL", "memory:"),
+        ("OMNIQ_BACKEND", "memory"),
+    ] {
+        let (well, said, logged) = from_env_in(&[place, ("OMNIQ_BASE_DIR", &base)]).await;
+        assert!(
+            well && said.contains("hello, Ada"),
+            "{place:?}: {said}{logged}"
+        );
+        for part in [
+            "looking for a card",
+            "name=\"greet\"",
+            "attempt=1",
+            "attempt=2",
+            "tried again",
+        ] {
+            assert!(logged.contains(part), "{part} in {logged}");
+        }
+        assert!(
+            !logged.contains("Ada"),
+            "arguments are not logged: {logged}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn from_env_with_other_levels() {
+    let memory = ("OMNIQ_BACKEND", "memory");
+    let (_, _, logged) = from_env_in(&[memory, ("OMNIQ_LOG_LEVEL", "ERROR")]).await;
+    assert_eq!(logged, "");
+    let asked = ("OMNIQ_LOG_LEVEL", "info,omniq::payload=trace");
+    let (_, _, logged) = from_env_in(&[memory, asked]).await;
+    assert!(
+        logged.contains("Ada"),
+        "arguments that were asked for: {logged}"
+    );
+}
+
+#[tokio::test]
+async fn from_env_with_values_that_cannot_be_used() {
+    let wrong = [
+        ("OMNIQ_LEASE", "soon"),
+        ("OMNIQ_DURABILITY", "half"),
+        ("OMNIQ_LAESE", "1"),
+    ];
+    let (well, _, logged) = from_env_in(&wrong).await;
+    assert!(!well);
+    for (name, value) in &wrong[..2] {
+        assert!(
+            logged.contains(&format!("{name} is \"{value}\"")),
+            "{logged}"
+        );
+    }
+    assert!(
+        logged.contains("there is no such setting") && logged.contains("OMNIQ_LAESE"),
+        "{logged}"
+    );
+}
