@@ -17,7 +17,7 @@ scenarios!(
 #[omniq::task]
 async fn count_down(ctx: TaskContext, n: u32) -> Result<u32, TaskError> {
     match n.checked_sub(1) {
-        Some(less) if n % 2 == 0 => ctx.then(count_down::with(less))?,
+        Some(less) if n.is_multiple_of(2) => ctx.then(count_down::with(less))?,
         Some(less) => drop(ctx.enqueue(count_down::with(less)).await?),
         None => ctx.then(count_down::with(0).delay(Duration::from_secs(3600)))?,
     }
