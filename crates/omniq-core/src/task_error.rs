@@ -61,7 +61,7 @@ impl TaskError {
         let backtrace = backtrace_of(&error);
         let mut kept = Self::of(type_name::<E>(), error.into());
         let lines = kept.traceback.take().into_iter().chain(backtrace);
-        kept.with_causes(lines.collect())
+        kept.caused_by(lines.collect())
     }
 
     /// A retryable failure whose next attempt comes after `wait` (at the earliest), whatever the
@@ -92,11 +92,11 @@ impl TaskError {
         };
         let Some(found) = verdict::in_chain(&*error) else {
             return Self::new(short_type_name(type_name), error.to_string())
-                .with_causes(causes(&*error));
+                .caused_by(causes(&*error));
         };
         let Some(words) = found.words else {
             return Self::new(short_type_name(type_name), error.to_string())
-                .with_causes(causes(&*error))
+                .caused_by(causes(&*error))
                 .with_retryable(found.is_retryable)
                 .sealed(found.wait);
         };
@@ -107,12 +107,12 @@ impl TaskError {
         }
         lines.extend(words.traceback);
         Self::new(words.error_type, message)
-            .with_causes(lines)
+            .caused_by(lines)
             .with_retryable(found.is_retryable)
             .sealed(found.wait)
     }
 
-    fn with_causes(self, lines: Vec<String>) -> Self {
+    fn caused_by(self, lines: Vec<String>) -> Self {
         match lines.is_empty() {
             true => self,
             false => self.with_traceback(lines.join("\n")),
@@ -139,6 +139,17 @@ impl TaskError {
         self.traceback = Some(traceback.into());
         let wait = self.requested_wait();
         self.sealed(wait)
+    }
+
+    /// The text and the texts of its causes, in one line: `can't save: the disk is full`.
+    pub fn with_causes(&self) -> String {
+        let lines = self.traceback.iter().flat_map(|text| text.lines());
+        let causes = lines.filter_map(|line| line.strip_prefix("caused by: "));
+        causes.fold(self.message.clone(), |mut text, cause| {
+            text.push_str(": ");
+            text.push_str(cause);
+            text
+        })
     }
 
     /// The wait that the handler itself asked for.

@@ -29,6 +29,8 @@ pub struct AsyncWorkerPool {
     claiming: JoinHandle<()>,
     settling: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    beating: JoinHandle<()>,
+    progressing: JoinHandle<()>,
     _heart: Arc<Heart>,
     entry: Option<Arc<Entry>>,
 }
@@ -60,8 +62,8 @@ impl AsyncWorkerPool {
             "the worker pool starts"
         );
         let watch = shared.omniq().storage().watch();
-        heart.spawn(heartbeat_loop(Arc::clone(&shared), watch));
-        heart.spawn(progress_loop(Arc::clone(&shared)));
+        let beating = heart.spawn(heartbeat_loop(Arc::clone(&shared), watch));
+        let progressing = heart.spawn(progress_loop(Arc::clone(&shared)));
         // On that thread as well: a look each second costs less there, and no handler can block it.
         let sweeping = heart.spawn(sweep_loop(Arc::clone(&shared)));
         Ok(Self {
@@ -69,6 +71,8 @@ impl AsyncWorkerPool {
             claiming: tokio::spawn(claim_loop(Arc::clone(&shared), reports)),
             settling: tokio::spawn(settle_loop(Arc::clone(&shared), inbox)),
             sweeping,
+            beating,
+            progressing,
             entry: Some(entry),
             shared,
         })
@@ -82,7 +86,12 @@ impl AsyncWorkerPool {
         let deadline = clock::deadline(self.shared.grace);
         self.entry = None;
         self.shared.stopping.fire();
-        if timeout_at(deadline, self.seats_are_empty()).await.is_err() {
+        let shared = Arc::clone(&self.shared);
+        let empty = tokio::select! {
+            empty = timeout_at(deadline, self.seats_are_empty()) => empty.is_ok(),
+            () = shared.grace_over.fired() => false,
+        };
+        if !empty {
             self.shared.grace_over.fire();
         }
         let deadline = deadline.max(clock::instant() + LAST_WORDS);
@@ -93,7 +102,11 @@ impl AsyncWorkerPool {
                 "the worker pool leaves tasks behind: they could not be settled in time"
             );
         }
+        // Whoever is in the middle of a call to the storage ends it, so that nobody holds it afterwards.
         self.sweeping.abort();
+        for task in [&mut self.sweeping, &mut self.beating, &mut self.progressing] {
+            let _ = timeout_at(clock::instant() + LAST_WORDS, task).await;
+        }
         let left = self.shared.held.leases().len() as u64;
         let (all_finished, all_released) = self.counts();
         let summary = StopSummary {

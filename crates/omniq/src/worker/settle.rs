@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::progress::{last_notes, write_last};
-use super::run::Turn;
+use super::turn::Turn;
 use crate::context::Execution;
 use crate::events::EventKind;
 use crate::queue::must_let_go;
@@ -213,10 +213,10 @@ impl Writer {
 }
 
 /// The text of an error, as far as it is no argument's.
-fn sayable(error: &TaskError) -> &str {
+fn sayable(error: &TaskError) -> String {
     match error.error_type.as_str() {
-        "payload" => "(the text may quote an argument: it is kept with the task)",
-        _ => &error.message,
+        "payload" => "(the text may quote an argument: it is kept with the task)".to_owned(),
+        _ => error.with_causes(),
     }
 }
 
