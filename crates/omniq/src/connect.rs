@@ -57,6 +57,9 @@ fn parse(url: &str) -> Result<Place> {
         "file" => Err(refused(format!(
             "file storage is not there yet: use one of {KNOWN}"
         ))),
+        path if !url.contains(':') && !path.is_empty() => Err(refused(format!(
+            "{path:?} is no URL: write sqlite:///{path} for a database file"
+        ))),
         // The rest of an unknown URL may hold a password.
         other => Err(refused(format!(
             "the URL scheme {other:?} is unknown: use one of {KNOWN}"
@@ -71,6 +74,9 @@ fn is_almost_memory(rest: &str) -> bool {
 
 fn sqlite_path(rest: &str) -> Result<Place> {
     match rest.strip_prefix("///") {
+        Some(path) if path.contains('?') => Err(refused(format!(
+            "sqlite:{rest} has a `?`, but the URL of a database file takes no options: they are settings of OmniQ"
+        ))),
         Some(path) if !path.is_empty() => Ok(Place::SqliteFile(PathBuf::from(path))),
         _ => {
             let path = match rest.trim_start_matches('/') {
@@ -168,7 +174,9 @@ mod tests {
             ("sqlite://x.db", "sqlite:///x.db"),
             ("sqlite:x.db", "sqlite:///x.db"),
             ("sqlite:///", "sqlite:///jobs.db"),
+            ("sqlite:///a.db?mode=ro", "takes no options"),
             ("sqlite://:memory:", "write sqlite::memory:"),
+            ("jobs.db", "sqlite:///jobs.db"),
             ("sqlite::memory", "write sqlite::memory:"),
             (":memory:", "write sqlite::memory:"),
             ("memory", "memory: and nothing else"),

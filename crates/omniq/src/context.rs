@@ -40,7 +40,13 @@ pub(crate) struct Surroundings {
 }
 
 /// One value per type.
-pub(crate) type States = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+pub(crate) type States = HashMap<TypeId, Given>;
+
+/// A value for handlers, and the name of its type.
+pub(crate) struct Given {
+    pub(crate) name: &'static str,
+    pub(crate) value: Arc<dyn Any + Send + Sync>,
+}
 
 impl Execution {
     pub(crate) fn new(task: Task, surroundings: Arc<Surroundings>) -> Self {
@@ -174,7 +180,7 @@ impl TaskContext {
     /// given none.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, TaskError> {
         let found = self.execution.surroundings.states.get(&TypeId::of::<T>());
-        let value = found.and_then(|value| Arc::clone(value).downcast::<T>().ok());
+        let value = found.and_then(|given| Arc::clone(&given.value).downcast::<T>().ok());
         value.map(State).ok_or_else(|| {
             let wanted = type_name::<T>();
             let text =

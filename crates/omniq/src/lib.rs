@@ -32,16 +32,22 @@
 //!
 //! | to | use |
 //! | --- | --- |
+//! | learn all of it in ten minutes | the guide `omniq::guide::writing_tasks` |
+//! | make a task of a function | [`#[omniq::task]`](macro@task) |
 //! | enqueue, look, cancel | [`AsyncOmniQ`] |
-//! | say what and when | [`Order`], made by [`call`] |
+//! | say what and when | [`Order`], made by `with` of a task or by [`call`] |
 //! | wait for a result | [`TaskHandle`] |
 //! | run tasks | [`AsyncOmniQ::worker`], [`AsyncWorkerPool`] |
 //! | know about the execution | [`TaskContext`] |
 //! | write a loop of one's own | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
-//! | test what waits for days | [`testing`] |
+//! | set it up | [`Settings`], also [from the environment](Settings::from_env) |
+//! | see what happens | [`AsyncOmniQ::events`], and `omniq::logging` |
+//! | know what went wrong | [`Error`] for calls, [`TaskError`] for attempts |
+//! | test your tasks | [`testing`]: a clock that you move, `drain`, `assert_enqueued` |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod claim;
 mod client;

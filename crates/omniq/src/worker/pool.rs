@@ -2,6 +2,7 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use omniq_core::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
@@ -18,6 +19,9 @@ use crate::clock;
 use crate::heart::Heart;
 use crate::pools::Entry;
 use crate::signals::Signals;
+
+/// How long a stop waits for calls to the storage that nobody needs any more.
+const LAST_CALLS: Duration = Duration::from_millis(100);
 
 /// A running worker pool.
 ///
@@ -102,11 +106,8 @@ impl AsyncWorkerPool {
                 "the worker pool leaves tasks behind: they could not be settled in time"
             );
         }
-        // Whoever is in the middle of a call to the storage ends it, so that nobody holds it afterwards.
         self.sweeping.abort();
-        for task in [&mut self.sweeping, &mut self.beating, &mut self.progressing] {
-            let _ = timeout_at(clock::instant() + LAST_WORDS, task).await;
-        }
+        self.let_go_of_the_storage().await;
         let left = self.shared.held.leases().len() as u64;
         let (all_finished, all_released) = self.counts();
         let summary = StopSummary {
@@ -137,6 +138,16 @@ impl AsyncWorkerPool {
         tracing::info!("asked to end at once");
         shared.grace_over.fire();
         stop.await
+    }
+
+    /// Waits for those who may be in the middle of a call, so that the last queue's end closes the storage at once;
+    /// not long, since the call itself may wait for a lock.
+    async fn let_go_of_the_storage(&mut self) {
+        let deadline = clock::instant() + LAST_CALLS;
+        for task in [&mut self.sweeping, &mut self.beating, &mut self.progressing] {
+            // An error means that it was aborted, or takes too long.
+            let _ = timeout_at(deadline, task).await;
+        }
     }
 
     /// Waits until no handler runs and none will start.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use omniq::storage::{ClaimFilter, ClaimRequest};
 use omniq::{
     Args, AsyncOmniQ, CoreSettings, EventKind, OwnerId, Storage, TaskContext, TaskError, TaskId,
-    Timestamp, call,
+    TaskStatus, Timestamp, call,
 };
 
 use tokio::sync::Notify;
@@ -130,7 +130,7 @@ async fn left_by_the_dead(
 async fn tasks_of_the_dead_keep_no_seat_from_others(open: Open) {
     let storage = open();
     let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
-    left_by_the_dead(&storage, &omniq, 4).await;
+    let tasks = left_by_the_dead(&storage, &omniq, 4).await;
     let mut events = omniq.events();
     let worker = omniq.worker().concurrency(2).handler("alone", forever);
     let worker = worker.handler("echo", echo).grace(Duration::ZERO);
@@ -140,8 +140,11 @@ async fn tasks_of_the_dead_keep_no_seat_from_others(open: Open) {
         let handle = omniq.enqueue(call("echo").arg(n)).await.unwrap();
         assert_eq!(handle.wait(CEILING).await.unwrap(), n);
     }
-    let summary = pool.stop().await.unwrap();
-    assert_eq!((summary.left, summary.released), (0, 4));
+    assert_eq!(pool.stop().await.unwrap().left, 0);
+    for id in tasks {
+        let task = omniq.get_task(id).await.unwrap().unwrap();
+        assert_eq!((task.status, task.attempts), (TaskStatus::Pending, 0));
+    }
 }
 
 async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
