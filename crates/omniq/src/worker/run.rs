@@ -96,20 +96,13 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         tracing::warn!(task = %task.id, name = task.name, "claimed a task without a handler");
         return Outcome::Released;
     };
-    // From before the start is told, so that time which passes after that counts.
-    let ends = task.timeout.map(|limit| pool.clock().after(limit));
+    // Before it begins: a function that ends the process at once has been started, too.
     pool.omniq().queue().note_start(seat, task);
-    pool.omniq()
-        .queue()
-        .events()
-        .tell_of(task, EventKind::Started);
     let span = tracing::error_span!("task", id = %task.id, name = task.name, queue = task.queue, attempt = task.attempts);
-    span.in_scope(|| tracing::debug!("started"));
-    tracing::trace!(target: "omniq::payload", task = %task.id, arguments = %String::from_utf8_lossy(&task.payload.bytes));
     let ctx = TaskContext::new(Arc::clone(execution));
     match function.run() {
         Run::Async(function) => {
-            let running = run_async(pool, execution, ends, || function(ctx));
+            let running = run_async(pool, execution, || function(ctx));
             running.instrument(span).await
         }
         Run::Blocking(function) => {
@@ -121,12 +114,24 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
     }
 }
 
+/// The attempt begins. Says when its time is over: counted from before the start is told, so that time which
+/// passes after that counts.
+fn begin(pool: &Shared, execution: &Execution) -> Option<Duration> {
+    let task = &execution.task;
+    let ends = task.timeout.map(|limit| pool.clock().after(limit));
+    let events = pool.omniq().queue().events();
+    events.tell_of(task, EventKind::Started);
+    tracing::debug!("started");
+    tracing::trace!(target: "omniq::payload", arguments = %String::from_utf8_lossy(&task.payload.bytes));
+    ends
+}
+
 async fn run_async(
     pool: &Shared,
     execution: &Execution,
-    ends: Option<Duration>,
     function: impl FnOnce() -> BoxFuture<'static, Ended>,
 ) -> Outcome {
+    let ends = begin(pool, execution);
     let mut work = match catch(function) {
         Ok(future) => Caught::new(future),
         Err(panic) => return Outcome::Broke(panic),
@@ -160,14 +165,16 @@ async fn run_blocking(
         () = execution.stop.fired() => Some(Outcome::LeaseLost),
         () = pool.grace_over.fired() => Some(Outcome::Released),
     };
-    if called_off.is_some() {
-        // No thread was free so far. If one is by now, this changes nothing.
+    if let Some(outcome) = called_off {
         running.abort();
+        tokio::select! {
+            biased;
+            // A thread was free just now: too late to call it off.
+            () = begun.fired() => {}
+            _ = &mut running => return outcome,
+        }
     }
-    let ends = execution
-        .task
-        .timeout
-        .map(|limit| pool.clock().after(limit));
+    let ends = begin(pool, execution);
     let (mut late, mut given_up) = (false, false);
     let ended = loop {
         tokio::select! {
@@ -183,8 +190,8 @@ async fn run_blocking(
         execution.stop.fire();
     };
     match ended {
-        // Panics are caught inside: the function never began.
-        Err(_) => called_off.unwrap_or(Outcome::Released),
+        // Panics are caught inside: the runtime ended before the function began.
+        Err(_) => Outcome::Released,
         Ok(_) if late => Outcome::Broke(timed_out(execution)),
         Ok(_) if given_up => Outcome::Released,
         Ok(ended) => to_outcome(pool, execution, ended),
