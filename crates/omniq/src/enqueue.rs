@@ -29,7 +29,7 @@ impl AsyncTaskQueue {
 
     async fn enqueue_tasks(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
         if tasks.is_empty() {
-            return Ok(Vec::new());
+            return self.process().check().map(|()| Vec::new());
         }
         let listened = self.events().anyone_listens();
         let names: Vec<_> = tasks
