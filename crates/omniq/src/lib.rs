@@ -33,6 +33,7 @@
 //! | say what and when | [`Order`], made by [`call`] |
 //! | wait for a result | [`TaskHandle`] |
 //! | run tasks | [`AsyncOmniQ::worker`], [`AsyncWorkerPool`] |
+//! | do all of that without async | [`OmniQ`], [`blocking`] |
 //! | know about the execution | [`TaskContext`] |
 //! | write a loop of one's own | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
@@ -40,6 +41,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod blocking;
 mod claim;
 mod client;
 mod clock;
@@ -84,6 +86,7 @@ pub use omniq_memory::MemoryStorage;
 #[cfg(feature = "sqlite")]
 pub use omniq_sqlite::SqliteStorage;
 
+pub use blocking::{OmniQ, WorkerPool};
 pub use claim::Claim;
 pub use client::AsyncOmniQ;
 pub use context::{State, TaskContext};
