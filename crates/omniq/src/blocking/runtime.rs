@@ -14,6 +14,9 @@ use crate::process::Process;
 /// With one alone, a handler that blocks it would stop every timer.
 const FEWEST_THREADS: usize = 2;
 
+/// More than anybody needs: how many blocking handlers run is up to the pools. They start as they are needed.
+const MOST_BLOCKING: usize = 32_768;
+
 /// The running threads. They end when the last who needs them is gone.
 pub(super) struct Runtime {
     /// There until the drop.
@@ -39,6 +42,7 @@ impl Runtime {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let threads = Builder::new_multi_thread()
             .worker_threads(cores.max(FEWEST_THREADS))
+            .max_blocking_threads(MOST_BLOCKING)
             .thread_name("omniq-blocking")
             .enable_all()
             .build()
