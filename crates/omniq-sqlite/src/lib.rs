@@ -12,11 +12,13 @@
 //! | `reader` | what only looks |
 //! | `open`, `pragmas`, `migrate` | connections, settings that are read back, the schema |
 //! | `local`, `idle`, `lookout` | the other processes: the doorbell, and who is gone |
+//! | `forked` | no SQLite in a child that was forked while it was open |
 //! | `sql` | each statement, with what goes in, what guards it and what it changes |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod command;
+mod forked;
 mod idle;
 mod ids;
 mod in_place;

@@ -6,6 +6,7 @@ use std::path::Path;
 use omniq_core::{CoreSettings, Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::forked::InUse;
 use crate::in_place::FileId;
 use crate::trouble::{Place, explain};
 use crate::{migrate, pragmas};
@@ -18,6 +19,8 @@ pub(crate) struct Opened {
     conn: Connection,
     place: Place,
     file: FileId,
+    /// Dropped after the connection.
+    _in_use: InUse,
 }
 
 impl Opened {
@@ -66,6 +69,7 @@ pub(crate) fn reader(place: &Place) -> Result<Opened> {
 
 fn connect(place: &Place, flags: OpenFlags) -> Result<Opened> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let in_use = InUse::enter()?;
     let conn = match place {
         Place::File(path) if path.is_dir() => {
             let text = format!("the database {} is a folder: name a file", path.display());
@@ -85,5 +89,10 @@ fn connect(place: &Place, flags: OpenFlags) -> Result<Opened> {
     })?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     let (place, file) = (place.clone(), FileId::of(place)?);
-    Ok(Opened { conn, place, file })
+    Ok(Opened {
+        conn,
+        place,
+        file,
+        _in_use: in_use,
+    })
 }

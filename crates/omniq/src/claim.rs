@@ -83,8 +83,11 @@ impl Deref for Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.renewal.abort();
-        if !self.open {
+        let here = self.queue.process().is_this();
+        if here {
+            self.renewal.abort();
+        }
+        if !self.open || !here {
             return;
         }
         let (queue, task) = (self.queue.clone(), Arc::clone(&self.task));

@@ -72,9 +72,10 @@ impl AsyncOmniQ {
         settings: Settings,
         clock: Clock,
     ) -> Result<Self> {
+        let queue = AsyncTaskQueue::with_clock(storage, &settings, clock)?;
         let inner = Inner {
-            waiters: Waiters::new(Arc::clone(&storage)),
-            queue: AsyncTaskQueue::with_clock(storage, &settings, clock)?,
+            waiters: Waiters::new(Arc::clone(queue.storage()), queue.process()),
+            queue,
             pools: Pools::default(),
         };
         Ok(Self {

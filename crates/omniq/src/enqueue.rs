@@ -29,7 +29,7 @@ impl AsyncTaskQueue {
 
     async fn enqueue_tasks(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
         if tasks.is_empty() {
-            return Ok(Vec::new());
+            return self.process().check().map(|()| Vec::new());
         }
         let told = self.events().anyone_listens() || tracing::enabled!(tracing::Level::DEBUG);
         let names: Vec<_> = tasks

@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
 use crate::clock::Clock;
+use crate::process::Process;
 
 /// How many events a listener may lag behind before it misses the oldest.
 const CAPACITY: usize = 1024;
@@ -90,7 +91,10 @@ impl Events {
     }
 
     pub(crate) fn listen(&self) -> EventStream {
-        EventStream(BroadcastStream::new(self.sender.subscribe()))
+        EventStream {
+            events: BroadcastStream::new(self.sender.subscribe()),
+            process: Process::current(),
+        }
     }
 
     pub(crate) fn anyone_listens(&self) -> bool {
@@ -118,11 +122,14 @@ impl Events {
 
 /// A listener's side: a `futures_core::Stream`, with a [`next`](Self::next) of its own. It sees what happens after it
 /// was made; one that lags more than 1,024 events behind misses the oldest.
-pub struct EventStream(BroadcastStream<Event>);
+pub struct EventStream {
+    events: BroadcastStream<Event>,
+    process: Process,
+}
 
 impl EventStream {
     /// The next event; `None` once the [`AsyncOmniQ`](crate::AsyncOmniQ), its clones, handles and pools
-    /// are gone.
+    /// are gone, and in a forked child.
     pub async fn next(&mut self) -> Option<Event> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -132,8 +139,11 @@ impl Stream for EventStream {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if !self.process.is_this() {
+            return Poll::Ready(None);
+        }
         loop {
-            match ready!(Pin::new(&mut self.0).poll_next(cx)) {
+            match ready!(Pin::new(&mut self.events).poll_next(cx)) {
                 Some(Ok(event)) => return Poll::Ready(Some(event)),
                 Some(Err(lagged)) => tracing::debug!(%lagged, "a listener missed events"),
                 None => return Poll::Ready(None),

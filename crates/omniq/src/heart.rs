@@ -8,11 +8,15 @@ use omniq_core::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use crate::process::Process;
+
 /// The running thread. It ends when the last who needs it is gone.
 #[derive(Debug)]
 pub(crate) struct Heart {
     runtime: Handle,
-    _end: oneshot::Sender<()>,
+    process: Process,
+    /// There until the drop.
+    end: Option<oneshot::Sender<()>>,
 }
 
 impl Heart {
@@ -20,8 +24,11 @@ impl Heart {
     pub(crate) fn of_this_process() -> Result<Arc<Self>> {
         static HEART: Mutex<Weak<Heart>> = Mutex::new(Weak::new());
         let mut heart = HEART.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = heart.upgrade() {
-            return Ok(running);
+        match heart.upgrade() {
+            Some(running) if running.process.is_this() => return Ok(running),
+            // The parent's, before a fork.
+            Some(elsewhere) => std::mem::forget(elsewhere),
+            None => {}
         }
         let started = Arc::new(Self::start()?);
         *heart = Arc::downgrade(&started);
@@ -49,7 +56,8 @@ impl Heart {
             .map_err(refused)?;
         Ok(Self {
             runtime: handle,
-            _end: end,
+            process: Process::current(),
+            end: Some(end),
         })
     }
 
@@ -59,5 +67,15 @@ impl Heart {
         work: impl Future<Output = ()> + Send + 'static,
     ) -> tokio::task::JoinHandle<()> {
         self.runtime.spawn(work)
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        let end = self.end.take();
+        if !self.process.is_this() {
+            // A forked child has no thread that it could end.
+            std::mem::forget(end);
+        }
     }
 }

@@ -38,6 +38,7 @@
 //! | say what and when | [`Order`], made by `with` of a task or by [`call`] |
 //! | wait for a result | [`TaskHandle`] |
 //! | run tasks | [`AsyncOmniQ::worker`], [`AsyncWorkerPool`] |
+//! | do all of that without async | [`OmniQ`], [`blocking`] |
 //! | know about the execution | [`TaskContext`] |
 //! | write a loop of one's own | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
@@ -49,6 +50,7 @@
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod blocking;
 mod claim;
 mod client;
 mod clock;
@@ -66,9 +68,11 @@ mod handler;
 mod heart;
 #[cfg(feature = "logging")]
 pub mod logging;
+mod own_storage;
 mod owner;
 mod panic;
 mod pools;
+mod process;
 mod queue;
 mod returned;
 mod seat_number;
@@ -95,6 +99,7 @@ pub use omniq_memory::MemoryStorage;
 #[cfg(feature = "sqlite")]
 pub use omniq_sqlite::SqliteStorage;
 
+pub use blocking::{OmniQ, WorkerPool};
 pub use claim::Claim;
 pub use client::AsyncOmniQ;
 pub use connect::open_storage;

@@ -20,6 +20,8 @@ use crate::error::{conflict, no_answer, not_found};
 use crate::events::{EventKind, Events};
 use crate::handler::{encode_result, fits};
 use crate::heart::Heart;
+use crate::own_storage::OwnStorage;
+use crate::process::Process;
 use crate::seat_number::SeatNumber;
 use crate::{Settings, clock, owner};
 
@@ -65,6 +67,7 @@ struct Inner {
     storage: Arc<dyn Storage>,
     settings: Settings,
     clock: Clock,
+    process: Process,
     owner: OwnerId,
     events: Events,
     /// Kept from the first claim on.
@@ -83,8 +86,9 @@ impl AsyncTaskQueue {
         clock: Clock,
     ) -> Result<Self> {
         let inner = Inner {
-            storage,
+            storage: Arc::new(OwnStorage::new(storage)),
             settings: settings.clone(),
+            process: Process::current(),
             owner: owner::this_process(),
             events: Events::new(clock.clone()),
             clock,
@@ -109,6 +113,11 @@ impl AsyncTaskQueue {
 
     pub(crate) fn events(&self) -> &Events {
         &self.inner.events
+    }
+
+    /// The process that it belongs to.
+    pub(crate) fn process(&self) -> Process {
+        self.inner.process
     }
 
     fn heart(&self) -> Result<&Heart> {
@@ -145,6 +154,7 @@ impl AsyncTaskQueue {
         if !queues.is_empty() {
             filter = filter.queues(queues.iter().copied());
         }
+        self.process().check()?;
         let heart = self.heart()?;
         let mut due = self.due_tasks(Arc::new(filter));
         let begin = clock::instant();

@@ -16,6 +16,7 @@ use tokio_stream::StreamExt as _;
 
 use crate::error::not_found;
 use crate::heart::Heart;
+use crate::process::Process;
 use crate::trouble::Trouble;
 
 /// How many tasks are read at once …
@@ -29,6 +30,7 @@ const FEW: usize = 16;
 /// that waited first may stand still while others wait.
 pub(crate) struct Waiters {
     storage: Arc<dyn Storage>,
+    process: Process,
     hub: Mutex<Option<(mpsc::UnboundedSender<Wish>, Arc<Heart>)>>,
 }
 
@@ -43,15 +45,17 @@ enum Wish {
 type Answer = Option<TaskResult>;
 
 impl Waiters {
-    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, process: Process) -> Self {
         Self {
             storage,
+            process,
             hub: Mutex::new(None),
         }
     }
 
     /// Begins to wait until the task has finished: what happens from now on is not missed.
     pub(crate) fn ask(&self, id: TaskId) -> Result<Waiting<'_>> {
+        self.process.check()?;
         let hub = self.hub()?;
         let (sender, answer) = oneshot::channel();
         // A hub that ended drops the wish: then the next one is asked.
@@ -74,6 +78,16 @@ impl Waiters {
         heart.spawn(Hub::new(&self.storage).run(wishes));
         let hub = hub.insert((sender, heart));
         Ok(hub.0.clone())
+    }
+}
+
+impl Drop for Waiters {
+    fn drop(&mut self) {
+        if !self.process.is_this() {
+            // The end of the hub, which a forked child does not have.
+            let hub = self.hub.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(hub.take());
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use omniq_core::{Result, Storage, Timestamp};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Reading};
-use crate::{AsyncOmniQ, AsyncTaskQueue, Settings};
+use crate::{AsyncOmniQ, AsyncTaskQueue, OmniQ, Settings};
 
 /// A clock that moves only when it is told to: days pass in a moment. Clones are the same clock.
 ///
@@ -60,6 +60,11 @@ impl ManualClock {
     /// errors.
     pub async fn open(&self, storage: Arc<dyn Storage>, settings: Settings) -> Result<AsyncOmniQ> {
         AsyncOmniQ::with_clock(storage, settings, self.clock()).await
+    }
+
+    /// As [`open`](Self::open), without async.
+    pub fn open_blocking(&self, storage: Arc<dyn Storage>, settings: Settings) -> Result<OmniQ> {
+        OmniQ::open(self.open(storage, settings))
     }
 
     /// A queue without workers whose tasks live by this clock; otherwise like [`AsyncTaskQueue::new`], with

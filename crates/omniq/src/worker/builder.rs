@@ -2,8 +2,8 @@ use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use omniq_core::storage::ClaimFilter;
@@ -115,6 +115,7 @@ impl WorkerBuilder {
     /// An error of kind `Settings` if no handler was named, or one name twice; if a task needs a state that
     /// the pool was not given; if the concurrency is 0, or a queue's name is empty.
     pub async fn start(self) -> Result<AsyncWorkerPool> {
+        self.omniq.queue().process().check()?;
         self.check()?;
         let mut filter = ClaimFilter::any()
             .names(self.handlers.iter().map(|(name, _)| name.as_str()))
@@ -141,6 +142,7 @@ impl WorkerBuilder {
             look_again: Notify::new(),
             owner_left: Notify::new(),
             writing_progress: Mutex::new(()),
+            asked: OnceLock::new(),
             stopping: Token::default(),
             grace_over: Token::default(),
             settled: Token::default(),

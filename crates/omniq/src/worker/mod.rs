@@ -11,11 +11,13 @@
 //! | `heartbeat` | renews leases, and tells handlers to stop |
 //! | `progress` | writes down how far the tasks are, now and then |
 //! | `sweep` | settles what dead owners left, forgets what is old |
-//! | `pool` | stops it all |
+//! | `closing` | stops it all |
+//! | `pool` | asks for that, and waits for it |
 
 mod buffer;
 mod builder;
 mod claim;
+mod closing;
 mod heartbeat;
 mod held;
 mod pace;
@@ -27,21 +29,23 @@ mod sweep;
 mod turn;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use omniq_core::storage::ClaimFilter;
 use tokio::sync::{Mutex, Notify, Semaphore};
 
 pub use builder::WorkerBuilder;
-pub use pool::{AsyncWorkerPool, StopSummary};
+pub use closing::StopSummary;
+pub use pool::AsyncWorkerPool;
 
 use crate::clock::Clock;
 use crate::context::Surroundings;
 use crate::token::Token;
 use crate::{AsyncOmniQ, Handler, Settings};
 use buffer::Buffer;
+use closing::Asked;
 use held::Held;
 use pace::Pace;
 
@@ -67,6 +71,8 @@ struct Shared {
     owner_left: Notify,
     /// Held from taking a progress until it is written, so that nobody overtakes it.
     writing_progress: Mutex<()>,
+    /// What the pool had come to when it was asked to stop.
+    asked: OnceLock<Asked>,
     /// Nothing new is claimed or started any more.
     stopping: Token,
     /// Running handlers are dropped.

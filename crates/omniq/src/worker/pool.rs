@@ -1,63 +1,43 @@
 use std::fmt;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use omniq_core::{Error, ErrorKind, Result};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::timeout_at;
+use tokio::sync::{mpsc, watch};
 
 use super::Shared;
 use super::claim::claim_loop;
+use super::closing::{Closing, StopSummary, close};
 use super::heartbeat::heartbeat_loop;
 use super::progress::progress_loop;
-use super::settle::{LAST_WORDS, ROOM, settle_loop};
+use super::settle::{ROOM, settle_loop};
 use super::sweep::sweep_loop;
-use crate::clock;
 use crate::heart::Heart;
 use crate::pools::Entry;
+use crate::process::Process;
 use crate::signals::Signals;
 
-/// How long a stop waits for calls to the storage that nobody needs any more.
-const LAST_CALLS: Duration = Duration::from_millis(100);
-
-/// A running worker pool.
+/// A running worker pool. Clones are the same pool.
 ///
-/// Dropped, it stops with no grace: running handlers are dropped, and their tasks given back as far as the
-/// runtime still lives.
+/// When the last of them is dropped, it stops with no grace: running handlers are dropped, and their tasks
+/// given back as far as the runtime still lives.
+#[derive(Clone)]
 #[must_use = "a dropped pool stops at once"]
 pub struct AsyncWorkerPool {
-    shared: Arc<Shared>,
-    claiming: JoinHandle<()>,
-    settling: JoinHandle<()>,
-    sweeping: JoinHandle<()>,
-    beating: JoinHandle<()>,
-    progressing: JoinHandle<()>,
-    _heart: Arc<Heart>,
-    entry: Option<Arc<Entry>>,
+    running: Arc<Running>,
 }
 
-/// What a stop came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StopSummary {
-    /// Attempts that ended since the stop was asked for, well or not.
-    pub finished: u64,
-    /// Tasks that were given back since then: not yet started, or not finished within the grace.
-    pub released: u64,
-    /// Tasks whose outcome could not be written in time, because the storage failed or a handler would not
-    /// stop. Other pools take them over once their leases are over.
-    pub left: u64,
-    /// Attempts that ended in the whole life of the pool.
-    pub total_finished: u64,
+struct Running {
+    shared: Arc<Shared>,
+    process: Process,
+    entry: Mutex<Option<Arc<Entry>>>,
+    stopped: watch::Receiver<Option<StopSummary>>,
 }
 
 impl AsyncWorkerPool {
     pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
         let heart = Heart::of_this_process()?;
         let (reports, inbox) = mpsc::channel(ROOM);
+        let (told, stopped) = watch::channel(None);
         let pools = shared.omniq().pools();
         let entry = pools.enter(Arc::clone(&shared.filter));
         tracing::info!(
@@ -70,114 +50,111 @@ impl AsyncWorkerPool {
         let progressing = heart.spawn(progress_loop(Arc::clone(&shared)));
         // On that thread as well: a look each second costs less there, and no handler can block it.
         let sweeping = heart.spawn(sweep_loop(Arc::clone(&shared)));
-        Ok(Self {
-            _heart: heart,
+        let closing = Closing {
+            heart,
             claiming: tokio::spawn(claim_loop(Arc::clone(&shared), reports)),
             settling: tokio::spawn(settle_loop(Arc::clone(&shared), inbox)),
-            sweeping,
-            beating,
-            progressing,
-            entry: Some(entry),
+            calling: [sweeping, beating, progressing],
+            shared: Arc::clone(&shared),
+        };
+        tokio::spawn(close(closing, told));
+        let running = Running {
+            process: shared.omniq().queue().process(),
             shared,
+            entry: Mutex::new(Some(entry)),
+            stopped,
+        };
+        Ok(Self {
+            running: Arc::new(running),
         })
     }
 
     /// Stops: claims nothing more, gives back what has not started, waits for running handlers as long as
     /// the grace lasts, drops and gives back the rest, and returns when all of it is written down (or
     /// could not be within 5 s more).
-    pub async fn stop(mut self) -> Result<StopSummary> {
-        let (finished, released) = self.counts();
-        let deadline = clock::deadline(self.shared.grace);
-        self.entry = None;
-        self.shared.stopping.fire();
-        let shared = Arc::clone(&self.shared);
-        let empty = tokio::select! {
-            empty = timeout_at(deadline, self.seats_are_empty()) => empty.is_ok(),
-            () = shared.grace_over.fired() => false,
-        };
-        if !empty {
-            self.shared.grace_over.fire();
-        }
-        let deadline = deadline.max(clock::instant() + LAST_WORDS);
-        let settled = timeout_at(deadline, &mut self.settling).await;
-        if settled.is_err() {
-            self.settling.abort();
-            tracing::warn!(
-                "the worker pool leaves tasks behind: they could not be settled in time"
-            );
-        }
-        self.sweeping.abort();
-        self.let_go_of_the_storage().await;
-        let left = self.shared.held.leases().len() as u64;
-        let (all_finished, all_released) = self.counts();
-        let summary = StopSummary {
-            finished: all_finished - finished,
-            released: all_released - released,
-            left,
-            total_finished: all_finished,
-        };
-        tracing::info!(?summary, "the worker pool stopped");
-        Ok(summary)
+    ///
+    /// An error of kind `Closed` if the runtime that the pool was started on has ended, or this process was
+    /// forked since then.
+    pub async fn stop(self) -> Result<StopSummary> {
+        self.running.process.check()?;
+        self.running.ask_to_stop();
+        self.join().await
     }
 
-    /// Runs until the process is asked to end (Ctrl-C; on Unix also SIGTERM), then stops. Asked a second
-    /// time, it drops what still runs and gives it back.
+    /// Waits until the pool has stopped: because a clone of it was told to [`stop`](Self::stop), or runs
+    /// [`until a signal`](Self::run_until_signal) and got one. At once if it has stopped before. The errors
+    /// are those of `stop`.
+    pub async fn join(&self) -> Result<StopSummary> {
+        self.running.process.check()?;
+        let mut stopped = self.running.stopped.clone();
+        let told = stopped.wait_for(Option::is_some).await;
+        told.ok().and_then(|summary| *summary).ok_or_else(|| {
+            let text = "the runtime that the pool was started on ended before the pool had stopped: \
+                        unfinished tasks are taken over once their leases are over";
+            Error::new(ErrorKind::Closed, text)
+        })
+    }
+
+    /// Runs until the process is asked to end (Ctrl-C; on Unix also SIGTERM), then stops; or until a clone
+    /// of it was told to stop. Asked a second time, it drops what still runs and gives it back.
+    ///
+    /// Errors as those of [`stop`](Self::stop), and one of kind `Settings` if it can't listen for signals.
     pub async fn run_until_signal(self) -> Result<StopSummary> {
+        self.running.process.check()?;
         let mut signals = Signals::listen().map_err(|e| {
             let text = format!("can't listen for signals: {e}");
             Error::new(ErrorKind::Settings, text).with_source(e)
         })?;
-        signals.next().await;
-        tracing::info!("asked to end");
-        let shared = Arc::clone(&self.shared);
-        let mut stop = pin!(self.stop());
         tokio::select! {
-            summary = &mut stop => return summary,
+            summary = self.join() => return summary,
+            () = signals.next() => {}
+        }
+        tracing::info!("asked to end");
+        self.running.ask_to_stop();
+        tokio::select! {
+            summary = self.join() => return summary,
             () = signals.next() => {}
         }
         tracing::info!("asked to end at once");
-        shared.grace_over.fire();
-        stop.await
+        self.running.shared.grace_over.fire();
+        self.join().await
     }
 
-    /// Waits for those who may be in the middle of a call, so that the last queue's end closes the storage at once;
-    /// not long, since the call itself may wait for a lock.
-    async fn let_go_of_the_storage(&mut self) {
-        let deadline = clock::instant() + LAST_CALLS;
-        for task in [&mut self.sweeping, &mut self.beating, &mut self.progressing] {
-            // An error means that it was aborted, or takes too long.
-            let _ = timeout_at(deadline, task).await;
+    /// Over once the pool has stopped, or never will. Does not keep the pool running.
+    pub(crate) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopped = self.running.stopped.clone();
+        async move {
+            // An error means that the runtime ended: either way nothing of the pool runs any more.
+            let _ = stopped.wait_for(Option::is_some).await;
         }
-    }
-
-    /// Waits until no handler runs and none will start.
-    async fn seats_are_empty(&mut self) {
-        // An error means that claiming ended in a panic: either way it starts nothing more.
-        let _ = (&mut self.claiming).await;
-        let all = u32::try_from(self.shared.concurrency).unwrap_or(u32::MAX);
-        // The semaphore is never closed.
-        let _ = self.shared.seats.acquire_many(all).await;
-    }
-
-    fn counts(&self) -> (u64, u64) {
-        let finished = self.shared.finished.load(Ordering::Relaxed);
-        (finished, self.shared.released.load(Ordering::Relaxed))
     }
 }
 
-impl Drop for AsyncWorkerPool {
+impl Running {
+    fn ask_to_stop(&self) {
+        // From now on it takes no tasks, for those who ask.
+        let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+        *entry = None;
+        self.shared.ask_to_stop();
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        // After a stop this changes nothing. Without one, the tasks of the pool see the flags, give back
-        // what they have and end.
-        self.shared.stopping.fire();
-        self.shared.grace_over.fire();
+        // A forked child has no threads of the pool that could hear it.
+        if self.process.is_this() {
+            // After a stop this changes nothing. Without one, the tasks of the pool see the flags, give
+            // back what they have and end.
+            self.ask_to_stop();
+            self.shared.grace_over.fire();
+        }
     }
 }
 
 impl fmt::Debug for AsyncWorkerPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncWorkerPool")
-            .field("concurrency", &self.shared.concurrency)
+            .field("concurrency", &self.running.shared.concurrency)
             .finish_non_exhaustive()
     }
 }

@@ -5,12 +5,16 @@
 mod failing;
 mod setup;
 
+#[cfg(feature = "macros")]
+mod blocking;
 mod blocking_handlers;
 mod clocks;
 mod connecting;
 mod failures;
 mod handles;
 mod hangs;
+#[cfg(feature = "memory")]
+mod inside_runtime;
 #[cfg(feature = "sqlite")]
 mod many_waits;
 mod own_loop;

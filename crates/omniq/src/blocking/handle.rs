@@ -1,0 +1,93 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::{Error, ErrorKind, Result, TaskId, TaskStatus};
+use serde::de::DeserializeOwned;
+
+use super::runtime::Runtime;
+
+/// A task that was enqueued; `T` is what it returns. It can be cloned, sent and kept; dropping it leaves
+/// the task alone. The twin of [`TaskHandle`](crate::TaskHandle).
+pub struct TaskHandle<T> {
+    handle: crate::TaskHandle<T>,
+    runtime: Arc<Runtime>,
+}
+
+impl<T> TaskHandle<T> {
+    pub(super) fn new(handle: crate::TaskHandle<T>, runtime: Arc<Runtime>) -> Self {
+        Self { handle, runtime }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.handle.id()
+    }
+
+    /// Where the task stands; an error of kind `NotFound` if it is gone.
+    pub fn status(&self) -> Result<TaskStatus> {
+        self.runtime.wait(self.handle.status())?
+    }
+
+    /// Cancels the task: see [`AsyncOmniQ::cancel_task`](crate::AsyncOmniQ::cancel_task).
+    pub fn cancel(&self) -> Result<bool> {
+        self.runtime.wait(self.handle.cancel())?
+    }
+
+    /// Waits until the task has finished for good, at most `limit`, and gives what it returned: see
+    /// [`TaskHandle::wait`](crate::TaskHandle::wait).
+    pub fn wait(&self, limit: Duration) -> Result<T>
+    where
+        T: DeserializeOwned,
+    {
+        self.runtime.wait(self.handle.wait(limit))?
+    }
+
+    /// Waits until all of these have finished: see [`TaskHandle::wait_all`](crate::TaskHandle::wait_all).
+    /// Where the call itself is refused, each of the answers is that error.
+    pub fn wait_all(handles: &[Self], limit: Duration) -> Vec<Result<T>>
+    where
+        T: DeserializeOwned,
+    {
+        let Some(first) = handles.first() else {
+            return Vec::new();
+        };
+        let twins = twins(handles);
+        let waiting = crate::TaskHandle::wait_all(&twins, limit);
+        let refused = |error: &Error| Error::new(error.kind(), error.to_string());
+        match first.runtime.wait(waiting) {
+            Ok(results) => results,
+            Err(error) => handles.iter().map(|_| Err(refused(&error))).collect(),
+        }
+    }
+
+    /// Waits until one of these has finished: see [`TaskHandle::wait_first`](crate::TaskHandle::wait_first).
+    pub fn wait_first(handles: &[Self], limit: Duration) -> Result<(usize, Result<T>)>
+    where
+        T: DeserializeOwned,
+    {
+        let Some(first) = handles.first() else {
+            let text = "there is nothing to wait for: the list of handles is empty";
+            return Err(Error::new(ErrorKind::Settings, text));
+        };
+        let twins = twins(handles);
+        let waiting = crate::TaskHandle::wait_first(&twins, limit);
+        first.runtime.wait(waiting)?
+    }
+}
+
+fn twins<T>(handles: &[TaskHandle<T>]) -> Vec<crate::TaskHandle<T>> {
+    handles.iter().map(|one| one.handle.clone()).collect()
+}
+
+impl<T> Clone for TaskHandle<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.handle.clone(), Arc::clone(&self.runtime))
+    }
+}
+
+impl<T> fmt::Debug for TaskHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
