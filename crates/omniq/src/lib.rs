@@ -34,6 +34,7 @@
 //! | wait for a result | [`TaskHandle`] |
 //! | run tasks | [`AsyncOmniQ::worker`], [`AsyncWorkerPool`] |
 //! | know about the execution | [`TaskContext`] |
+//! | commit tasks with data of one's own | `SqliteStorage::enqueue_in`, `SqliteStorage::complete_in` |
 //! | write a loop of one's own | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
 //! | test what waits for days | [`testing`] |
@@ -43,6 +44,7 @@
 mod claim;
 mod client;
 mod clock;
+mod completes;
 mod connect;
 mod context;
 mod due;
@@ -71,9 +73,9 @@ mod worker;
 pub use omniq_core::storage;
 pub use omniq_core::storage::{Enqueued, QueueStats, Stats, TaskFilter};
 pub use omniq_core::{
-    Args, Backoff, Change, CoreSettings, Durability, Error, ErrorKind, Format, NewTask, Order,
-    OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage, Task,
-    TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
+    Args, Backoff, Change, Completes, CoreSettings, Durability, Error, ErrorKind, Format, NewTask,
+    Order, OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage,
+    Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
 };
 #[cfg(feature = "macros")]
 pub use omniq_macros::task;
@@ -81,6 +83,12 @@ pub use omniq_macros::task;
 pub use omniq_memory::MemoryStorage;
 #[cfg(feature = "sqlite")]
 pub use omniq_sqlite::SqliteStorage;
+/// The version that transactions for [`SqliteStorage::enqueue_in`] come from.
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
+/// The version that transactions for [`SqliteStorage::enqueue_in_sqlx`] come from.
+#[cfg(feature = "sqlx")]
+pub use sqlx;
 
 pub use claim::Claim;
 pub use client::AsyncOmniQ;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use omniq_core::settle;
 use omniq_core::storage::{ClaimFilter, PurgeRequest, Settled, TaskFilter, Watch};
 use omniq_core::{
-    Change, Due, Error, ErrorKind, Format, Outcome, OwnerId, Payload, Result, Storage, Task,
-    TaskError, TaskId, TaskResult, TaskStatus, Timestamp,
+    Change, Due, Error, ErrorKind, Format, Outcome, OwnerId, Result, Storage, Task, TaskError,
+    TaskId, TaskResult, TaskStatus, Timestamp,
 };
 use serde::Serialize;
 use tokio_stream::StreamExt as _;
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::due::DueTasks;
 use crate::error::{conflict, no_answer, not_found};
 use crate::events::{EventKind, Events};
-use crate::handler::{encode_result, fits};
+use crate::handler::{Ended, encode_result, fits};
 use crate::heart::Heart;
 use crate::seat_number::SeatNumber;
 use crate::{Settings, clock, owner};
@@ -171,7 +171,7 @@ impl AsyncTaskQueue {
         self.settle_claim(claim, Outcome::Released).await
     }
 
-    fn encode_result(&self, format: Format, value: &impl Serialize) -> Result<Payload, TaskError> {
+    pub(crate) fn encode_result<T: Serialize + ?Sized>(&self, format: Format, value: &T) -> Ended {
         let result = encode_result(format, value)?;
         fits(&result, self.settings().max_payload())?;
         Ok(result)
@@ -188,12 +188,16 @@ impl AsyncTaskQueue {
         let change = settle::settle(task, outcome, now, fastrand::f64())?;
         let told = EventKind::of(&change);
         let answer = self.write(change).await?;
-        if let (Settled::Done, Some(kind)) = (answer, told) {
-            self.events().tell_of(task, kind);
+        let mut done = answer == Settled::Done;
+        if let (true, Some(kind)) = (done, &told) {
+            self.events().tell_of(task, kind.clone());
+        } else if answer.is_success_under(task.lease) {
+            self.events().tell_of(task, EventKind::Succeeded);
+            done = told == Some(EventKind::Succeeded);
         } else if must_let_go(task, answer) {
             self.write(Change::let_go(task)).await?;
         }
-        Ok(answer == Settled::Done)
+        Ok(done)
     }
 
     async fn write(&self, change: Change) -> Result<Settled> {

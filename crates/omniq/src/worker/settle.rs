@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use omniq_core::storage::Settled;
-use omniq_core::{Change, Error, Outcome, Result, TaskError, settle};
+use omniq_core::{Change, Error, Outcome, Result, TaskError, TaskStatus, settle};
 use tokio::sync::mpsc;
 
 use super::Shared;
@@ -107,6 +107,8 @@ impl Writer {
                 left_with_us.push(Change::let_go(&execution.task));
             } else if answer == Settled::Done || (retried && is_as_wished(change, answer)) {
                 self.note(execution, change);
+            } else if answer.is_success_under(change.lease) {
+                self.note_own_transaction(execution, change);
             } else {
                 let task = execution.task.id;
                 tracing::debug!(%task, ?answer, "a late outcome was refused");
@@ -209,6 +211,24 @@ impl Writer {
             _ => tracing::debug!(task = %task.id, name = task.name, "finished"),
         }
         self.pool.omniq().queue().events().tell_of(task, kind);
+    }
+
+    /// The handler had completed its task in a transaction of its own: how it ended does not matter then.
+    fn note_own_transaction(&self, execution: &Execution, change: &Change) {
+        let task = &execution.task;
+        match &change.error {
+            Some(error) => {
+                let error_type = &error.error_type;
+                tracing::warn!(task = %task.id, name = task.name, error_type, "failed after it had been completed in its own transaction: it stays a success");
+            }
+            None => tracing::debug!(task = %task.id, name = task.name, "finished"),
+        }
+        let ran = change.error.is_some() || change.status == TaskStatus::Success;
+        self.pool
+            .finished
+            .fetch_add(u64::from(!ran), Ordering::Relaxed);
+        let events = self.pool.omniq().queue().events();
+        events.tell_of(task, EventKind::Succeeded);
     }
 }
 

@@ -14,6 +14,8 @@ mod hangs;
 #[cfg(feature = "sqlite")]
 mod many_waits;
 mod own_loop;
+#[cfg(feature = "sqlite")]
+mod own_transaction;
 mod pools;
 mod progress;
 mod running;
