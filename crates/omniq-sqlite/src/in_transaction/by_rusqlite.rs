@@ -21,8 +21,11 @@ impl SqliteStorage {
     /// The transaction must hold the write lock, so begin it with
     /// [`TransactionBehavior::Immediate`](rusqlite::TransactionBehavior::Immediate). While it is open, the
     /// queue can't write: keep it short, and wait for nothing in it that the queue has to do (an `enqueue`
-    /// without `_in` would wait for your commit). Durability is that of your connection. After the commit,
-    /// [`ring`](Self::ring).
+    /// without `_in` would wait for your commit). The queue writes too, so give your connection a
+    /// `busy_timeout`. Durability is that of your connection. After the commit, [`ring`](Self::ring).
+    ///
+    /// Delays count from now, by the system's clock. Listeners of `events` do not hear of the task: here,
+    /// nobody knows yet whether you will commit.
     ///
     /// ```
     /// use omniq_core::{CoreSettings, call};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use omniq_core::storage::{ClaimFilter, ClaimRequest, Enqueued};
+use omniq_core::storage::{ClaimFilter, ClaimRequest, Enqueued, Signal};
 use omniq_core::{
     Change, Completes, CoreSettings, ErrorKind, Format, Outcome, Payload, Result, Storage, Task,
     TaskId, TaskStatus, Timestamp, call, settle,
@@ -12,6 +12,7 @@ use omniq_core::{
 use omniq_sqlite::SqliteStorage;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde::Serialize;
+use tokio_stream::StreamExt as _;
 
 use crate::common::{LEASE, NOW, Place, claim_of, enqueue, owner, start, task, within};
 
@@ -240,6 +241,32 @@ async fn a_ring_wakes_the_sleepers_of_every_handle() {
         let news = within(claim).await.unwrap();
         assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
     }
+}
+
+/// The pool settles an execution as always. That its task has succeeded already is news to those who wait.
+#[tokio::test]
+async fn whoever_waits_for_a_completion_is_told_at_its_settlement() {
+    let place = Place::new();
+    let (here, there) = (without_polls(&place.path), without_polls(&place.path));
+    let mut conn = place.plain();
+    let id = enqueue(&here, task("a", 1)).await.unwrap();
+    let execution = Execution(claimed(&here, "a").await, Vec::new());
+    let tx = immediate(&mut conn);
+    here.complete_in(&tx, &execution, &1).unwrap();
+    tx.commit().unwrap();
+    let mut watches = [here.watch(), there.watch()];
+    let failure = Outcome::Broke(omniq_core::TaskError::fatal("too late"));
+    let change = settle::settle(&execution.0, failure, NOW, 0.0).unwrap();
+    let answers = within(here.settle(vec![change], NOW)).await.unwrap();
+    assert!(answers[0].is_success_under(execution.0.lease));
+    let ended = |signal: &Signal| matches!(signal, Signal::Finished(ids) if ids[..] == [id]);
+    loop {
+        let signal = within(watches[0].next()).await.unwrap();
+        if ended(&signal) {
+            break;
+        }
+    }
+    assert_eq!(within(watches[1].next()).await, Some(Signal::Unknown));
 }
 
 #[tokio::test]
