@@ -251,10 +251,10 @@ async fn whoever_waits_for_a_completion_is_told_at_its_settlement() {
     let mut conn = place.plain();
     let id = enqueue(&here, task("a", 1)).await.unwrap();
     let execution = Execution(claimed(&here, "a").await, Vec::new());
+    let mut watches = [here.watch(), there.watch()];
     let tx = immediate(&mut conn);
     here.complete_in(&tx, &execution, &1).unwrap();
     tx.commit().unwrap();
-    let mut watches = [here.watch(), there.watch()];
     let failure = Outcome::Broke(omniq_core::TaskError::fatal("too late"));
     let change = settle::settle(&execution.0, failure, NOW, 0.0).unwrap();
     let answers = within(here.settle(vec![change], NOW)).await.unwrap();
