@@ -14,7 +14,7 @@ lint:
 
 # Every test
 test:
-    cargo test --workspace --locked
+    cargo test --workspace --all-features --locked
 
 # The main job, on a folder of your choice
 quickstart folder=".":

@@ -142,7 +142,7 @@ fn ci_runs_the_commands_of_the_readme() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
     for command in [
-        "cargo test --workspace --locked",
+        "cargo test --workspace --all-features --locked",
         "cargo run --release --example quickstart",
     ] {
         assert!(
@@ -150,6 +150,23 @@ fn ci_runs_the_commands_of_the_readme() {
             "the README does not name `{command}`"
         );
         assert!(ci.contains(command), ".ci/run does not run `{command}`");
+    }
+}
+
+#[test]
+fn every_example_is_in_the_readme_and_run_by_a_test() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut tests = String::new();
+    for file in fs::read_dir(root().join("crates/omniq-crashtest/tests/it")).unwrap() {
+        tests += &fs::read_to_string(file.unwrap().path()).unwrap();
+    }
+    for example in fs::read_dir(root().join("crates/omniq/examples")).unwrap() {
+        let path = example.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let named = readme.contains(&format!("| `{name}` |"));
+        assert!(named, "the README does not name the example {name}");
+        let run = tests.contains(&format!("\"{name}\""));
+        assert!(run, "no test runs the example {name}");
     }
 }
 

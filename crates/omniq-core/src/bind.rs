@@ -79,7 +79,7 @@ impl Payload {
         let plain: Option<Plain<T>> = match self.format {
             Format::Json => serde_json::from_slice(&self.bytes).ok(),
             #[cfg(feature = "msgpack")]
-            Format::Msgpack => rmp_serde::from_slice(&self.bytes).ok(),
+            Format::Msgpack => crate::msgpack::read(&self.bytes).ok(),
             _ => None,
         };
         match plain.and_then(|plain| plain.fitting(parameters)) {
@@ -99,7 +99,9 @@ impl Payload {
             let default = |at| default(at).map(from_json);
             let values = arrange(call.args, call.kwargs, &names, default)?;
             let list = list(values).map_err(unread)?;
-            return read(&mut rmp_serde::Deserializer::from_read_ref(&list), &names);
+            let mut reader = rmp_serde::Deserializer::from_read_ref(&list);
+            reader.set_max_depth(crate::msgpack::DEEPEST);
+            return read(&mut reader, &names);
         }
         let call = self.decode_args().map_err(unread)?;
         let by_name = call.kwargs.into_iter().collect();

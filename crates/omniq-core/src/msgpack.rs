@@ -1,12 +1,16 @@
 //! MessagePack, by `rmp-serde`: structs as maps with names, as other languages expect them.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Args, Error, ErrorKind, Result};
+
+/// As `serde_json` has it.
+pub(crate) const DEEPEST: usize = 128;
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     rmp_serde::to_vec_named(value).map_err(|e| {
@@ -16,11 +20,23 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    rmp_serde::from_slice(bytes).map_err(|e| {
+    read(bytes).map_err(|e| {
         let wanted = std::any::type_name::<T>();
         let text = format!("these bytes are no {wanted}: {e}");
         Error::new(ErrorKind::Serialization, text).with_source(e)
     })
+}
+
+/// Reads the whole of `bytes`. What is nested deeper than JSON may be is refused: a stack has an end.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
+    let mut reader = rmp_serde::Deserializer::new(Cursor::new(bytes));
+    reader.set_max_depth(DEEPEST);
+    let value = T::deserialize(&mut reader)?;
+    if reader.position() < bytes.len() as u64 {
+        let text = "there is more behind the value".to_owned();
+        return Err(rmp_serde::decode::Error::Uncategorized(text));
+    }
+    Ok(value)
 }
 
 /// The arguments of a call as they were sent: unlike JSON's values, these hold bytes and any float.

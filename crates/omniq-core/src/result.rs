@@ -43,8 +43,11 @@ impl TaskResult {
             .clone()
             .unwrap_or_else(|| TaskError::new("unknown", "no error was kept"));
         let text = format!(
-            "the task {} failed at attempt {}: {error}",
-            self.task_id, self.attempts
+            "the task {} failed at attempt {}: {}: {}",
+            self.task_id,
+            self.attempts,
+            error.error_type,
+            error.with_causes()
         );
         Error::new(ErrorKind::TaskFailed, text)
             .with_source(error.clone())

@@ -60,35 +60,29 @@ impl TaskError {
     {
         let backtrace = backtrace_of(&error);
         let mut kept = Self::of(type_name::<E>(), error.into());
-        if let Some(backtrace) = backtrace {
-            let causes = kept.traceback.take();
-            kept.traceback =
-                Some(causes.map_or(backtrace.clone(), |causes| format!("{causes}\n{backtrace}")));
-        }
-        kept
+        let lines = kept.traceback.take().into_iter().chain(backtrace);
+        kept.caused_by(lines.collect())
     }
 
     /// A retryable failure whose next attempt comes after `wait` (at the earliest), whatever the
     /// task's backoff says: for a server's "try again in 30 seconds".
     pub fn retry_after(wait: Duration) -> Self {
         let text = format!("asked to be tried again in {wait:?}");
-        Self {
-            verdict: Some(Verdict::Again(Some(wait))),
-            ..Self::new("retry_after", text)
-        }
+        Self::new("retry_after", text).sealed(Some(wait))
     }
 
     /// A retryable failure of a type, with a text.
     pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
+        let error = Self {
             error_type: error_type.into(),
             message: message.into(),
             timestamp: Timestamp(0),
             traceback: None,
             retry_count: 0,
             is_retryable: true,
-            verdict: Some(Verdict::Again(None)),
-        }
+            verdict: None,
+        };
+        error.sealed(None)
     }
 
     fn of(type_name: &str, error: Box<dyn StdError + Send + Sync>) -> Self {
@@ -96,39 +90,71 @@ impl TaskError {
             Ok(own) => return *own,
             Err(other) => other,
         };
-        let found = verdict::in_chain(&*error);
-        let causes = causes(&*error);
-        Self {
-            error_type: found
-                .error_type
-                .unwrap_or_else(|| short_type_name(type_name)),
-            traceback: (!causes.is_empty()).then(|| causes.join("\n")),
-            is_retryable: found.is_retryable,
-            verdict: Some(Verdict::Again(found.wait)),
-            ..Self::new("", error.to_string())
+        let Some(found) = verdict::in_chain(&*error) else {
+            return Self::new(short_type_name(type_name), error.to_string())
+                .caused_by(causes(&*error));
+        };
+        let Some(words) = found.words else {
+            return Self::new(short_type_name(type_name), error.to_string())
+                .caused_by(causes(&*error))
+                .with_retryable(found.is_retryable)
+                .sealed(found.wait);
+        };
+        let (mut message, mut lines) = (error.to_string(), causes(&*error));
+        // A wrapper that says what it holds adds nothing.
+        if message == spoken(&words.error_type, &words.message) {
+            message = words.message;
         }
+        lines.extend(words.traceback);
+        Self::new(words.error_type, message)
+            .caused_by(lines)
+            .with_retryable(found.is_retryable)
+            .sealed(found.wait)
+    }
+
+    fn caused_by(self, lines: Vec<String>) -> Self {
+        match lines.is_empty() {
+            true => self,
+            false => self.with_traceback(lines.join("\n")),
+        }
+    }
+
+    /// As it is now, to be found in a chain of causes.
+    fn sealed(mut self, wait: Option<Duration>) -> Self {
+        self.verdict = Some(Verdict::of(&self, wait));
+        self
     }
 
     /// With another verdict on whether an attempt may help.
     #[must_use]
     pub fn with_retryable(mut self, is_retryable: bool) -> Self {
         self.is_retryable = is_retryable;
-        self
+        let wait = self.requested_wait();
+        self.sealed(wait)
     }
 
     /// With the chain of causes, or the place where it happened.
     #[must_use]
     pub fn with_traceback(mut self, traceback: impl Into<String>) -> Self {
         self.traceback = Some(traceback.into());
-        self
+        let wait = self.requested_wait();
+        self.sealed(wait)
+    }
+
+    /// The text and the texts of its causes, in one line: `can't save: the disk is full`.
+    pub fn with_causes(&self) -> String {
+        let lines = self.traceback.iter().flat_map(|text| text.lines());
+        let causes = lines.filter_map(|line| line.strip_prefix("caused by: "));
+        causes.fold(self.message.clone(), |mut text, cause| {
+            text.push_str(": ");
+            text.push_str(cause);
+            text
+        })
     }
 
     /// The wait that the handler itself asked for.
     pub fn requested_wait(&self) -> Option<Duration> {
-        match self.verdict {
-            Some(Verdict::Again(wait)) if self.is_retryable => wait,
-            _ => None,
-        }
+        self.verdict.as_ref()?.wait.filter(|_| self.is_retryable)
     }
 
     /// As it is kept: stamped, numbered and cut to 8 KiB.
@@ -147,13 +173,15 @@ impl TaskError {
 
 /// One line for each cause.
 fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(error) = cause.filter(|error| !error.is::<Verdict>()) {
-        causes.push(format!("caused by: {error}"));
-        cause = error.source();
-    }
-    causes
+    verdict::chain(error)
+        .skip(1)
+        .take_while(|error| !error.is::<Verdict>())
+        .map(|error| format!("caused by: {error}"))
+        .collect()
+}
+
+fn spoken(error_type: &str, message: &str) -> String {
+    format!("{error_type}: {message}")
 }
 
 /// The backtrace, where the error's type is known to keep one.
@@ -202,18 +230,22 @@ impl Eq for TaskError {}
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.error_type, self.message)
+        f.write_str(&spoken(&self.error_type, &self.message))
     }
 }
 
 impl StdError for TaskError {
     /// The verdict, until the failure is settled: wrappers that hide the error itself still pass this on.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.verdict {
-            Some(_) if !self.is_retryable => Some(&Verdict::Final),
-            Some(verdict) => Some(verdict),
-            None => None,
-        }
+        static AGAIN: Verdict = Verdict::plain(true);
+        static FINAL: Verdict = Verdict::plain(false);
+        let verdict = self.verdict.as_ref()?;
+        // The field is public, and may have been set since.
+        Some(match self.is_retryable {
+            same if same == verdict.is_retryable => verdict,
+            true => &AGAIN,
+            false => &FINAL,
+        })
     }
 }
 

@@ -43,60 +43,82 @@ where
 }
 
 /// The last link in the chain of a [`TaskError`]. Some wrappers show no other part of what they hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Final,
-    Again(Option<Duration>),
+#[derive(Debug, Clone)]
+pub(crate) struct Verdict {
+    pub(crate) is_retryable: bool,
+    pub(crate) wait: Option<Duration>,
+    /// What else the error says.
+    pub(crate) words: Option<Box<Words>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    pub(crate) error_type: String,
+    pub(crate) message: String,
+    pub(crate) traceback: Option<String>,
+}
+
+impl Verdict {
+    /// One without words.
+    pub(crate) const fn plain(is_retryable: bool) -> Self {
+        Self {
+            is_retryable,
+            wait: None,
+            words: None,
+        }
+    }
+
+    /// What an error says of itself.
+    pub(crate) fn of(error: &TaskError, wait: Option<Duration>) -> Self {
+        let words = Words {
+            error_type: error.error_type.clone(),
+            message: error.message.clone(),
+            traceback: error.traceback.clone(),
+        };
+        Self {
+            is_retryable: error.is_retryable,
+            wait: wait.filter(|_| error.is_retryable),
+            words: Some(Box::new(words)),
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Final => f.write_str("another attempt can't mend it"),
-            Self::Again(None) => f.write_str("another attempt may mend it"),
-            Self::Again(Some(wait)) => write!(f, "another attempt may mend it in {wait:?}"),
+        match (self.is_retryable, self.wait) {
+            (false, _) => f.write_str("another attempt can't mend it"),
+            (true, None) => f.write_str("another attempt may mend it"),
+            (true, Some(wait)) => write!(f, "another attempt may mend it in {wait:?}"),
         }
     }
 }
 
 impl StdError for Verdict {}
 
-/// What a chain of causes says of itself.
-pub(crate) struct Found {
-    pub(crate) is_retryable: bool,
-    pub(crate) wait: Option<Duration>,
-    pub(crate) error_type: Option<String>,
+/// An error and its causes, from the outermost; only so many, since a chain may be endless by mistake.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    const LONGEST: usize = 64;
+    let mut link = Some(error);
+    let links = std::iter::from_fn(move || {
+        let error = link?;
+        link = error.source();
+        Some(error)
+    });
+    links.take(LONGEST)
 }
 
-/// The outermost verdict counts. A settled error is none: it tells of another task, which this one waited for.
-pub(crate) fn in_chain(error: &(dyn StdError + 'static)) -> Found {
-    let mut link = Some(error);
-    while let Some(error) = link {
+/// What an error and its causes say. The outermost verdict counts. A settled error is none: it tells of another
+/// task, which this one waited for.
+pub(crate) fn in_chain(error: &(dyn StdError + 'static)) -> Option<Verdict> {
+    chain(error).find_map(|error| {
         let own = error.downcast_ref::<TaskError>();
-        if let Some(own) = own.filter(|own| own.source().is_some()) {
-            return Found {
-                is_retryable: own.is_retryable,
-                wait: own.requested_wait(),
-                error_type: Some(own.error_type.clone()),
-            };
-        }
-        if let Some(verdict) = error.downcast_ref::<Verdict>() {
-            return Found {
-                is_retryable: *verdict != Verdict::Final,
-                wait: match verdict {
-                    Verdict::Again(wait) => *wait,
-                    Verdict::Final => None,
-                },
-                error_type: None,
-            };
-        }
-        link = error.source();
-    }
-    Found {
-        is_retryable: true,
-        wait: None,
-        error_type: None,
-    }
+        let fresh = own.filter(|own| own.source().is_some());
+        fresh
+            .map(|own| Verdict::of(own, own.requested_wait()))
+            .or_else(|| error.downcast_ref::<Verdict>().cloned())
+    })
 }
 
 #[cfg(test)]
@@ -166,6 +188,42 @@ mod tests {
         }
         let plain = TaskError::from_error(context("no space"));
         assert!(plain.is_retryable);
+    }
+
+    #[test]
+    fn nothing_is_lost_under_a_wrapper_that_hides_it() {
+        let first = Err::<(), _>(context(io::Error::other("no disk"))).fatal();
+        let first = first.unwrap_err();
+        assert_eq!(TaskError::from_error(Opaque(first.clone())), first);
+        let later = TaskError::from_error(context(Opaque(first)));
+        assert_eq!(
+            (later.error_type.as_str(), later.message.as_str()),
+            ("Context", "while saving")
+        );
+        let causes = "caused by: Context: while saving\ncaused by: no disk";
+        assert_eq!(later.traceback.as_deref(), Some(causes));
+    }
+
+    /// Its own cause, by mistake.
+    #[derive(Debug)]
+    struct Endless;
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("again")
+        }
+    }
+
+    impl StdError for Endless {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(self)
+        }
+    }
+
+    #[test]
+    fn an_endless_chain_has_an_end() {
+        let error = TaskError::from_error(Endless);
+        assert_eq!(error.traceback.unwrap_or_default().lines().count(), 63);
     }
 
     #[test]

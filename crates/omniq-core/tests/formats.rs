@@ -226,3 +226,34 @@ fn ten_mebibytes_come_back() {
         assert!(back == text && copy == bytes, "{serializer:?}");
     }
 }
+
+/// `{"args":[[[…]]]}` by hand: what we write is refused earlier.
+#[test]
+fn what_others_nest_too_deep_is_an_error_and_not_the_end_of_the_worker() {
+    const DEEP: usize = 100_000;
+    let json = format!("{{\"args\":[{}{}]}}", "[".repeat(DEEP), "]".repeat(DEEP));
+    let mut msgpack = b"\x81\xa4args".to_vec();
+    msgpack.extend([0x91; DEEP]);
+    msgpack.push(0xc0);
+    let bytes = [json.into_bytes(), msgpack];
+    for (serializer, bytes) in SERIALIZERS.into_iter().zip(bytes) {
+        let payload = Payload::new(serializer.format(), bytes);
+        let error = payload
+            .bind::<(serde_json::Value,)>(&PARAMETERS[..1])
+            .unwrap_err();
+        assert_eq!(error.error_type, "payload");
+    }
+}
+
+#[test]
+fn what_follows_a_call_is_an_error() {
+    for serializer in built_in() {
+        let order = Order::<()>::new("f").arg(1).arg(2);
+        let mut payload = enqueued(order, serializer).unwrap();
+        payload.bytes.push(b'1');
+        assert!(
+            payload.bind::<(u8, u8)>(PARAMETERS).is_err(),
+            "{serializer:?}"
+        );
+    }
+}

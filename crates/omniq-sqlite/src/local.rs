@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(crate) struct Local {
     bell: Option<Doorbell>,
     entered: RwLock<HashMap<OwnerId, Option<Presence>>>,
     idle: Arc<Idle>,
+    /// An owner left, and the writer does not know yet.
+    left: Arc<AtomicBool>,
 }
 
 impl Local {
@@ -48,7 +51,8 @@ impl Local {
             }
         };
         let idle = Arc::new(Idle::default());
-        let hearer = hearer(inbox, signals, &idle);
+        let left = Arc::new(AtomicBool::new(false));
+        let hearer = hearer(inbox, signals, &idle, &left);
         let bell = Doorbell::open(&folder, hearer)
             .inspect_err(|error| tracing::warn!(%error, "no doorbell"))
             .ok();
@@ -57,6 +61,7 @@ impl Local {
             folder: Some(folder),
             bell,
             idle,
+            left,
             ..Self::default()
         })
     }
@@ -77,6 +82,11 @@ impl Local {
     pub(crate) fn must_look(&self) -> bool {
         let told = self.bell.as_ref().is_some_and(Doorbell::hears_owners);
         self.folder.is_some() && !told
+    }
+
+    /// Whether an owner may have left since this was last asked.
+    pub(crate) fn one_left(&self) -> bool {
+        self.left.swap(false, Ordering::AcqRel)
     }
 
     /// Says that this owner is here, before it claims for the first time.
@@ -147,19 +157,19 @@ fn hearer(
     inbox: &Arc<Inbox<Command>>,
     signals: &broadcast::Sender<Signal>,
     idle: &Arc<Idle>,
+    left: &Arc<AtomicBool>,
 ) -> impl Fn(Heard) + Send + Sync + 'static {
-    let (inbox, signals, idle) = (Arc::downgrade(inbox), signals.clone(), idle.clone());
-    move |heard| match heard {
-        Heard::OwnerLeft => {
+    let (inbox, signals) = (Arc::downgrade(inbox), signals.clone());
+    let (idle, left) = (idle.clone(), left.clone());
+    move |heard| {
+        if heard == Heard::OwnerLeft {
             idle.look_soon();
             // There may be no listener.
             let _ = signals.send(Signal::OwnerLeft);
+            left.store(true, Ordering::Release);
         }
-        // Rung, or what a later version hears.
-        _ => {
-            if let Some(inbox) = inbox.upgrade() {
-                inbox.nudge();
-            }
+        if let Some(inbox) = inbox.upgrade() {
+            inbox.nudge();
         }
     }
 }

@@ -130,7 +130,8 @@ impl Writer {
     fn patience(&self) -> Option<Duration> {
         let somebody_waits = !self.parked.is_empty() || self.bell.receiver_count() > 0;
         let shared = matches!(self.place, Place::File(_));
-        let longest = self.lookout.patience(self.settings.poll_interval);
+        let usual = self.settings.poll_interval;
+        let longest = self.lookout.patience(usual, Instant::now());
         (somebody_waits && shared).then_some(longest)
     }
 

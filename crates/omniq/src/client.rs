@@ -58,7 +58,7 @@ impl AsyncOmniQ {
 
     /// Opens the storage that the settings name.
     pub async fn with_settings(settings: Settings) -> Result<Self> {
-        let storage = connect::open(&settings).await?;
+        let storage = connect::open_storage(&settings).await?;
         Self::with_storage(storage, settings).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use omniq_core::{Error, ErrorKind, Result, Storage};
 
-use crate::Settings;
+use crate::{Backend, Settings};
 
 const KNOWN: &str = "sqlite:///relative.db, sqlite:////absolute.db, sqlite::memory: and memory:";
 
@@ -17,8 +17,12 @@ enum Place {
     Memory,
 }
 
-/// Opens the storage that the settings name.
-pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
+/// Opens the storage that the settings name, for those who want to have it in their hands: for one queue and an
+/// engine, say, or for transactions of their own.
+///
+/// An error of kind `Settings` if the storage is not built in, which names the cargo feature to add; of kind
+/// `Storage` if it can't be opened.
+pub async fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>> {
     let place = match settings.url() {
         Some(url) => parse(url)?,
         None => Place::SqliteFile(settings.base_dir().join("omniq.db")),
@@ -30,9 +34,12 @@ pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Storage>> {
     }
 }
 
-/// Whether a URL can be used, with the reason if not.
-pub(crate) fn check(url: &str) -> Result<()> {
-    parse(url).map(drop)
+/// What kind of storage a URL names; an error if it can't be used.
+pub(crate) fn backend(url: &str) -> Result<Backend> {
+    Ok(match parse(url)? {
+        Place::SqliteFile(_) | Place::SqliteMemory => Backend::Sqlite,
+        Place::Memory => Backend::Memory,
+    })
 }
 
 fn parse(url: &str) -> Result<Place> {
@@ -50,6 +57,9 @@ fn parse(url: &str) -> Result<Place> {
         "file" => Err(refused(format!(
             "file storage is not there yet: use one of {KNOWN}"
         ))),
+        path if !url.contains(':') && !path.is_empty() => Err(refused(format!(
+            "{path:?} is no URL: write sqlite:///{path} for a database file"
+        ))),
         // The rest of an unknown URL may hold a password.
         other => Err(refused(format!(
             "the URL scheme {other:?} is unknown: use one of {KNOWN}"
@@ -64,6 +74,9 @@ fn is_almost_memory(rest: &str) -> bool {
 
 fn sqlite_path(rest: &str) -> Result<Place> {
     match rest.strip_prefix("///") {
+        Some(path) if path.contains('?') => Err(refused(format!(
+            "sqlite:{rest} has a `?`, but the URL of a database file takes no options: they are settings of OmniQ"
+        ))),
         Some(path) if !path.is_empty() => Ok(Place::SqliteFile(PathBuf::from(path))),
         _ => {
             let path = match rest.trim_start_matches('/') {
@@ -161,7 +174,9 @@ mod tests {
             ("sqlite://x.db", "sqlite:///x.db"),
             ("sqlite:x.db", "sqlite:///x.db"),
             ("sqlite:///", "sqlite:///jobs.db"),
+            ("sqlite:///a.db?mode=ro", "takes no options"),
             ("sqlite://:memory:", "write sqlite::memory:"),
+            ("jobs.db", "sqlite:///jobs.db"),
             ("sqlite::memory", "write sqlite::memory:"),
             (":memory:", "write sqlite::memory:"),
             ("memory", "memory: and nothing else"),

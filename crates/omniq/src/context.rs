@@ -40,7 +40,13 @@ pub(crate) struct Surroundings {
 }
 
 /// One value per type.
-pub(crate) type States = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+pub(crate) type States = HashMap<TypeId, Given>;
+
+/// A value for handlers, and the name of its type.
+pub(crate) struct Given {
+    pub(crate) name: &'static str,
+    pub(crate) value: Arc<dyn Any + Send + Sync>,
+}
 
 impl Execution {
     pub(crate) fn new(task: Task, surroundings: Arc<Surroundings>) -> Self {
@@ -93,6 +99,10 @@ impl Execution {
 impl TaskContext {
     pub(crate) fn new(execution: Arc<Execution>) -> Self {
         Self { execution }
+    }
+
+    pub(crate) fn execution(&self) -> &Execution {
+        &self.execution
     }
 
     fn task(&self) -> &Task {
@@ -178,7 +188,7 @@ impl TaskContext {
     /// given none.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, TaskError> {
         let found = self.execution.surroundings.states.get(&TypeId::of::<T>());
-        let value = found.and_then(|value| Arc::clone(value).downcast::<T>().ok());
+        let value = found.and_then(|given| Arc::clone(&given.value).downcast::<T>().ok());
         value.map(State).ok_or_else(|| {
             let wanted = type_name::<T>();
             let text =
@@ -216,6 +226,22 @@ impl fmt::Debug for TaskContext {
 
 /// A value that a pool's handlers share, such as a connection pool.
 pub struct State<T>(Arc<T>);
+
+impl<T> State<T> {
+    /// For tests that call a task's function themselves; a pool makes its own from
+    /// [`WorkerBuilder::state`](crate::WorkerBuilder::state).
+    ///
+    /// ```
+    /// # use omniq::State;
+    /// fn greet(greeting: State<String>, name: &str) -> String {
+    ///     format!("{}, {name}", *greeting)
+    /// }
+    /// assert_eq!(greet(State::new("hello".to_owned()), "Ada"), "hello, Ada");
+    /// ```
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+}
 
 impl<T> Deref for State<T> {
     type Target = T;

@@ -31,15 +31,16 @@ impl AsyncTaskQueue {
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
-        let listened = self.events().anyone_listens();
+        let told = self.events().anyone_listens() || tracing::enabled!(tracing::Level::DEBUG);
         let names: Vec<_> = tasks
             .iter()
-            .filter(|_| listened)
+            .filter(|_| told)
             .map(|task| (task.name.clone(), task.queue.clone()))
             .collect();
         let answers = self.storage().enqueue(tasks, self.clock().now()).await?;
         for ((name, queue), answer) in names.iter().zip(&answers) {
             if let Enqueued::New(id) = answer {
+                tracing::debug!(task = %id, name, queue, "enqueued");
                 self.events().tell(*id, name, queue, EventKind::Enqueued);
             }
         }

@@ -36,7 +36,7 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// It is new.
+    /// It is new. A quick pool may tell of its start before the enqueue that is still to return tells this.
     Enqueued,
     /// An attempt began.
     Started,
@@ -116,7 +116,7 @@ impl Events {
     }
 }
 
-/// A listener's side: a [`Stream`], with a [`next`](Self::next) of its own. It sees what happens after it
+/// A listener's side: a `futures_core::Stream`, with a [`next`](Self::next) of its own. It sees what happens after it
 /// was made; one that lags more than 1,024 events behind misses the oldest.
 pub struct EventStream(BroadcastStream<Event>);
 

@@ -4,14 +4,15 @@ use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use omniq_core::{Error, ErrorKind, Result, TaskId, TaskResult, TaskStatus};
+use omniq_core::{Error, ErrorKind, Result, Task, TaskId, TaskResult, TaskStatus};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
-use crate::error::not_found;
+use crate::error::{no_answer, not_found};
 use crate::waiters::Waiting;
 use crate::{AsyncOmniQ, clock};
 
@@ -95,17 +96,25 @@ impl<T> TaskHandle<T> {
             .map(|one| one.omniq.waiters().ask(one.id))
             .collect();
         let mut results = Vec::with_capacity(handles.len());
-        for (handle, waiting) in handles.iter().zip(waits) {
-            let result = match waiting {
-                Ok(waiting) => match timeout_at(deadline, waiting).await {
-                    Ok(result) => result,
-                    Err(_) => handle.last_look(limit).await,
-                },
-                Err(error) => Err(error),
-            };
-            results.push(result.and_then(|result| result.decode()));
+        for waiting in waits {
+            results.push(match waiting {
+                Ok(waiting) => timeout_at(deadline, waiting).await.ok(),
+                Err(error) => Some(Err(error)),
+            });
         }
+        let missing = |(_, result): &(&Self, &Option<_>)| Option::is_none(result);
+        let late: Vec<&Self> = handles
+            .iter()
+            .zip(&results)
+            .filter(missing)
+            .map(|(one, _)| one)
+            .collect();
+        let mut looks = look_at(&late, limit).await.into_iter();
         results
+            .into_iter()
+            .filter_map(|result| result.or_else(|| looks.next()))
+            .map(|result| result.and_then(|result| result.decode()))
+            .collect()
     }
 
     /// Waits until one of these has finished, at most `limit`: which one (its place in `handles`), and what
@@ -133,10 +142,11 @@ impl<T> TaskHandle<T> {
         if let Ok((at, result)) = tokio::time::timeout(limit, first).await {
             return Ok((at, result.and_then(|result| result.decode())));
         }
-        for (at, handle) in handles.iter().enumerate() {
-            match handle.last_look(limit).await {
+        let all: Vec<&Self> = handles.iter().collect();
+        for (at, look) in look_at(&all, limit).await.into_iter().enumerate() {
+            match look {
                 Err(error) if error.kind() == ErrorKind::WaitTimeout => {}
-                result => return Ok((at, result.and_then(|result| result.decode()))),
+                look => return Ok((at, look.and_then(|result| result.decode()))),
             }
         }
         let text = format!("none of {} tasks finished within {limit:?}", handles.len());
@@ -145,19 +155,66 @@ impl<T> TaskHandle<T> {
 
     async fn last_look(&self, limit: Duration) -> Result<TaskResult> {
         let task = self.omniq.get_task(self.id).await?;
+        self.outcome(task, limit)
+    }
+
+    /// How a task has ended, or why not.
+    fn outcome(&self, task: Option<Task>, limit: Duration) -> Result<TaskResult> {
         let task = task.ok_or_else(|| not_found(self.id))?;
         task.outcome().ok_or_else(|| {
-            let hint = match (task.status, task.attempts) {
-                (TaskStatus::Pending, 0) => " (does a running pool have a handler of this name?)",
-                _ => "",
-            };
             let text = format!(
-                "the task {} ({}) did not finish within {limit:?}: it is {} and stays in the queue{hint}",
-                self.id, task.name, task.status
+                "the task {} ({}) did not finish within {limit:?}: it is {} and stays in the queue{}",
+                self.id,
+                task.name,
+                task.status,
+                self.hint(&task)
             );
             Error::new(ErrorKind::WaitTimeout, text)
         })
     }
+
+    /// What may keep a task waiting, as far as this program knows.
+    fn hint(&self, task: &Task) -> String {
+        let (queue, name) = (&task.queue, &task.name);
+        let taken = self.omniq.pools().takes(queue, name, task.payload.format);
+        match task.status {
+            TaskStatus::Pending if task.eta > self.omniq.queue().clock().now() => {
+                " (it is not due yet)".to_owned()
+            }
+            TaskStatus::Pending if taken => " (a pool takes it once a seat is free)".to_owned(),
+            TaskStatus::Pending => format!(
+                " (no running pool of this program takes tasks called {name:?} from the queue {queue:?}: is there \
+                 one elsewhere?)"
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Where each of these stands, with one question for all of a storage.
+async fn look_at<T>(handles: &[&TaskHandle<T>], limit: Duration) -> Vec<Result<TaskResult>> {
+    let mut looks: Vec<Option<Result<TaskResult>>> = handles.iter().map(|_| None).collect();
+    while let Some(first) = looks.iter().position(Option::is_none) {
+        let storage = handles[first].omniq.storage();
+        let same: Vec<usize> = (first..handles.len())
+            .filter(|at| looks[*at].is_none())
+            .filter(|at| Arc::ptr_eq(storage, handles[*at].omniq.storage()))
+            .collect();
+        let found = storage
+            .get(same.iter().map(|at| handles[*at].id).collect())
+            .await;
+        let mut found = found.map(Vec::into_iter);
+        for at in same {
+            looks[at] = Some(match &mut found {
+                Ok(found) => found
+                    .next()
+                    .ok_or_else(no_answer)
+                    .and_then(|task| handles[at].outcome(task, limit)),
+                Err(error) => Err(Error::new(error.kind(), error.to_string()).retryable()),
+            });
+        }
+    }
+    looks.into_iter().flatten().collect()
 }
 
 impl<T> Clone for TaskHandle<T> {

@@ -5,18 +5,19 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use omniq::{Args, AsyncOmniQ, TaskContext, TaskError, call};
+//! use omniq::AsyncOmniQ;
+//!
+//! #[omniq::task(max_attempts = 5)]
+//! async fn greet(name: String) -> String {
+//!     format!("hello, {name}")
+//! }
 //!
 //! #[tokio::main]
 //! async fn main() -> omniq::Result<()> {
 //!     let omniq = AsyncOmniQ::connect("memory:").await?;
-//!     let greet = |_: TaskContext, args: Args| async move {
-//!         let (name,): (String,) = args.bind(&["name"])?;
-//!         Ok::<_, TaskError>(format!("hello, {name}"))
-//!     };
-//!     let pool = omniq.worker().concurrency(8).handler("greet", greet).start().await?;
+//!     let pool = omniq.worker().concurrency(8).task::<greet>().start().await?;
 //!
-//!     let handle = omniq.enqueue(call("greet").arg("Ada")).await?;
+//!     let handle = omniq.enqueue(greet::with("Ada".into())).await?;
 //!     assert_eq!(handle.wait(Duration::from_secs(30)).await?, "hello, Ada");
 //!
 //!     pool.stop().await?;
@@ -24,22 +25,30 @@
 //! }
 //! ```
 //!
+//! Every form of a task, with an example for each: [writing tasks](guide::writing_tasks).
+//!
 //! An enqueue that returned is never lost, on a storage that outlives the process. A task runs at least
 //! once, and never under two valid leases at the same time; what a late worker writes is refused.
 //!
 //! | to | use |
 //! | --- | --- |
+//! | learn all of it in ten minutes | the guide `omniq::guide::writing_tasks` |
+//! | make a task of a function | [`#[omniq::task]`](macro@task) |
 //! | enqueue, look, cancel | [`AsyncOmniQ`] |
-//! | say what and when | [`Order`], made by [`call`] |
+//! | say what and when | [`Order`], made by `with` of a task or by [`call`] |
 //! | wait for a result | [`TaskHandle`] |
 //! | run tasks | [`AsyncOmniQ::worker`], [`AsyncWorkerPool`] |
 //! | know about the execution | [`TaskContext`] |
 //! | commit tasks with data of one's own | `SqliteStorage::enqueue_in`, `SqliteStorage::complete_in` |
 //! | write a loop of one's own | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
-//! | test what waits for days | [`testing`] |
+//! | set it up | [`Settings`], also [from the environment](Settings::from_env) |
+//! | see what happens | [`AsyncOmniQ::events`], and `omniq::logging` |
+//! | know what went wrong | [`Error`] for calls, [`TaskError`] for attempts |
+//! | test your tasks | [`testing`]: a clock that you move, `drain`, `assert_enqueued` |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod claim;
 mod client;
@@ -52,9 +61,13 @@ mod enqueue;
 mod error;
 mod events;
 mod generated;
+#[cfg(all(any(doc, doctest), feature = "macros", feature = "memory"))]
+pub mod guide;
 mod handle;
 mod handler;
 mod heart;
+#[cfg(feature = "logging")]
+pub mod logging;
 mod owner;
 mod panic;
 mod pools;
@@ -92,12 +105,13 @@ pub use sqlx;
 
 pub use claim::Claim;
 pub use client::AsyncOmniQ;
+pub use connect::open_storage;
 pub use context::{State, TaskContext};
 pub use events::{Event, EventKind, EventStream};
 pub use handle::TaskHandle;
 pub use handler::{Handler, TaskDef};
 pub use queue::AsyncTaskQueue;
-pub use settings::{Settings, SettingsBuilder};
+pub use settings::{Backend, LogLevel, Settings, SettingsBuilder};
 pub use worker::{AsyncWorkerPool, StopSummary, WorkerBuilder};
 
 /// For the code that `#[omniq::task]` writes; nobody else may count on it.

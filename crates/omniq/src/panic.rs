@@ -8,9 +8,12 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::pin::Pin;
 use std::sync::Once;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use omniq_core::storage::BoxFuture;
 use omniq_core::{Payload, TaskError};
+
+use crate::clock;
 
 thread_local! {
     static IN_HANDLER: Cell<bool> = const { Cell::new(false) };
@@ -73,6 +76,9 @@ fn into_error(payload: Box<dyn Any + Send>) -> TaskError {
     TaskError::new("panic", format!("{text} (at {})", place.location)).with_traceback(traceback)
 }
 
+/// So long without an await, a handler holds up its neighbours.
+const TOO_LONG: Duration = Duration::from_millis(500);
+
 /// A handler's future that neither a poll nor its drop can unwind out of.
 pub(crate) struct Caught(Option<BoxFuture<'static, Result<Payload, TaskError>>>);
 
@@ -96,7 +102,16 @@ impl Future for Caught {
         let Some(future) = &mut self.0 else {
             return Poll::Pending;
         };
-        let ended = match catch(|| future.as_mut().poll(cx)) {
+        let begin = clock::instant();
+        let polled = catch(|| future.as_mut().poll(cx));
+        let kept_its_thread = begin.elapsed();
+        if kept_its_thread > TOO_LONG {
+            tracing::warn!(
+                ?kept_its_thread,
+                "an async handler blocked: write a plain fn, or use spawn_blocking"
+            );
+        }
+        let ended = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(result)) => result,
             Err(panic) => Err(panic),

@@ -25,20 +25,37 @@ use crate::{Settings, clock, owner};
 
 /// A task queue without workers, for programs that write their own loop. Clones are the same queue.
 ///
+/// A complete worker loop:
+///
 /// ```
 /// # use std::{sync::Arc, time::Duration};
-/// # use omniq::{AsyncTaskQueue, MemoryStorage, Settings, call};
+/// # use omniq::{AsyncTaskQueue, MemoryStorage, Parameter, Settings, TaskError, call};
+/// const PARAMETERS: &[Parameter] = &[Parameter::new("number")];
+///
+/// async fn work(queue: &AsyncTaskQueue) -> omniq::Result<()> {
+///     while let Some(claim) = queue.dequeue(&["sums"], Duration::from_millis(50)).await? {
+///         let outcome = match claim.name.as_str() {
+///             "double" => claim.payload.bind(PARAMETERS).map(|(n,): (i64,)| n * 2),
+///             other => Err(TaskError::fatal(format!("nobody handles {other:?}"))),
+///         };
+///         match outcome {
+///             Ok(value) => queue.complete_task(claim, value).await?,
+///             Err(error) => queue.fail_task(claim, error).await?,
+///         };
+///     }
+///     Ok(())
+/// }
+///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> omniq::Result<()> {
 /// let queue = AsyncTaskQueue::new(Arc::new(MemoryStorage::new()), &Settings::default())?;
-/// let id = queue.enqueue(call("double").arg(21)).await?;
-/// while let Some(claim) = queue.dequeue(&[], Duration::ZERO).await? {
-///     let args = claim.payload.decode_args()?;
-///     queue.complete_task(claim, args.args[0].as_i64().map(|n| n * 2)).await?;
-/// }
+/// let id = queue.enqueue(call("double").arg(21).queue("sums")).await?;
+/// work(&queue).await?;
 /// let result = queue.get_result(id).await?.expect("it has run");
 /// assert_eq!(result.decode::<i64>()?, 42);
 /// # Ok(()) }
 /// ```
+///
+/// A [`Claim`] renews its lease by itself. Dropped without being settled, it is given back.
 #[derive(Clone)]
 pub struct AsyncTaskQueue {
     inner: Arc<Inner>,
@@ -194,7 +211,7 @@ impl AsyncTaskQueue {
         } else if answer.is_success_under(task.lease) {
             self.events().tell_of(task, EventKind::Succeeded);
             done = told == Some(EventKind::Succeeded);
-        } else if must_let_go(task, answer) {
+        } else if answer.is_cancelled_under(task.lease) {
             self.write(Change::let_go(task)).await?;
         }
         Ok(done)
@@ -320,14 +337,6 @@ impl AsyncTaskQueue {
             }
         }
     }
-}
-
-/// Whether a refused write left a cancelled task with us, so that only we can let go of it.
-pub(crate) fn must_let_go(task: &Task, answer: Settled) -> bool {
-    matches!(
-        answer,
-        Settled::Moved { status: TaskStatus::Cancelled, lease } if lease == task.lease
-    )
 }
 
 fn still_held(error: &Error) -> bool {

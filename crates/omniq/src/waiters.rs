@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
 use omniq_core::storage::{Signal, Watch};
@@ -71,7 +71,7 @@ impl Waiters {
         }
         let (sender, wishes) = mpsc::unbounded_channel();
         let heart = Heart::of_this_process()?;
-        heart.spawn(Hub::new(Arc::clone(&self.storage)).run(wishes));
+        heart.spawn(Hub::new(&self.storage).run(wishes));
         let hub = hub.insert((sender, heart));
         Ok(hub.0.clone())
     }
@@ -112,7 +112,8 @@ impl Drop for Leave {
 }
 
 struct Hub {
-    storage: Arc<dyn Storage>,
+    /// Weak, so that the last queue's end closes it at once, and not whenever this task has noticed.
+    storage: Weak<dyn Storage>,
     watch: Watch,
     waiting: HashMap<TaskId, Vec<oneshot::Sender<Answer>>>,
     to_look_up: HashSet<TaskId>,
@@ -120,10 +121,10 @@ struct Hub {
 }
 
 impl Hub {
-    fn new(storage: Arc<dyn Storage>) -> Self {
+    fn new(storage: &Arc<dyn Storage>) -> Self {
         Self {
             watch: storage.watch(),
-            storage,
+            storage: Arc::downgrade(storage),
             waiting: HashMap::new(),
             to_look_up: HashSet::new(),
             trouble: Trouble::new("reading results"),
@@ -178,7 +179,9 @@ impl Hub {
                     "the storage's stream of signals ended",
                 );
                 tokio::time::sleep(self.trouble.failed(&error)).await;
-                self.watch = self.storage.watch();
+                if let Some(storage) = self.storage.upgrade() {
+                    self.watch = storage.watch();
+                }
                 self.to_look_up.extend(self.waiting.keys());
             }
         }
@@ -214,27 +217,36 @@ impl Hub {
 
     /// Which of these are worth reading.
     async fn finished(&mut self, ids: &[TaskId]) -> Vec<TaskId> {
-        loop {
-            match self.storage.finished(ids.to_vec()).await {
+        while let Some(storage) = self.storage.upgrade() {
+            match storage.finished(ids.to_vec()).await {
                 Ok(finished) => {
                     self.trouble.over();
                     return finished;
                 }
-                Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+                Err(error) => {
+                    drop(storage);
+                    tokio::time::sleep(self.trouble.failed(&error)).await;
+                }
             }
         }
+        Vec::new()
     }
 
     async fn read(&mut self, ids: &[TaskId]) {
-        let found = loop {
-            match self.storage.get(ids.to_vec()).await {
-                Ok(found) => break found,
-                Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+        while let Some(storage) = self.storage.upgrade() {
+            match storage.get(ids.to_vec()).await {
+                Ok(found) => {
+                    self.trouble.over();
+                    for (id, task) in ids.iter().zip(found) {
+                        self.answer(*id, task.as_ref());
+                    }
+                    return;
+                }
+                Err(error) => {
+                    drop(storage);
+                    tokio::time::sleep(self.trouble.failed(&error)).await;
+                }
             }
-        };
-        self.trouble.over();
-        for (id, task) in ids.iter().zip(found) {
-            self.answer(*id, task.as_ref());
         }
     }
 

@@ -66,6 +66,15 @@ impl Settled {
             Self::Moved { status: TaskStatus::Success, lease: found } if found == lease
         )
     }
+
+    /// Whether the change was refused because the task was cancelled under this lease: it stays with the lease's
+    /// holder, and only that one can let go of it.
+    pub const fn is_cancelled_under(self, lease: u64) -> bool {
+        matches!(
+            self,
+            Self::Moved { status: TaskStatus::Cancelled, lease: found } if found == lease
+        )
+    }
 }
 
 /// A task that nobody looks after.

@@ -115,8 +115,7 @@ pub enum Signal {
     Finished(Arc<[TaskId]>),
     /// These tasks were cancelled.
     Cancelled(Arc<[TaskId]>),
-    /// An owner may be gone: look for orphans, and once more soon, since a system may call it out before
-    /// it lets go of what shows that the owner lives.
+    /// An owner may be gone: look for orphans. A storage that hears of it too soon to see it says it again.
     OwnerLeft,
     /// Something may have happened: look.
     Unknown,

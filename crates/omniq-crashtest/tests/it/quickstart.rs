@@ -2,29 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use omniq::{AsyncOmniQ, TaskFilter, TaskStatus};
 use sha2::{Digest as _, Sha256};
 
+use crate::examples::program;
+
 const FILES: usize = 2_000;
 
-/// Cargo builds the examples of a workspace beside its tests.
-fn program() -> PathBuf {
-    let here = std::env::current_exe().unwrap();
-    let profile = here.parent().and_then(Path::parent).unwrap();
-    let name = format!("quickstart{}", std::env::consts::EXE_SUFFIX);
-    let program = profile.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "build it first: cargo build -p omniq --example quickstart"
-    );
-    program
-}
-
 fn start(folder: &Path, db: &Path, digests: &Path) -> Child {
-    Command::new(program())
+    Command::new(program("quickstart"))
         .arg(folder)
         .arg("--db")
         .arg(db)

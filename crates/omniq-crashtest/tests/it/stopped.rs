@@ -1,9 +1,24 @@
 use std::time::Duration;
 
-use omniq::{TaskStatus, call};
-use omniq_crashtest::{Mark, worker};
+use omniq::{AsyncOmniQ, TaskStatus, call};
+use omniq_crashtest::{Mark, Process, worker};
 
 use crate::scene;
+
+/// A process that is stopped while it writes holds SQLite's lock until it goes on, and nobody else can write.
+async fn stop_between_writes(process: &Process, omniq: &AsyncOmniQ) {
+    loop {
+        process.signal("STOP").unwrap();
+        let write = omniq.enqueue(call("nobody handles this"));
+        if tokio::time::timeout(Duration::from_secs(1), write)
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        process.signal("CONT").unwrap();
+    }
+}
 
 /// The successor still runs when the stopped process goes on, so that the late outcome meets a running
 /// task of a later lease.
@@ -18,7 +33,7 @@ async fn a_process_that_was_stopped_past_its_lease_writes_nothing() {
     let ran = scene.line(Mark::Start, id).await.unwrap();
     assert_eq!((ran.process, ran.lease), (first.id(), 1));
 
-    first.signal("STOP").unwrap();
+    stop_between_writes(&first, &omniq).await;
     let mut second = scene.ready_worker().await.unwrap();
     scene.line(Mark::TakenOver, id).await.unwrap();
     let ran = scene.line(Mark::Start, id).await.unwrap();

@@ -15,7 +15,7 @@ mod by_sqlx;
 mod home;
 
 use omniq_core::storage::Settled;
-use omniq_core::{Change, Error, ErrorKind, Result, TaskStatus};
+use omniq_core::{Change, Error, ErrorKind, Result};
 
 use crate::SqliteStorage;
 
@@ -45,10 +45,7 @@ fn completed(change: &Change, answer: Settled) -> Result<()> {
     let what = match answer {
         Settled::Done => return Ok(()),
         _ if answer.is_success_under(change.lease) => "has succeeded already: complete it once",
-        Settled::Moved {
-            status: TaskStatus::Cancelled,
-            ..
-        } => "was cancelled: roll back",
+        _ if answer.is_cancelled_under(change.lease) => "was cancelled: roll back",
         _ => "is no longer this execution's: another has taken it over, so roll back",
     };
     let text = format!("the task {} {what}", change.id);

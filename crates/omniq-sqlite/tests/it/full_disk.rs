@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use omniq_core::settle::take_over;
 use omniq_core::storage::{ClaimRequest, Settled};
-use omniq_core::{Format, NewTask, Payload, Storage, Task, TaskStatus};
+use omniq_core::{Error, Format, NewTask, Payload, Storage, Task, TaskStatus};
 use omniq_sqlite::SqliteStorage;
 use rusqlite::ffi;
 use tokio::task::JoinSet;
@@ -23,8 +23,19 @@ fn large() -> Vec<NewTask> {
     vec![NewTask::new("large", "default", payload); 4]
 }
 
+/// On a busy machine a batch may end before all of these are in it; then they share no fate.
 #[tokio::test]
 async fn a_batch_that_fills_the_disk_changes_nothing() {
+    for _ in 0..10 {
+        if one_batch_fills_the_disk().await {
+            return;
+        }
+    }
+    panic!("the batch was ended early each time");
+}
+
+/// Says whether it was one batch.
+async fn one_batch_fills_the_disk() -> bool {
     let place = Place::new();
     let storage = place.open();
     enqueue(&storage, task("a", 1)).await.unwrap();
@@ -44,12 +55,21 @@ async fn a_batch_that_fills_the_disk_changes_nothing() {
     drop(gate);
 
     within(first).await.unwrap();
+    let mut answers = Vec::new();
     for answer in batch {
-        let error = within(answer).await.unwrap_err();
+        answers.push(within(answer).await);
+    }
+    let caught = within(caught).await;
+    let refused = |answer: &Result<_, Error>| answer.as_ref().is_err_and(|e| !e.is_unknown());
+    if !answers.iter().all(refused) {
+        return false;
+    }
+    for answer in answers {
+        let error = answer.unwrap_err();
         assert!(!is_unknown(&error, "jobs.db"), "{error}");
         assert!(error.to_string().contains("free some space"), "{error}");
     }
-    let error = within(caught).await.unwrap_err();
+    let error = caught.unwrap_err();
     assert!(!is_unknown(&error, "jobs.db"), "{error}");
     assert_eq!(numbers(&place.plain()), [1, 2]);
 
@@ -58,6 +78,7 @@ async fn a_batch_that_fills_the_disk_changes_nothing() {
     let caught = within(storage.claim(claim_of("a").limit(9))).await.unwrap();
     let attempts: Vec<_> = caught.tasks.iter().map(|t| (t.attempts, t.lease)).collect();
     assert_eq!(attempts, [(1, 1), (1, 1)]);
+    true
 }
 
 #[tokio::test]

@@ -3,23 +3,30 @@ use std::time::Duration;
 
 use omniq_core::{Backoff, Durability, Error, ErrorKind, Result, Serializer};
 
-use super::Settings;
+use super::{Backend, LogLevel, Settings, Url};
 use crate::connect;
 
 /// SQLite holds no value of 1,000,000,000 bytes; half of that leaves room for the rest of the row.
-const MAX_PAYLOAD: usize = 512 * 1024 * 1024;
+pub(super) const MAX_PAYLOAD: usize = 512 * 1024 * 1024;
 
 /// Changes settings one by one; [`build`](Self::build) checks them.
 #[derive(Debug, Clone)]
 #[must_use = "settings do nothing until they are built"]
 pub struct SettingsBuilder {
     pub(super) settings: Settings,
+    pub(super) backend: Option<Backend>,
 }
 
 impl SettingsBuilder {
     /// Where tasks are kept, such as `sqlite:///jobs.db` or `memory:`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.settings.url = Some(url.into());
+        self.settings.url = Some(Url(url.into()));
+        self
+    }
+
+    /// The kind of storage: at its usual place, unless there is a URL, which then has to name the same kind.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
         self
     }
 
@@ -114,8 +121,15 @@ impl SettingsBuilder {
         self
     }
 
+    /// What `omniq::logging` writes; `info` by default.
+    pub fn log_level(mut self, level: LogLevel) -> Self {
+        self.settings.log_level = level;
+        self
+    }
+
     /// The settings; an error of kind `Settings` names the first one that can't be used.
-    pub fn build(self) -> Result<Settings> {
+    pub fn build(mut self) -> Result<Settings> {
+        self.find_place()?;
         let s = &self.settings;
         let limit = s.core.timeout;
         check(
@@ -124,9 +138,6 @@ impl SettingsBuilder {
             !s.core.queue.is_empty(),
             "a name",
         )?;
-        if let Some(url) = &s.url {
-            connect::check(url)?;
-        }
         check(
             "max_attempts",
             s.core.max_attempts,
@@ -159,8 +170,29 @@ impl SettingsBuilder {
     }
 }
 
+impl SettingsBuilder {
+    /// The URL that was said, or that the backend has by itself.
+    fn find_place(&mut self) -> Result<()> {
+        if let Some(url) = &self.settings.url {
+            let of_url = connect::backend(&url.0)?;
+            let expected = format!("{of_url}, which is what the URL names");
+            let backend = self.backend.unwrap_or(of_url);
+            return check("backend", backend, backend == of_url, &expected);
+        }
+        self.settings.url = match self.backend {
+            None | Some(Backend::Sqlite) => None,
+            Some(Backend::File) => {
+                let folder = self.settings.base_dir.display();
+                Some(Url(format!("file:{folder}")))
+            }
+            Some(Backend::Memory) => Some(Url("memory:".to_owned())),
+        };
+        Ok(())
+    }
+}
+
 /// A prefetch larger than this would only keep work from others.
-const MOST_PREFETCH: usize = 10_000;
+pub(super) const MOST_PREFETCH: usize = 10_000;
 
 pub(crate) fn check_prefetch(prefetch: Option<usize>) -> Result<()> {
     let tasks = prefetch.unwrap_or(0);
@@ -168,7 +200,7 @@ pub(crate) fn check_prefetch(prefetch: Option<usize>) -> Result<()> {
 }
 
 /// Shorter spans would spin.
-const SHORTEST: Duration = Duration::from_millis(1);
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
 fn check_span(name: &str, span: Duration) -> Result<()> {
     check(name, format!("{span:?}"), span >= SHORTEST, "at least 1 ms")

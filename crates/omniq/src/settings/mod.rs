@@ -1,19 +1,25 @@
 //! Every knob, with its default and what is allowed.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use omniq_core::{Backoff, CoreSettings, Durability, Error, ErrorKind, Result, Serializer};
-
-use crate::connect;
+use omniq_core::{Backoff, CoreSettings, Durability, Result, Serializer};
+use serde::{Deserialize, Serialize};
 
 mod builder;
+mod env;
+mod log_level;
+mod url;
+mod written;
 
 pub use builder::SettingsBuilder;
 pub(crate) use builder::check_prefetch;
+pub use log_level::LogLevel;
+pub(crate) use url::Url;
 
-/// How OmniQ behaves. Made by [`Settings::builder`], [`Settings::from_env`] or [`Settings::default`], and
-/// always valid.
+/// How OmniQ behaves. Made by [`Settings::builder`], [`Settings::from_env`] or [`Settings::default`], or read
+/// from a configuration file, and always valid.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -21,10 +27,21 @@ pub(crate) use builder::check_prefetch;
 /// assert_eq!(settings.max_attempts(), 3);
 /// # Ok::<(), omniq::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// In a file, spans are numbers of seconds, no time limit is `"none"`, and what is left out has its default:
+///
+/// ```
+/// let settings: omniq::Settings = serde_json::from_str(
+///     r#"{"url": "sqlite:///jobs.db", "timeout": "none", "lease": 10, "backoff": {"fixed": 0.5}}"#,
+/// )?;
+/// assert_eq!(settings.timeout(), None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "written::Written", into = "written::Written")]
 pub struct Settings {
     core: CoreSettings,
-    url: Option<String>,
+    url: Option<Url>,
     base_dir: PathBuf,
     result_ttl: Duration,
     failed_ttl: Duration,
@@ -32,6 +49,43 @@ pub struct Settings {
     grace: Duration,
     prefetch: Option<usize>,
     max_crashes: u32,
+    log_level: LogLevel,
+}
+
+/// The kinds of storages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// A SQLite database.
+    Sqlite,
+    /// A folder of files.
+    File,
+    /// The memory of this process.
+    Memory,
+}
+
+impl Backend {
+    /// The name in `OMNIQ_BACKEND`, in any case.
+    fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Sqlite, Self::File, Self::Memory];
+        all.into_iter()
+            .find(|backend| name.eq_ignore_ascii_case(backend.as_str()))
+    }
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::File => "file",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Default for Settings {
@@ -47,6 +101,7 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             prefetch: None,
             max_crashes: 3,
+            log_level: LogLevel::default(),
         }
     }
 }
@@ -56,30 +111,52 @@ impl Settings {
     pub fn builder() -> SettingsBuilder {
         SettingsBuilder {
             settings: Self::default(),
+            backend: None,
         }
     }
 
-    /// From the environment: `OMNIQ_DB_URL`. The other settings keep their defaults.
+    /// From the environment.
+    ///
+    /// | variable | meaning | default |
+    /// | --- | --- | --- |
+    /// | `OMNIQ_BACKEND` | `sqlite`, `file` or `memory` | from the URL, else `sqlite` |
+    /// | `OMNIQ_DB_URL` | where tasks are kept: see [`AsyncOmniQ::connect`](crate::AsyncOmniQ::connect) | `sqlite:///<base_dir>/omniq.db` |
+    /// | `OMNIQ_BASE_DIR` | the folder of the default database and of file storage | `./omniq_data` |
+    /// | `OMNIQ_DEFAULT_TIMEOUT` | seconds for one attempt; `none` for no limit | 300 |
+    /// | `OMNIQ_DEFAULT_MAX_ATTEMPTS` | total executions; `OMNIQ_DEFAULT_MAX_RETRIES` is read as the same number | 3 |
+    /// | `OMNIQ_RESULT_TTL` | seconds that successes and cancellations are kept | 86400 |
+    /// | `OMNIQ_FAILED_TTL` | seconds that failures are kept | 2592000 |
+    /// | `OMNIQ_SERIALIZER` | `json` (also called `msgspec`) or `msgpack` | `json` |
+    /// | `OMNIQ_DURABILITY` | `full` or `normal` | `full` |
+    /// | `OMNIQ_LEASE` | seconds that a claim holds unless it is renewed | 30 |
+    /// | `OMNIQ_POLL_INTERVAL` | seconds between two looks for what nobody told of | 1 |
+    /// | `OMNIQ_GRACE` | seconds that a stopping pool waits for running handlers | 30 |
+    /// | `OMNIQ_PREFETCH` | tasks claimed ahead of the free seats, 0 to 10000 | measured |
+    /// | `OMNIQ_MAX_CRASHES` | with how many crashes a task fails | 3 |
+    /// | `OMNIQ_MAX_PAYLOAD` | bytes of the largest payload or result | 1048576 |
+    /// | `OMNIQ_LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING`, `ERROR`, `CRITICAL`, or directives: see [`LogLevel`] | `INFO` |
+    ///
+    /// Words may be written in any case, and with space around them; an empty variable is as good as none. An
+    /// error of kind `Settings` names every variable that can't be used, its value, and what is allowed. A
+    /// variable that begins with `OMNIQ_` and is none of these is logged as a warning.
     pub fn from_env() -> Result<Self> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("OMNIQ_") && !env::NAMES.contains(&&*name) {
+                tracing::warn!(%name, "there is no such setting");
+            }
+        }
+        env::read(|name| std::env::var_os(name).map(|value| value.into_string()))
     }
 
     /// As [`from_env`](Self::from_env), with the values of the variables taken from `lookup`.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let mut builder = Self::builder();
-        if let Some(url) = lookup("OMNIQ_DB_URL") {
-            connect::check(&url).map_err(|e| {
-                let text = format!("the variable OMNIQ_DB_URL: {e}");
-                Error::new(ErrorKind::Settings, text).with_source(e)
-            })?;
-            builder = builder.url(url);
-        }
-        builder.build()
+        env::read(|name| lookup(name).map(Ok))
     }
 
     /// Where tasks are kept, if it was said.
     pub fn url(&self) -> Option<&str> {
-        self.url.as_deref()
+        self.url.as_ref().map(|url| url.0.as_str())
     }
 
     /// The folder of the default database.
@@ -156,28 +233,15 @@ impl Settings {
     pub fn max_crashes(&self) -> u32 {
         self.max_crashes
     }
+
+    /// What `omniq::logging` writes.
+    pub fn log_level(&self) -> &LogLevel {
+        &self.log_level
+    }
 }
 
 impl AsRef<CoreSettings> for Settings {
     fn as_ref(&self) -> &CoreSettings {
         &self.core
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_url_comes_from_the_environment() {
-        let found =
-            Settings::from_lookup(|name| (name == "OMNIQ_DB_URL").then(|| "memory:".into()));
-        assert_eq!(found.unwrap().url(), Some("memory:"));
-        let wrong = Settings::from_lookup(|_| Some("sqlite://x.db".into())).unwrap_err();
-        assert!(wrong.to_string().contains("OMNIQ_DB_URL"), "{wrong}");
-        assert_eq!(
-            Settings::from_lookup(|_| None).unwrap(),
-            Settings::default()
-        );
     }
 }

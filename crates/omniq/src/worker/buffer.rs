@@ -6,22 +6,31 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::turn::Turn;
 use crate::clock;
 use crate::context::Execution;
 
 /// Claimed tasks that wait for a seat, in the order of their claims.
 #[derive(Default)]
-pub(super) struct Buffer(Mutex<Waiting>);
+pub(super) struct Buffer(Mutex<Line>);
 
 #[derive(Default)]
-struct Waiting {
-    line: VecDeque<(Instant, Arc<Execution>)>,
+struct Line {
+    line: VecDeque<Waiting>,
     /// At this length it is time to claim again.
     low: usize,
 }
 
+/// A task that waits.
+pub(super) struct Waiting {
+    pub(super) execution: Arc<Execution>,
+    /// A marked task has one.
+    pub(super) turn: Option<Turn>,
+    since: Instant,
+}
+
 impl Buffer {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Line> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -29,39 +38,51 @@ impl Buffer {
         self.lock().line.len()
     }
 
-    pub(super) fn add(&self, executions: VecDeque<Arc<Execution>>, low: usize) {
-        let now = clock::instant();
+    pub(super) fn add(&self, executions: impl IntoIterator<Item = Arc<Execution>>, low: usize) {
+        let since = clock::instant();
         let mut waiting = self.lock();
         waiting.low = low;
         waiting
             .line
-            .extend(executions.into_iter().map(|one| (now, one)));
+            .extend(executions.into_iter().map(|execution| Waiting {
+                execution,
+                turn: None,
+                since,
+            }));
+    }
+
+    /// A marked task, now that it has its turn.
+    pub(super) fn add_first(&self, execution: Arc<Execution>, turn: Turn) {
+        self.lock().line.push_front(Waiting {
+            execution,
+            turn: Some(turn),
+            since: clock::instant(),
+        });
     }
 
     /// The next one, and whether it is time to claim again.
-    pub(super) fn next(&self) -> Option<(Arc<Execution>, bool)> {
+    pub(super) fn next(&self) -> Option<(Waiting, bool)> {
         let mut waiting = self.lock();
-        let (_, execution) = waiting.line.pop_front()?;
+        let next = waiting.line.pop_front()?;
         let left = waiting.line.len();
-        Some((execution, left == waiting.low || left == 0))
+        Some((next, left == waiting.low || left == 0))
     }
 
-    /// When the oldest was claimed.
+    /// Since when the oldest waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.lock().line.front().map(|(claimed, _)| *claimed)
+        self.lock().line.iter().map(|one| one.since).min()
     }
 
-    /// What was claimed at least so long before `now`.
-    pub(super) fn take_late(&self, within: Duration, now: Instant) -> Vec<Arc<Execution>> {
+    /// What has waited at least so long at `now`.
+    pub(super) fn take_late(&self, within: Duration, now: Instant) -> Vec<Waiting> {
+        let is_late = |one: &Waiting| now.saturating_duration_since(one.since) >= within;
         let mut waiting = self.lock();
-        let is_late = |claimed: Instant| now.saturating_duration_since(claimed) >= within;
-        let late = waiting
-            .line
-            .partition_point(|(claimed, _)| is_late(*claimed));
-        waiting.line.drain(..late).map(|(_, one)| one).collect()
+        let (late, line) = waiting.line.drain(..).partition(is_late);
+        waiting.line = line;
+        late.into()
     }
 
-    pub(super) fn take_all(&self) -> Vec<Arc<Execution>> {
-        self.lock().line.drain(..).map(|(_, one)| one).collect()
+    pub(super) fn take_all(&self) -> Vec<Waiting> {
+        self.lock().line.drain(..).collect()
     }
 }

@@ -1,4 +1,4 @@
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -15,7 +15,7 @@ use super::buffer::Buffer;
 use super::held::Held;
 use super::pace::Pace;
 use super::{AsyncWorkerPool, Shared};
-use crate::context::{States, Surroundings};
+use crate::context::{Given, States, Surroundings};
 use crate::settings::check_prefetch;
 use crate::token::Token;
 use crate::{AsyncOmniQ, Handler, TaskContext, TaskDef};
@@ -46,6 +46,10 @@ impl WorkerBuilder {
             prefetch: settings.prefetch(),
             omniq,
         }
+    }
+
+    pub(crate) fn omniq(&self) -> &AsyncOmniQ {
+        &self.omniq
     }
 
     /// How many handlers run at the same time, at least 1; 8 by default.
@@ -84,7 +88,11 @@ impl WorkerBuilder {
 
     /// A value for [`TaskContext::state`]; one per type, the last one counts.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.states.insert(TypeId::of::<T>(), Arc::new(value));
+        let given = Given {
+            name: type_name::<T>(),
+            value: Arc::new(value),
+        };
+        self.states.insert(TypeId::of::<T>(), given);
         self
     }
 
@@ -176,18 +184,30 @@ impl WorkerBuilder {
             }
             if !names.insert(name) {
                 return refused(format!(
-                    "two handlers have the name {name:?}: a pool takes one of each"
+                    "two handlers have the name {name:?}: a pool takes one of each, once; give one of them \
+                     another, as by #[omniq::task(name = \"…\")]"
                 ));
             }
             let mut needs = handler.asks_for().iter();
             if let Some(need) = needs.find(|need| !self.states.contains_key(&need.id)) {
-                return refused(format!(
-                    "the task {name:?} needs a state of type {}: give the pool one with .state(value)",
-                    need.name
-                ));
+                return refused(self.missing_state(name, need.name));
             }
         }
         Ok(())
+    }
+}
+
+impl WorkerBuilder {
+    fn missing_state(&self, task: &str, wanted: &str) -> String {
+        let mut given: Vec<_> = self.states.values().map(|state| state.name).collect();
+        given.sort_unstable();
+        let given = match given.is_empty() {
+            true => String::new(),
+            false => format!("; it was given {}", given.join(", ")),
+        };
+        format!(
+            "the task {task:?} needs a state of type {wanted}: give the pool one with .state(value){given}"
+        )
     }
 }
 

@@ -1,6 +1,5 @@
 //! Takes due tasks: for the seats that are free first, and some ahead.
 
-use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,8 +9,10 @@ use omniq_core::{Outcome, Task};
 use tokio::time::Instant;
 
 use super::Shared;
+use super::buffer::Waiting;
 use super::run::{Reports, fill_seats};
 use super::settle::Report;
+use super::turn::wait_for_turn;
 use crate::clock;
 use crate::context::Execution;
 use crate::due::DueTasks;
@@ -62,7 +63,7 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
             () = pool.stopping.fired() => break,
             (claimer, tasks) = answer(&mut under_way) => {
                 under_way = None;
-                take_in(&pool, &claimer, tasks);
+                take_in(&pool, &claimer, tasks, &reports);
                 idle = Some(claimer);
             }
             () = pool.seat_or_room.notified() => {}
@@ -78,7 +79,7 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
     }
     if let Some(claim) = under_way {
         let (claimer, tasks) = claim.await;
-        take_in(&pool, &claimer, tasks);
+        take_in(&pool, &claimer, tasks, &reports);
     }
     give_back(&pool, pool.buffer.take_all(), &reports).await;
 }
@@ -125,34 +126,39 @@ async fn sleep_until(time: Option<Instant>) {
     }
 }
 
-fn take_in(pool: &Arc<Shared>, claimer: &Claimer, tasks: Vec<Task>) {
+fn take_in(pool: &Arc<Shared>, claimer: &Claimer, tasks: Vec<Task>, reports: &Reports) {
     if let Some(span) = claimer.due.round_trip() {
         pool.pace.claim_took(span);
     }
-    let executions: VecDeque<_> = tasks
+    let executions: Vec<_> = tasks
         .into_iter()
         .map(|task| Arc::new(Execution::new(task, Arc::clone(&pool.surroundings))))
         .collect();
     if pool.held.add(executions.iter()) {
         pool.look_again.notify_one();
     }
-    pool.buffer.add(executions, pool.pace.prefetch() / 2);
+    let (marked, others): (Vec<_>, Vec<_>) =
+        executions.into_iter().partition(|one| one.task.crashes > 0);
+    for execution in marked {
+        let waiting = wait_for_turn(Arc::clone(pool), execution, reports.clone());
+        tokio::spawn(waiting);
+    }
+    pool.buffer.add(others, pool.pace.prefetch() / 2);
 }
 
-async fn give_back(pool: &Shared, executions: Vec<Arc<Execution>>, reports: &Reports) {
-    if !executions.is_empty() {
-        let count = executions.len();
-        tracing::debug!(
-            count,
-            concurrency = pool.concurrency,
-            "giving back what could not start"
-        );
+pub(super) async fn give_back(pool: &Shared, line: Vec<Waiting>, reports: &Reports) {
+    if !line.is_empty() {
+        let (count, concurrency) = (line.len(), pool.concurrency);
+        tracing::debug!(count, concurrency, "giving back what could not start");
     }
-    for execution in executions {
+    for Waiting {
+        execution, turn, ..
+    } in line
+    {
         let report = Report {
             execution,
             outcome: Outcome::Released,
-            turn: None,
+            turn,
         };
         if reports.send(report).await.is_err() {
             return;

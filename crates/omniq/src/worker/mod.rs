@@ -5,6 +5,7 @@
 //! | `builder` | checks how a pool is set up, and starts it |
 //! | `claim` | takes due tasks for the seats that are free |
 //! | `buffer` | where claimed tasks wait for a seat |
+//! | `turn` | tasks that may have killed their owner: one at a time |
 //! | `run` | a seat runs one task after the other |
 //! | `settle` | writes down what became of them, many at a time |
 //! | `heartbeat` | renews leases, and tells handlers to stop |
@@ -23,6 +24,7 @@ mod progress;
 mod run;
 mod settle;
 mod sweep;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -2,6 +2,7 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use omniq_core::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
@@ -19,6 +20,9 @@ use crate::heart::Heart;
 use crate::pools::Entry;
 use crate::signals::Signals;
 
+/// How long a stop waits for calls to the storage that nobody needs any more.
+const LAST_CALLS: Duration = Duration::from_millis(100);
+
 /// A running worker pool.
 ///
 /// Dropped, it stops with no grace: running handlers are dropped, and their tasks given back as far as the
@@ -29,6 +33,8 @@ pub struct AsyncWorkerPool {
     claiming: JoinHandle<()>,
     settling: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    beating: JoinHandle<()>,
+    progressing: JoinHandle<()>,
     _heart: Arc<Heart>,
     entry: Option<Arc<Entry>>,
 }
@@ -60,8 +66,8 @@ impl AsyncWorkerPool {
             "the worker pool starts"
         );
         let watch = shared.omniq().storage().watch();
-        heart.spawn(heartbeat_loop(Arc::clone(&shared), watch));
-        heart.spawn(progress_loop(Arc::clone(&shared)));
+        let beating = heart.spawn(heartbeat_loop(Arc::clone(&shared), watch));
+        let progressing = heart.spawn(progress_loop(Arc::clone(&shared)));
         // On that thread as well: a look each second costs less there, and no handler can block it.
         let sweeping = heart.spawn(sweep_loop(Arc::clone(&shared)));
         Ok(Self {
@@ -69,6 +75,8 @@ impl AsyncWorkerPool {
             claiming: tokio::spawn(claim_loop(Arc::clone(&shared), reports)),
             settling: tokio::spawn(settle_loop(Arc::clone(&shared), inbox)),
             sweeping,
+            beating,
+            progressing,
             entry: Some(entry),
             shared,
         })
@@ -82,7 +90,12 @@ impl AsyncWorkerPool {
         let deadline = clock::deadline(self.shared.grace);
         self.entry = None;
         self.shared.stopping.fire();
-        if timeout_at(deadline, self.seats_are_empty()).await.is_err() {
+        let shared = Arc::clone(&self.shared);
+        let empty = tokio::select! {
+            empty = timeout_at(deadline, self.seats_are_empty()) => empty.is_ok(),
+            () = shared.grace_over.fired() => false,
+        };
+        if !empty {
             self.shared.grace_over.fire();
         }
         let deadline = deadline.max(clock::instant() + LAST_WORDS);
@@ -94,6 +107,7 @@ impl AsyncWorkerPool {
             );
         }
         self.sweeping.abort();
+        self.let_go_of_the_storage().await;
         let left = self.shared.held.leases().len() as u64;
         let (all_finished, all_released) = self.counts();
         let summary = StopSummary {
@@ -124,6 +138,16 @@ impl AsyncWorkerPool {
         tracing::info!("asked to end at once");
         shared.grace_over.fire();
         stop.await
+    }
+
+    /// Waits for those who may be in the middle of a call, so that the last queue's end closes the storage at once;
+    /// not long, since the call itself may wait for a lock.
+    async fn let_go_of_the_storage(&mut self) {
+        let deadline = clock::instant() + LAST_CALLS;
+        for task in [&mut self.sweeping, &mut self.beating, &mut self.progressing] {
+            // An error means that it was aborted, or takes too long.
+            let _ = timeout_at(deadline, task).await;
+        }
     }
 
     /// Waits until no handler runs and none will start.

@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::storage::BoxFuture;
-use omniq_core::{Outcome, Result, TaskError};
-use tokio::sync::{Mutex, MutexGuard, mpsc};
+use omniq_core::{Outcome, TaskError};
+use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::Shared;
+use super::buffer::Waiting;
 use super::settle::Report;
 use crate::context::{Execution, TaskContext};
 use crate::events::EventKind;
 use crate::handler::{Ended, Run};
 use crate::panic::{Caught, catch};
 use crate::seat_number::SeatNumber;
+use crate::token::Token;
 use crate::{clock, handler};
-
-/// Kept while a marked task runs, and until its outcome is written.
-pub(super) type Turn = MutexGuard<'static, ()>;
 
 /// Where outcomes go.
 pub(super) type Reports = mpsc::Sender<Report>;
@@ -28,7 +28,7 @@ const LONGEST_FAREWELL: Duration = Duration::from_secs(5);
 /// Starts a seat for each waiting task, as far as there are any free.
 pub(super) fn fill_seats(pool: &Arc<Shared>, reports: &Reports) {
     while let Ok(permit) = pool.seats.try_acquire() {
-        let Some((execution, _)) = pool.buffer.next() else {
+        let Some((first, _)) = pool.buffer.next() else {
             return;
         };
         permit.forget();
@@ -36,7 +36,7 @@ pub(super) fn fill_seats(pool: &Arc<Shared>, reports: &Reports) {
             pool: Arc::clone(pool),
             number: SeatNumber::take(),
         };
-        tokio::spawn(sit(seat, execution, reports.clone()));
+        tokio::spawn(sit(seat, first, reports.clone()));
     }
 }
 
@@ -55,15 +55,15 @@ impl Drop for Seat {
 
 /// Runs tasks until none waits. The seat is free once the last outcome is handed on, so that its
 /// settlement and the claim that fills the seat can share a commit.
-async fn sit(seat: Seat, first: Arc<Execution>, reports: Reports) {
+async fn sit(seat: Seat, first: Waiting, reports: Reports) {
     let pool = &seat.pool;
     let mut next = Some(first);
-    while let Some(execution) = next {
+    while let Some(Waiting {
+        execution, turn, ..
+    }) = next
+    {
         let begin = clock::instant();
-        let (outcome, turn) = match turn(pool, &execution).await {
-            Ok(turn) => (attempt(pool, &seat.number, &execution).await, turn),
-            Err(outcome) => (outcome, None),
-        };
+        let outcome = attempt(pool, &seat.number, &execution).await;
         pool.pace.handler_took(begin.elapsed());
         if reports
             .send(Report {
@@ -77,11 +77,11 @@ async fn sit(seat: Seat, first: Arc<Execution>, reports: Reports) {
         {
             return;
         }
-        next = pool.buffer.next().map(|(execution, low)| {
+        next = pool.buffer.next().map(|(next, low)| {
             if low {
                 pool.seat_or_room.notify_one();
             }
-            execution
+            next
         });
     }
 }
@@ -103,13 +103,20 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         .queue()
         .events()
         .tell_of(task, EventKind::Started);
-    tracing::debug!(task = %task.id, name = task.name, attempt = task.attempts, "started");
+    let span = tracing::error_span!("task", id = %task.id, name = task.name, queue = task.queue, attempt = task.attempts);
+    span.in_scope(|| tracing::debug!("started"));
+    tracing::trace!(target: "omniq::payload", task = %task.id, arguments = %String::from_utf8_lossy(&task.payload.bytes));
     let ctx = TaskContext::new(Arc::clone(execution));
     match function.run() {
-        Run::Async(function) => run_async(pool, execution, ends, || function(ctx)).await,
+        Run::Async(function) => {
+            let running = run_async(pool, execution, ends, || function(ctx));
+            running.instrument(span).await
+        }
         Run::Blocking(function) => {
             let function = Arc::clone(function);
-            run_blocking(pool, execution, ends, move || function(ctx)).await
+            let inside = span.clone();
+            let run = move || inside.in_scope(|| function(ctx));
+            run_blocking(pool, execution, run).instrument(span).await
         }
     }
 }
@@ -135,49 +142,52 @@ async fn run_async(
 }
 
 /// A function that blocks can't be ended from outside, and settling its task while it runs would let a
-/// second execution run beside it: so its seat waits for it, whatever happens.
+/// second execution run beside it: so it is told to stop, and its seat waits for it, whatever happens.
 async fn run_blocking(
     pool: &Shared,
     execution: &Execution,
-    ends: Option<Duration>,
     function: impl FnOnce() -> Ended + Send + 'static,
 ) -> Outcome {
-    let mut running = tokio::task::spawn_blocking(|| catch(function).and_then(|ended| ended));
-    let in_time = tokio::select! {
+    let begins = Arc::new(Token::default());
+    let begun = Arc::clone(&begins);
+    let mut running = tokio::task::spawn_blocking(move || {
+        begins.fire();
+        catch(function).and_then(|ended| ended)
+    });
+    let called_off = tokio::select! {
         biased;
-        ended = &mut running => Some(ended),
-        () = over(pool, ends) => None,
+        () = begun.fired() => None,
+        () = execution.stop.fired() => Some(Outcome::LeaseLost),
+        () = pool.grace_over.fired() => Some(Outcome::Released),
     };
-    let late = in_time.is_none();
-    let ended = match in_time {
-        Some(ended) => ended,
-        None => {
-            let task = &execution.task;
-            tracing::warn!(task = %task.id, name = task.name, limit = ?task.timeout, "the time is over, but a blocking handler can't be ended: waiting for it");
-            execution.stop.fire();
-            running.await
+    if called_off.is_some() {
+        // No thread was free so far. If one is by now, this changes nothing.
+        running.abort();
+    }
+    let ends = execution
+        .task
+        .timeout
+        .map(|limit| pool.clock().after(limit));
+    let (mut late, mut given_up) = (false, false);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = &mut running => break ended,
+            () = over(pool, ends), if !late => {
+                late = true;
+                let limit = execution.task.timeout;
+                tracing::warn!(?limit, "the time is over, but a blocking handler can't be ended: waiting for it");
+            }
+            () = pool.grace_over.fired(), if !given_up => given_up = true,
         }
+        execution.stop.fire();
     };
     match ended {
+        // Panics are caught inside: the function never began.
+        Err(_) => called_off.unwrap_or(Outcome::Released),
         Ok(_) if late => Outcome::Broke(timed_out(execution)),
+        Ok(_) if given_up => Outcome::Released,
         Ok(ended) => to_outcome(pool, execution, ended),
-        // Panics are caught inside: the runtime ended before the function began.
-        Err(_) => Outcome::Released,
-    }
-}
-
-/// Tasks that an owner's death has marked run one at a time in a process. The next death then marks only
-/// the one that caused it and neighbours that were not marked yet, each of them once. A turn lasts until
-/// the outcome is written: a death before that would mark the task again.
-async fn turn(pool: &Shared, execution: &Execution) -> Result<Option<Turn>, Outcome> {
-    static MARKED: Mutex<()> = Mutex::const_new(());
-    if execution.task.crashes == 0 {
-        return Ok(None);
-    }
-    tokio::select! {
-        turn = MARKED.lock() => Ok(Some(turn)),
-        () = execution.stop.fired() => Err(Outcome::LeaseLost),
-        () = pool.stopping.fired() => Err(Outcome::Released),
     }
 }
 

@@ -10,10 +10,9 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::progress::{last_notes, write_last};
-use super::run::Turn;
+use super::turn::Turn;
 use crate::context::Execution;
 use crate::events::EventKind;
-use crate::queue::must_let_go;
 use crate::trouble::Trouble;
 
 /// How many are written at once.
@@ -103,7 +102,7 @@ impl Writer {
         let (answers, retried) = self.write_all(&executions, &changes).await;
         let mut left_with_us = Vec::new();
         for ((execution, change), answer) in executions.iter().zip(&changes).zip(answers) {
-            if must_let_go(&execution.task, answer) {
+            if answer.is_cancelled_under(change.lease) {
                 left_with_us.push(Change::let_go(&execution.task));
             } else if answer == Settled::Done || (retried && is_as_wished(change, answer)) {
                 self.note(execution, change);
@@ -203,10 +202,10 @@ impl Writer {
             }
             (EventKind::Retried, Some(error)) => {
                 let attempt = task.attempts;
-                tracing::info!(task = %task.id, name = task.name, attempt, error_type = error.error_type, "retried");
+                tracing::warn!(task = %task.id, name = task.name, attempt, error_type = error.error_type, error = sayable(error), "failed, and will be tried again");
             }
             (EventKind::Failed, Some(error)) => {
-                tracing::info!(task = %task.id, name = task.name, error_type = error.error_type, "failed");
+                tracing::error!(task = %task.id, name = task.name, error_type = error.error_type, error = sayable(error), "failed for good");
             }
             _ => tracing::debug!(task = %task.id, name = task.name, "finished"),
         }
@@ -229,6 +228,14 @@ impl Writer {
             .fetch_add(u64::from(!ran), Ordering::Relaxed);
         let events = self.pool.omniq().queue().events();
         events.tell_of(task, EventKind::Succeeded);
+    }
+}
+
+/// The text of an error, as far as it is no argument's.
+fn sayable(error: &TaskError) -> String {
+    match error.error_type.as_str() {
+        "payload" => "(the text may quote an argument: it is kept with the task)".to_owned(),
+        _ => error.with_causes(),
     }
 }
 

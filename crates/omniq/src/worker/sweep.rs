@@ -13,12 +13,6 @@ use crate::trouble::Trouble;
 
 /// How soon a death is noticed that a storage could see, but was not told of.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// After news of a death: the system tells of it just before it lets go of the dead one's lock.
-const AFTER_NEWS: [Duration; 3] = [
-    Duration::from_millis(5),
-    Duration::from_millis(50),
-    Duration::from_millis(250),
-];
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// How many orphans are settled at once.
 const BATCH: usize = 100;
@@ -29,12 +23,11 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     let mut taking_over = Trouble::new("looking for lost tasks");
     let mut purging = Trouble::new("purging old tasks");
     let mut next_purge = Duration::ZERO;
-    let mut soon = [].iter();
     loop {
         let mut wait = match take_over_all(&pool).await {
             Ok(()) => {
                 taking_over.over();
-                soon.next().map_or(pause, |soon| pause.min(*soon))
+                pause
             }
             Err(error) => taking_over.failed(&error),
         };
@@ -47,7 +40,7 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
         }
         tokio::select! {
             () = pool.stopping.fired() => return,
-            () = pool.owner_left.notified() => soon = AFTER_NEWS.iter(),
+            () = pool.owner_left.notified() => {}
             () = tokio::time::sleep(wait) => {}
             () = pool.clock().until(next_purge) => {}
         }

@@ -4,9 +4,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use omniq::{AsyncOmniQ, EventKind, Handler, Parameter, TaskContext, TaskError, TaskStatus, call};
+use omniq::{
+    AsyncOmniQ, EventKind, Handler, Parameter, StopSummary, Task, TaskContext, TaskError,
+    TaskHandle, TaskStatus, call,
+};
 
-use crate::setup::{CEILING, Open, event, omniq, quick, scenarios, started, with};
+use crate::setup::{CEILING, Open, event, omniq, quick, released, scenarios, with};
 
 scenarios!(
     a_blocking_handler_does_not_block_the_runtime,
@@ -14,6 +17,9 @@ scenarios!(
     a_cancelled_blocking_handler_is_told_and_its_result_refused,
     a_blocking_handler_that_panics_fails_its_attempt_only,
     a_stop_leaves_a_blocking_handler_that_does_not_return,
+    a_stop_tells_a_blocking_handler_that_its_grace_is_over,
+    a_dropped_pool_tells_a_blocking_handler,
+    a_time_limit_begins_with_the_function,
 );
 
 /// What a blocking handler tells the scenario, and what it waits for.
@@ -132,21 +138,90 @@ async fn a_blocking_handler_that_panics_fails_its_attempt_only(open: Open) {
     pool.stop().await.unwrap();
 }
 
-async fn stopped_with_one_running(omniq: &AsyncOmniQ, handler: Handler) -> u64 {
-    let mut events = omniq.events();
+/// Stops a pool without grace while a blocking handler runs in it.
+async fn stopped_while_running(
+    omniq: &AsyncOmniQ,
+    handler: Handler,
+    gate: Gate,
+) -> (StopSummary, Gate) {
     let worker = omniq.worker().with_handler("stays", handler);
     let pool = worker.grace(Duration::ZERO).start().await.unwrap();
     omniq.enqueue(call("stays")).await.unwrap();
-    started(&mut events).await;
-    pool.stop().await.unwrap().left
+    let (_, gate) = begun(gate).await;
+    (pool.stop().await.unwrap(), gate)
+}
+
+async fn only_task(omniq: &AsyncOmniQ) -> Task {
+    let mut all = omniq.list_tasks(omniq::TaskFilter::new()).await.unwrap();
+    all.remove(0)
 }
 
 /// Giving its task back would let a second execution run beside it.
 async fn a_stop_leaves_a_blocking_handler_that_does_not_return(open: Open) {
     let omniq = with(open(), quick()).await;
     let (handler, gate) = gated(false);
-    assert_eq!(stopped_with_one_running(&omniq, handler).await, 1);
-    let running = omniq.list_tasks(omniq::TaskFilter::new()).await.unwrap();
-    assert_eq!(running[0].status, TaskStatus::Running);
+    let (summary, gate) = stopped_while_running(&omniq, handler, gate).await;
+    assert_eq!((summary.left, summary.released), (1, 0));
+    assert_eq!(only_task(&omniq).await.status, TaskStatus::Running);
     gate.go_on.send(()).unwrap();
+}
+
+async fn a_stop_tells_a_blocking_handler_that_its_grace_is_over(open: Open) {
+    let omniq = with(open(), quick()).await;
+    let (handler, gate) = gated(true);
+    let (summary, _gate) = stopped_while_running(&omniq, handler, gate).await;
+    assert_eq!((summary.left, summary.released), (0, 1));
+    let task = only_task(&omniq).await;
+    assert_eq!((task.status, task.attempts), (TaskStatus::Pending, 0));
+}
+
+async fn a_dropped_pool_tells_a_blocking_handler(open: Open) {
+    let omniq = with(open(), quick()).await;
+    let (handler, gate) = gated(true);
+    let mut events = omniq.events();
+    let pool = omniq
+        .worker()
+        .with_handler("stays", handler)
+        .start()
+        .await
+        .unwrap();
+    omniq.enqueue(call("stays")).await.unwrap();
+    let (_, _gate) = begun(gate).await;
+    drop(pool);
+    released(&mut events).await;
+}
+
+async fn many_on_one_thread(omniq: AsyncOmniQ) {
+    let work = Handler::blocking(|_: TaskContext, _| {
+        std::thread::sleep(Duration::from_millis(60));
+        Ok::<_, TaskError>(())
+    });
+    let worker = omniq.worker().concurrency(5).with_handler("work", work);
+    let pool = worker.start().await.unwrap();
+    let order = |_| {
+        call("work")
+            .timeout(Duration::from_millis(200))
+            .max_attempts(1)
+    };
+    let handles = omniq.enqueue_many((0..5).map(order)).await.unwrap();
+    for result in TaskHandle::wait_all(&handles, CEILING).await {
+        result.unwrap();
+    }
+    pool.stop().await.unwrap();
+}
+
+/// Five tasks share the only thread for blocking work, and each is in time.
+async fn a_time_limit_begins_with_the_function(open: Open) {
+    let omniq = omniq(open).await;
+    let program = std::thread::spawn(|| {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime
+            .max_blocking_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(many_on_one_thread(omniq));
+    });
+    let ended = tokio::task::spawn_blocking(move || program.join()).await;
+    ended.unwrap().unwrap();
 }

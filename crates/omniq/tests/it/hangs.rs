@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use omniq::storage::{ClaimFilter, ClaimRequest};
 use omniq::{
-    Args, AsyncOmniQ, CoreSettings, EventKind, OwnerId, Storage, TaskContext, TaskError, Timestamp,
-    call,
+    Args, AsyncOmniQ, CoreSettings, EventKind, OwnerId, Storage, TaskContext, TaskError, TaskId,
+    TaskStatus, Timestamp, call,
 };
 
 use tokio::sync::Notify;
 
-use crate::setup::{CEILING, Open, echo, event, quick, scenarios, started, with};
+use crate::setup::{CEILING, Open, echo, event, forever, quick, scenarios, started, with};
 
 scenarios!(
     a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease,
     tasks_of_the_dead_run_one_at_a_time,
+    tasks_of_the_dead_keep_no_seat_from_others,
     a_wait_does_not_need_the_runtime_that_waited_first,
     a_requeue_does_not_need_a_pool_to_let_go_of_the_dead,
 );
@@ -104,24 +105,52 @@ async fn claim_and_die(storage: &Arc<dyn Storage>, tasks: usize) {
     }
 }
 
-async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
-    const TASKS: usize = 6;
-    let storage = open();
-    let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
+/// Tasks that were running when their owner died, all of them due.
+async fn left_by_the_dead(
+    storage: &Arc<dyn Storage>,
+    omniq: &AsyncOmniQ,
+    tasks: usize,
+) -> Vec<TaskId> {
     let defaults = CoreSettings::default();
-    let new = (0..TASKS).map(|_| call("alone").into_new_task(&defaults).unwrap());
+    let new = (0..tasks).map(|_| call("alone").into_new_task(&defaults).unwrap());
     let now = Timestamp::from(std::time::SystemTime::now());
     let added = storage.enqueue(new.collect(), now).await.unwrap();
-    claim_and_die(&storage, TASKS).await;
+    claim_and_die(storage, tasks).await;
     let mut events = omniq.events();
     let sweeper = omniq.worker().handler("other", echo).start().await.unwrap();
-    for _ in 0..TASKS {
+    for _ in 0..tasks {
         let taken = event(&mut events, |kind| *kind == EventKind::TakenOver).await;
         // Without the wait after a crash, so that all of them are due at once.
         assert!(omniq.reschedule_task(taken.id, now).await.unwrap());
     }
     sweeper.stop().await.unwrap();
+    added.into_iter().map(|answer| answer.id()).collect()
+}
 
+async fn tasks_of_the_dead_keep_no_seat_from_others(open: Open) {
+    let storage = open();
+    let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
+    let tasks = left_by_the_dead(&storage, &omniq, 4).await;
+    let mut events = omniq.events();
+    let worker = omniq.worker().concurrency(2).handler("alone", forever);
+    let worker = worker.handler("echo", echo).grace(Duration::ZERO);
+    let pool = worker.start().await.unwrap();
+    started(&mut events).await;
+    for n in 0..10 {
+        let handle = omniq.enqueue(call("echo").arg(n)).await.unwrap();
+        assert_eq!(handle.wait(CEILING).await.unwrap(), n);
+    }
+    assert_eq!(pool.stop().await.unwrap().left, 0);
+    for id in tasks {
+        let task = omniq.get_task(id).await.unwrap().unwrap();
+        assert_eq!((task.status, task.attempts), (TaskStatus::Pending, 0));
+    }
+}
+
+async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
+    let storage = open();
+    let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
+    let tasks = left_by_the_dead(&storage, &omniq, 6).await;
     let at_once = Arc::new(AtomicUsize::new(0));
     let alone = move |_: TaskContext, _: Args| {
         let at_once = Arc::clone(&at_once);
@@ -136,10 +165,10 @@ async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
     };
     let worker = omniq.worker().concurrency(4).handler("alone", alone);
     let pool = worker.start().await.unwrap();
-    for answer in added {
-        let others: usize = omniq.handle(answer.id()).wait(CEILING).await.unwrap();
+    for id in tasks {
+        let others: usize = omniq.handle(id).wait(CEILING).await.unwrap();
         assert_eq!(others, 0);
-        let task = omniq.get_task(answer.id()).await.unwrap().unwrap();
+        let task = omniq.get_task(id).await.unwrap().unwrap();
         assert_eq!((task.crashes, task.attempts), (1, 1));
     }
     pool.stop().await.unwrap();

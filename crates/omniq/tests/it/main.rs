@@ -19,7 +19,10 @@ mod own_transaction;
 mod pools;
 mod progress;
 mod running;
+mod settings;
 mod stopping;
+#[cfg(feature = "macros")]
+mod testing;
 mod trouble;
 #[cfg(feature = "macros")]
 mod typed;

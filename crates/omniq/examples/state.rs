@@ -1,0 +1,66 @@
+//! What handlers share: a parameter of type `State<T>` is handed in by the pool, never put in the queue.
+//!
+//! ```text
+//! cargo run --example state
+//! ```
+#![allow(clippy::print_stdout)]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use omniq::{AsyncOmniQ, ResultExt as _, State, TaskError};
+
+/// Stands for a connection pool: made once, used by every task.
+struct Stock(Mutex<HashMap<String, u32>>);
+
+impl Stock {
+    fn take(&self, item: &str) -> Result<u32, String> {
+        let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pieces = items.get_mut(item).filter(|pieces| **pieces > 0);
+        let pieces = pieces.ok_or(format!("there is no {item} left"))?;
+        *pieces -= 1;
+        Ok(*pieces)
+    }
+}
+
+/// A setting is a state as well.
+struct Shop(&'static str);
+
+#[omniq::task]
+async fn sell(
+    shop: State<Shop>,
+    stock: State<Arc<Stock>>,
+    item: String,
+) -> Result<String, TaskError> {
+    let left = stock.take(&item).fatal()?;
+    Ok(format!("{} sold one {item}, {left} left", shop.0))
+}
+
+#[tokio::main]
+async fn main() -> omniq::Result<()> {
+    let omniq = AsyncOmniQ::connect("memory:").await?;
+    let worker = || omniq.worker().task::<sell>().state(Shop("The Corner"));
+
+    // What is forgotten is told before anything runs.
+    if let Err(error) = worker().start().await {
+        println!("{error}");
+        assert!(error.to_string().contains("needs a state of type"));
+    }
+
+    // The program keeps an `Arc` of what it wants to look at itself.
+    let stock = Arc::new(Stock(Mutex::new(HashMap::from([("teapot".into(), 2)]))));
+    let pool = worker().state(Arc::clone(&stock)).start().await?;
+    for sold in [true, true, false] {
+        let handle = omniq.enqueue(sell::with("teapot".into())).await?;
+        let outcome = handle.wait(Duration::from_secs(10)).await;
+        assert_eq!(outcome.is_ok(), sold);
+        match outcome {
+            Ok(text) => println!("{text}"),
+            Err(error) => println!("{error}"),
+        }
+    }
+    assert!(stock.take("teapot").is_err(), "it is the same stock");
+    pool.stop().await?;
+    Ok(())
+}

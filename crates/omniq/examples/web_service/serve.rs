@@ -1,0 +1,103 @@
+//! The service's process: axum, with the queue as its state.
+
+use std::net::SocketAddr;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Html;
+use axum::routing::get;
+use axum::{Json, Router};
+use omniq::{AsyncOmniQ, TaskDef as _, TaskFilter, TaskId};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use crate::Result;
+use crate::answers::{Answer, Refused};
+use crate::thumbnail::thumbnail;
+
+/// Serves until it is asked to end, and answers what is under way.
+pub async fn run(omniq: AsyncOmniQ, listen: SocketAddr) -> Result<()> {
+    let routes = Router::new()
+        .route("/", get(async || Html(include_str!("page.html"))))
+        .route("/thumbnails", get(latest).post(order))
+        .route("/thumbnails/{id}", get(show).delete(cancel))
+        .with_state(omniq);
+    let listener = TcpListener::bind(listen).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(asked_to_end())
+        .await?;
+    println!("stopped");
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Wish {
+    picture: String,
+    width: u32,
+}
+
+#[derive(Serialize)]
+struct Ordered {
+    id: TaskId,
+}
+
+async fn order(
+    State(omniq): State<AsyncOmniQ>,
+    Json(wish): Json<Wish>,
+) -> Result<(StatusCode, Json<Ordered>), Refused> {
+    let handle = omniq
+        .enqueue(thumbnail::with(wish.picture, wish.width))
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(Ordered { id: handle.id() })))
+}
+
+async fn show(
+    State(omniq): State<AsyncOmniQ>,
+    Path(id): Path<TaskId>,
+) -> Result<Json<Answer>, Refused> {
+    let task = omniq.get_task(id).await?.ok_or(Refused::NoSuchTask)?;
+    Ok(Json(Answer::about(&task)?))
+}
+
+/// Cancelled whether it waits or runs; a task that has ended is left as it is.
+async fn cancel(
+    State(omniq): State<AsyncOmniQ>,
+    Path(id): Path<TaskId>,
+) -> Result<StatusCode, Refused> {
+    match omniq.cancel_task(id).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Refused::Finished),
+    }
+}
+
+/// The last 20 orders, the newest first.
+async fn latest(State(omniq): State<AsyncOmniQ>) -> Result<Json<Vec<Answer>>, Refused> {
+    let mut filter = TaskFilter::new().name(thumbnail::NAME).limit(1_000);
+    let mut tasks = Vec::new();
+    loop {
+        let page = omniq.list_tasks(filter.clone()).await?;
+        let Some(last) = page.last() else { break };
+        filter = filter.after(last.id);
+        tasks.extend(page);
+        tasks.drain(..tasks.len().saturating_sub(20));
+    }
+    let answers = tasks.iter().rev().map(Answer::about);
+    Ok(Json(answers.collect::<omniq::Result<_>>()?))
+}
+
+/// Ctrl-C, or SIGTERM as service managers send it.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    // An error means that the signal can't be heard: then it ends at once.
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use omniq_core::{Format, NewTask, Payload, Task, TaskId};
+use tokio::sync::Notify;
+
+use crate::context::{Execution, States, Surroundings};
+use crate::{AsyncOmniQ, TaskContext};
+
+/// Of no task in a queue.
+const ID: TaskId = match TaskId::from_i64(1) {
+    Some(id) => id,
+    None => panic!("each number from 1 is an id"),
+};
+
+/// A context for calling a task's function in a test: the first attempt of a task that is not in the queue.
+/// What it enqueues is; what it tells or wants to follow goes nowhere. A [`State`](crate::State) is made by
+/// `State::new(value)`.
+///
+/// ```
+/// # use omniq::{TaskContext, testing};
+/// #[omniq::task]
+/// async fn which(ctx: TaskContext) -> u32 {
+///     ctx.attempt()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> omniq::Result<()> {
+/// let (omniq, _) = testing::memory().await?;
+/// assert_eq!(which(testing::context(&omniq)).await, 1);
+/// # Ok(()) }
+/// ```
+pub fn context(omniq: &AsyncOmniQ) -> TaskContext {
+    let payload = Payload::new(Format::Json, br#"{"args":[],"kwargs":{}}"#.to_vec());
+    let new = NewTask::new("test", omniq.settings().queue(), payload);
+    let mut task = Task::first(new, ID, omniq.queue().clock().now());
+    (task.attempts, task.lease) = (1, 1);
+    let surroundings = Surroundings {
+        omniq: omniq.clone(),
+        states: States::new(),
+        progressed: Notify::new(),
+    };
+    TaskContext::new(Arc::new(Execution::new(task, Arc::new(surroundings))))
+}
+
+/// Tells the execution of this context to stop, as a cancel does.
+pub fn cancel(ctx: &TaskContext) {
+    ctx.execution().stop.fire();
+}
