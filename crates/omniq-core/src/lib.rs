@@ -16,6 +16,7 @@
 mod args;
 mod arguments;
 mod bind;
+mod completes;
 mod counted;
 mod defaults;
 mod error;
@@ -43,6 +44,7 @@ mod verdict;
 
 pub use args::Args;
 pub use bind::Parameter;
+pub use completes::Completes;
 pub use defaults::{CoreSettings, Durability};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{OwnerId, TaskId};

@@ -1,9 +1,8 @@
 //! MessagePack, by `rmp-serde`: structs as maps with names, as other languages expect them.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,14 +28,17 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// Reads the whole of `bytes`. What is nested deeper than JSON may be is refused: a stack has an end.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
-    let mut reader = rmp_serde::Deserializer::new(Cursor::new(bytes));
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
     reader.set_max_depth(DEEPEST);
     let value = T::deserialize(&mut reader)?;
-    if reader.position() < bytes.len() as u64 {
-        let text = "there is more behind the value".to_owned();
-        return Err(rmp_serde::decode::Error::Uncategorized(text));
+    // Only the end of the bytes keeps a reader from the first byte of another value.
+    match IgnoredAny::deserialize(&mut reader) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => {
+            let text = "there is more behind the value".to_owned();
+            Err(rmp_serde::decode::Error::Uncategorized(text))
+        }
     }
-    Ok(value)
 }
 
 /// The arguments of a call as they were sent: unlike JSON's values, these hold bytes and any float.

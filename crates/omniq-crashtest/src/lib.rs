@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`Options`] | what a process is told on its command line |
 //! | [`worker`], [`producer`] | the processes |
+//! | [`till`] | processes that book in the transactions in which they enqueue and complete |
 //! | [`Log`] | what executions and producers note, outside the queue |
 //! | [`Scene`], [`Process`] | starts processes, hears them, signals them |
 //! | [`judge`] | the log beside the database: every rule that does not hold has a name |
@@ -24,6 +25,7 @@ mod options;
 mod process;
 pub mod producer;
 mod scene;
+pub mod till;
 pub mod worker;
 
 pub use log::{Line, Log, Mark, stamp};

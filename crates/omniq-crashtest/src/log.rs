@@ -16,6 +16,8 @@ pub enum Mark {
     Ordered,
     /// A handler was called.
     Start,
+    /// A handler has committed the transaction in which it completed its task.
+    Committed,
     /// A handler is about to return.
     End,
     /// A handler saw its token fire.
@@ -26,9 +28,10 @@ pub enum Mark {
     TakenOver,
 }
 
-const NAMES: [(Mark, &str); 6] = [
+const NAMES: [(Mark, &str); 7] = [
     (Mark::Ordered, "ordered"),
     (Mark::Start, "start"),
+    (Mark::Committed, "committed"),
     (Mark::End, "end"),
     (Mark::TokenFired, "token-fired"),
     (Mark::Abort, "abort"),

@@ -1,8 +1,9 @@
-//! `omniq-crashtest worker|producer KEY=VALUE…`: see `Options`. `omniq-crashtest figures
+//! `omniq-crashtest worker|producer|till|order-uncommitted|order-committed KEY=VALUE…`: see `Options`. `omniq-crashtest figures
 //! [takeover|wakeups|waits|idle|kills]`: prints a table, or one part of it.
 #![allow(clippy::print_stdout)]
 
-use omniq_crashtest::{Options, Outcome, figures, producer, worker};
+use omniq_crashtest::till::Stop;
+use omniq_crashtest::{Options, Outcome, figures, producer, till, worker};
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Outcome<()> {
@@ -10,7 +11,15 @@ async fn main() -> Outcome<()> {
     match args.next().as_deref() {
         Some("worker") => worker::run(Options::from_args(args)?).await,
         Some("producer") => producer::run(Options::from_args(args)?).await,
+        Some("till") => till::run(Options::from_args(args)?).await,
+        Some("order-uncommitted") => {
+            till::order(Options::from_args(args)?, Stop::Uncommitted).await
+        }
+        Some("order-committed") => till::order(Options::from_args(args)?, Stop::Committed).await,
         Some("figures") => figures::print(args.next().as_deref()).await,
-        _ => Err("usage: omniq-crashtest worker|producer KEY=VALUE… | figures [PART]".into()),
+        _ => Err(
+            "usage: omniq-crashtest worker|producer|till|order-… KEY=VALUE… | figures [PART]"
+                .into(),
+        ),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use omniq::{AsyncOmniQ, Settings};
 
 use crate::Outcome;
+use crate::till::Driver;
 
 /// How a process works. Durability is full, always.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Options {
     pub max_crashes: u32,
     /// What a producer throws its dice with.
     pub seed: u64,
+    /// Whose transactions the till uses.
+    pub driver: Driver,
 }
 
 impl Options {
@@ -38,6 +41,7 @@ impl Options {
             poll: defaults.poll_interval(),
             max_crashes: defaults.max_crashes(),
             seed: 0,
+            driver: Driver::Rusqlite,
         }
     }
 
@@ -51,6 +55,7 @@ impl Options {
             format!("poll_ms={}", self.poll.as_millis()),
             format!("max_crashes={}", self.max_crashes),
             format!("seed={}", self.seed),
+            format!("driver={}", self.driver.as_str()),
         ]
     }
 
@@ -71,10 +76,25 @@ impl Options {
                 "poll_ms" => options.poll = Duration::from_millis(value.parse()?),
                 "max_crashes" => options.max_crashes = value.parse()?,
                 "seed" => options.seed = value.parse()?,
+                "driver" => options.driver = value.parse()?,
                 _ => return Err(format!("there is no option {key}").into()),
             }
         }
         Ok(options)
+    }
+
+    /// The queue's settings.
+    ///
+    /// # Errors
+    ///
+    /// If one of them can't be used.
+    pub fn settings(&self) -> omniq::Result<Settings> {
+        Settings::builder()
+            .url(format!("sqlite:///{}", self.db.display()))
+            .lease(self.lease)
+            .poll_interval(self.poll)
+            .max_crashes(self.max_crashes)
+            .build()
     }
 
     /// Opens the queue.
@@ -83,12 +103,6 @@ impl Options {
     ///
     /// Those of [`AsyncOmniQ::with_settings`].
     pub async fn open(&self) -> omniq::Result<AsyncOmniQ> {
-        let settings = Settings::builder()
-            .url(format!("sqlite:///{}", self.db.display()))
-            .lease(self.lease)
-            .poll_interval(self.poll)
-            .max_crashes(self.max_crashes)
-            .build()?;
-        AsyncOmniQ::with_settings(settings).await
+        AsyncOmniQ::with_settings(self.settings()?).await
     }
 }

@@ -105,14 +105,28 @@ impl Scene {
     ///
     /// If it does not.
     pub async fn ready_worker(&mut self) -> Outcome<Process> {
-        let worker = self.worker()?;
+        self.ready("worker").await
+    }
+
+    /// Starts a process in a role of `main`, and waits until it says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// If it does not.
+    pub async fn ready(&mut self, role: &str) -> Outcome<Process> {
+        let worker = self.start(role)?;
         let id = worker.id();
         self.until("ready", |heard| *heard == Heard::Ready(id))
             .await?;
         Ok(worker)
     }
 
-    fn start(&self, role: &str) -> Outcome<Process> {
+    /// Starts a process in a role of `main`, without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be started.
+    pub fn start(&self, role: &str) -> Outcome<Process> {
         let (process, said) = Process::start(&self.program, role, &self.options)?;
         let (id, tell) = (process.id(), self.tell.clone());
         std::thread::spawn(move || {

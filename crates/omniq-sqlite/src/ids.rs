@@ -11,6 +11,17 @@ const COUNT_BITS: u32 = 21;
 /// The largest millisecond that the 42 bits of time hold, in the year 2109.
 const LAST_MILLI: i64 = (1 << (63 - COUNT_BITS)) - 1;
 
+/// The id after the largest that was given, at this time.
+pub(crate) fn after(last: i64, now: Timestamp) -> Result<TaskId, Failure> {
+    let milli = (now.as_micros() / 1000).clamp(0, LAST_MILLI);
+    let next = last.checked_add(1);
+    let id = next.map(|next| next.max(milli << COUNT_BITS));
+    id.and_then(TaskId::from_i64).ok_or_else(|| {
+        let text = "every id was given: start a new database";
+        Error::new(ErrorKind::Storage, text).into()
+    })
+}
+
 /// The largest id ever given, as this process knows it under the write lock.
 #[derive(Default)]
 pub(crate) struct HighWater {
@@ -27,16 +38,7 @@ impl HighWater {
                 .prepare_cached(include_str!("sql/high_water.sql"))?
                 .query_row([], |row| row.get(0))?,
         };
-        let milli = (now.as_micros() / 1000).clamp(0, LAST_MILLI);
-        let id = last
-            .checked_add(1)
-            .map(|next| next.max(milli << COUNT_BITS));
-        let id = id.and_then(TaskId::from_i64).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Storage,
-                "every id was given: start a new database",
-            )
-        })?;
+        let id = after(last, now)?;
         self.last = Some(id.as_i64());
         self.raised = true;
         Ok(id)

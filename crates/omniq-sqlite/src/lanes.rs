@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use omniq_core::storage::ClaimFilter;
 use omniq_core::{Error, ErrorKind, Format};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::trouble::Failure;
 
@@ -68,7 +68,7 @@ impl Lanes {
         self.matching.clear();
     }
 
-    /// A lane's number; a new lane is written.
+    /// A lane's number, by memory or else from the database; a new lane is written.
     pub(crate) fn number(
         &mut self,
         conn: &Connection,
@@ -81,8 +81,14 @@ impl Lanes {
         if let Some((_, number)) = known {
             return Ok(*number);
         }
-        let mut statement = conn.prepare_cached(include_str!("sql/add_lane.sql"))?;
-        let number = statement.query_row(params![queue, name, format.code()], |row| row.get(0))?;
+        let row = params![queue, name, format.code()];
+        let mut find = conn.prepare_cached(include_str!("sql/lane.sql"))?;
+        let number = match find.query_row(row, |row| row.get(0)).optional()? {
+            Some(number) => number,
+            None => conn
+                .prepare_cached(include_str!("sql/add_lane.sql"))?
+                .query_row(row, |row| row.get(0))?,
+        };
         self.note(
             number,
             Lane {

@@ -11,6 +11,7 @@
 //! | `write` | what happens inside the transaction, one file an operation |
 //! | `reader` | what only looks |
 //! | `open`, `pragmas`, `migrate` | connections, settings that are read back, the schema |
+//! | `in_transaction` | tasks in transactions of the application's own |
 //! | `local`, `idle`, `lookout` | the other processes: the doorbell, and who is gone |
 //! | `forked` | no SQLite in a child that was forked while it was open |
 //! | `sql` | each statement, with what goes in, what guards it and what it changes |
@@ -22,6 +23,7 @@ mod forked;
 mod idle;
 mod ids;
 mod in_place;
+mod in_transaction;
 mod inbox;
 mod known;
 mod lanes;
@@ -33,6 +35,8 @@ mod pragmas;
 mod reader;
 mod row;
 mod trouble;
+mod values;
+mod wall_clock;
 mod write;
 mod writer;
 
@@ -55,6 +59,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::BroadcastStream;
 
 use crate::command::{Claim, Command, Enqueue, Job, Notes, Renew, Settle};
+use crate::in_transaction::Home;
 use crate::inbox::{Inbox, closed};
 use crate::lanes::Lanes;
 use crate::local::Local;
@@ -78,6 +83,9 @@ pub struct SqliteStorage {
     bell: broadcast::Sender<Signal>,
     leases: Arc<Mutex<LeaseWatch>>,
     local: Arc<Local>,
+    home: Home,
+    /// What an order leaves open, in a transaction that passes no queue.
+    settings: CoreSettings,
     /// The thread, and what hangs up when it ends.
     writer: Option<(JoinHandle<()>, Mutex<Receiver<()>>)>,
     readers: Vec<JoinHandle<()>>,
@@ -114,6 +122,8 @@ impl SqliteStorage {
             bell,
             leases: Arc::default(),
             local: writer.local(),
+            home: Home::new(place.clone(), writer.local().identity()),
+            settings: settings.clone(),
             writer: None,
             readers: Vec::new(),
         };

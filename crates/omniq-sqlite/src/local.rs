@@ -20,6 +20,7 @@ use crate::trouble::explain;
 /// What there is for a database in a file. Without it, the safety check finds the work and leases decide.
 #[derive(Default)]
 pub(crate) struct Local {
+    identity: Option<String>,
     folder: Option<Folder>,
     bell: Option<Doorbell>,
     entered: RwLock<HashMap<OwnerId, Option<Presence>>>,
@@ -43,7 +44,10 @@ impl Local {
             Ok(folder) => folder,
             Err(off) => {
                 tracing::warn!(database = %path.display(), reason = %off, "no doorbell, no presence");
-                return Ok(Self::default());
+                return Ok(Self {
+                    identity: Some(id),
+                    ..Self::default()
+                });
             }
         };
         let idle = Arc::new(Idle::default());
@@ -53,12 +57,18 @@ impl Local {
             .inspect_err(|error| tracing::warn!(%error, "no doorbell"))
             .ok();
         Ok(Self {
+            identity: Some(id),
             folder: Some(folder),
             bell,
             idle,
             left,
             ..Self::default()
         })
+    }
+
+    /// What tells the database from every other.
+    pub(crate) fn identity(&self) -> Option<String> {
+        self.identity.clone()
     }
 
     /// Tells the others to look.

@@ -61,6 +61,12 @@ impl Failure {
         )
     }
 
+    /// Whether somebody else has the lock.
+    #[cfg(feature = "sqlx")]
+    pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+        error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+    }
+
     /// The error for a caller whose command did not happen.
     pub(crate) fn not_done(&self, path: &Path) -> Error {
         match self {

@@ -16,6 +16,9 @@ use crate::seat_number::SeatNumber;
 /// A claimed task, to be handed to [`complete_task`](AsyncTaskQueue::complete_task),
 /// [`fail_task`](AsyncTaskQueue::fail_task) or [`release_task`](AsyncTaskQueue::release_task).
 ///
+/// It may be completed in a transaction of your own (`SqliteStorage::complete_in`); hand it to
+/// [`complete_task`](AsyncTaskQueue::complete_task) after the commit all the same, or drop it.
+///
 /// It renews its lease by itself. Dropped, it is released: the attempt is refunded.
 pub struct Claim {
     task: Arc<Task>,
@@ -52,6 +55,10 @@ impl Claim {
     /// The number of this claim: it only goes up with each claim of the task.
     pub fn lease(&self) -> u64 {
         self.task.lease
+    }
+
+    pub(crate) fn queue(&self) -> &AsyncTaskQueue {
+        &self.queue
     }
 
     /// Its end is recorded: nothing is left to release.

@@ -17,7 +17,7 @@ use crate::{AsyncOmniQ, TaskHandle};
 /// One execution of a task, as its handler sees it. Clones are the same execution.
 #[derive(Clone)]
 pub struct TaskContext {
-    execution: Arc<Execution>,
+    pub(crate) execution: Arc<Execution>,
 }
 
 /// One execution: the task as it was claimed, and what happens around it.
@@ -64,6 +64,14 @@ impl Execution {
         std::mem::take(&mut self.then.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What it has asked for so far, for a success that may yet be rolled back.
+    pub(crate) fn then_so_far(&self) -> Vec<NewTask> {
+        self.then
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn pending_note(&self) -> MutexGuard<'_, Option<Note>> {
         self.note.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,7 +109,7 @@ impl TaskContext {
         &self.execution.task
     }
 
-    fn omniq(&self) -> &AsyncOmniQ {
+    pub(crate) fn omniq(&self) -> &AsyncOmniQ {
         &self.execution.surroundings.omniq
     }
 

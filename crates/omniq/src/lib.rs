@@ -40,6 +40,7 @@
 //! | run tasks | [`AsyncOmniQ::worker`], [`AsyncWorkerPool`] |
 //! | do all of that without async | [`OmniQ`], [`blocking`] |
 //! | know about the execution | [`TaskContext`] |
+//! | commit tasks with data of one's own | `SqliteStorage::enqueue_in`, `SqliteStorage::complete_in` |
 //! | write a loop of one's own | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
 //! | set it up | [`Settings`], also [from the environment](Settings::from_env) |
@@ -51,9 +52,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod blocking;
+mod changes;
 mod claim;
 mod client;
 mod clock;
+mod completes;
 mod connect;
 mod context;
 mod due;
@@ -88,9 +91,9 @@ mod worker;
 pub use omniq_core::storage;
 pub use omniq_core::storage::{Enqueued, QueueStats, Stats, TaskFilter};
 pub use omniq_core::{
-    Args, Backoff, Change, CoreSettings, Durability, Error, ErrorKind, Format, NewTask, Order,
-    OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage, Task,
-    TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
+    Args, Backoff, Change, Completes, CoreSettings, Durability, Error, ErrorKind, Format, NewTask,
+    Order, OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage,
+    Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
 };
 #[cfg(feature = "macros")]
 pub use omniq_macros::task;
@@ -98,6 +101,12 @@ pub use omniq_macros::task;
 pub use omniq_memory::MemoryStorage;
 #[cfg(feature = "sqlite")]
 pub use omniq_sqlite::SqliteStorage;
+/// The version that transactions for [`SqliteStorage::enqueue_in`] come from.
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
+/// The version that transactions for [`SqliteStorage::enqueue_in_sqlx`] come from.
+#[cfg(feature = "sqlx")]
+pub use sqlx;
 
 pub use blocking::{OmniQ, WorkerPool};
 pub use claim::Claim;

@@ -5,20 +5,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use omniq_core::settle;
-use omniq_core::storage::{ClaimFilter, PurgeRequest, Settled, TaskFilter, Watch};
+use omniq_core::storage::{ClaimFilter, PurgeRequest, Settled, TaskFilter};
 use omniq_core::{
-    Change, Due, Error, ErrorKind, Format, Outcome, OwnerId, Payload, Result, Storage, Task,
-    TaskError, TaskId, TaskResult, TaskStatus, Timestamp,
+    Change, Format, Outcome, OwnerId, Result, Storage, Task, TaskError, TaskId, TaskResult,
 };
 use serde::Serialize;
-use tokio_stream::StreamExt as _;
 
 use crate::claim::Claim;
 use crate::clock::Clock;
 use crate::due::DueTasks;
-use crate::error::{conflict, no_answer, not_found};
+use crate::error::no_answer;
 use crate::events::{EventKind, Events};
-use crate::handler::{encode_result, fits};
+use crate::handler::{Ended, encode_result, fits};
 use crate::heart::Heart;
 use crate::own_storage::OwnStorage;
 use crate::process::Process;
@@ -198,7 +196,7 @@ impl AsyncTaskQueue {
         self.settle_claim(claim, Outcome::Released).await
     }
 
-    fn encode_result(&self, format: Format, value: &impl Serialize) -> Result<Payload, TaskError> {
+    pub(crate) fn encode_result<T: Serialize + ?Sized>(&self, format: Format, value: &T) -> Ended {
         let result = encode_result(format, value)?;
         fits(&result, self.settings().max_payload())?;
         Ok(result)
@@ -215,15 +213,19 @@ impl AsyncTaskQueue {
         let change = settle::settle(task, outcome, now, fastrand::f64())?;
         let told = EventKind::of(&change);
         let answer = self.write(change).await?;
-        if let (Settled::Done, Some(kind)) = (answer, told) {
-            self.events().tell_of(task, kind);
-        } else if must_let_go(task, answer) {
+        let mut done = answer == Settled::Done;
+        if let (true, Some(kind)) = (done, &told) {
+            self.events().tell_of(task, kind.clone());
+        } else if answer.is_success_under(task.lease) {
+            self.events().tell_of(task, EventKind::Succeeded);
+            done = told == Some(EventKind::Succeeded);
+        } else if answer.is_cancelled_under(task.lease) {
             self.write(Change::let_go(task)).await?;
         }
-        Ok(answer == Settled::Done)
+        Ok(done)
     }
 
-    async fn write(&self, change: Change) -> Result<Settled> {
+    pub(crate) async fn write(&self, change: Change) -> Result<Settled> {
         let answers = self
             .storage()
             .settle(vec![change], self.clock().now())
@@ -258,103 +260,6 @@ impl AsyncTaskQueue {
             tokio::task::yield_now().await;
         }
     }
-
-    /// Gives a pending task another eta. `false` if it is not pending; an unknown id is an error of kind
-    /// `NotFound`.
-    pub async fn reschedule_task(&self, id: TaskId, eta: impl Into<Timestamp>) -> Result<bool> {
-        let eta = Due::At(eta.into());
-        let done = self
-            .change(id, |task| settle::reschedule(task, eta))
-            .await?;
-        Ok(done.is_some())
-    }
-
-    /// Cancels a pending task, or a running one: its handler is told to stop, and its late result is
-    /// refused. `false` if it was finished; an unknown id is an error of kind `NotFound`.
-    pub async fn cancel_task(&self, id: TaskId) -> Result<bool> {
-        let cancelled = self.change(id, settle::cancel).await?;
-        if let Some(task) = &cancelled {
-            self.events().tell_of(task, EventKind::Cancelled);
-        }
-        Ok(cancelled.is_some())
-    }
-
-    /// Tries a failed or cancelled task again from the beginning, with all its attempts. `false` if it is
-    /// neither; an unknown id is an error of kind `NotFound`; if another task holds its unique key or its
-    /// place in the series, an error of kind `Conflict` names that one.
-    ///
-    /// While the handler of a cancelled task has not stopped, this waits for it, or for its owner's death.
-    pub async fn requeue_task(&self, id: TaskId) -> Result<bool> {
-        // Before the first look, so that no letting go falls between a look and the wait.
-        let mut watch = self.storage().watch();
-        loop {
-            match self.change(id, settle::requeue).await {
-                Ok(done) => return Ok(done.is_some()),
-                Err(error) if still_held(&error) => {
-                    self.let_go_of_the_dead(id).await?;
-                    self.something_happens(&mut watch).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// No pool may be there to sweep: whoever waits for a dead owner to let go looks for itself.
-    async fn let_go_of_the_dead(&self, id: TaskId) -> Result<()> {
-        let orphans = self.storage().orphans(clock::steady(), usize::MAX).await?;
-        let ours = orphans.iter().find(|orphan| orphan.task.id == id);
-        if let Some(orphan) = ours.filter(|one| one.task.status == TaskStatus::Cancelled) {
-            self.write(Change::let_go(&orphan.task)).await?;
-        }
-        Ok(())
-    }
-
-    /// Waits for a signal of the storage, at most a poll interval.
-    async fn something_happens(&self, watch: &mut Watch) {
-        let safety = tokio::time::sleep(self.settings().poll_interval());
-        tokio::pin!(safety);
-        tokio::select! {
-            Some(_) = watch.next() => {}
-            () = &mut safety => {}
-        }
-    }
-
-    /// Reads a task, decides, and writes if it is still as it was read; else again. Answers with the task
-    /// as it was before; `None` if it is not in a state for the wish.
-    async fn change(
-        &self,
-        id: TaskId,
-        decide: impl Fn(&Task) -> Result<Change>,
-    ) -> Result<Option<Task>> {
-        loop {
-            let task = self.get_task(id).await?.ok_or_else(|| not_found(id))?;
-            let change = match decide(&task) {
-                Ok(change) => change,
-                Err(e) if e.kind() == ErrorKind::InvalidState && !e.is_retryable() => {
-                    return Ok(None);
-                }
-                Err(e) => return Err(e),
-            };
-            match self.write(change).await? {
-                Settled::Done => return Ok(Some(task)),
-                Settled::Conflict { holder } => return Err(conflict(&task, holder)),
-                Settled::Gone => return Err(not_found(id)),
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Whether a refused write left a cancelled task with us, so that only we can let go of it.
-pub(crate) fn must_let_go(task: &Task, answer: Settled) -> bool {
-    matches!(
-        answer,
-        Settled::Moved { status: TaskStatus::Cancelled, lease } if lease == task.lease
-    )
-}
-
-fn still_held(error: &Error) -> bool {
-    error.kind() == ErrorKind::InvalidState && error.is_retryable()
 }
 
 impl fmt::Debug for AsyncTaskQueue {

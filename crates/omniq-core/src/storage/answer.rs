@@ -57,6 +57,26 @@ pub enum Settled {
     Gone,
 }
 
+impl Settled {
+    /// Whether the change was refused because the execution under this lease has succeeded already: a success
+    /// is final, and only the holder of the lease writes it, here or in a transaction of the user's own.
+    pub const fn is_success_under(self, lease: u64) -> bool {
+        matches!(
+            self,
+            Self::Moved { status: TaskStatus::Success, lease: found } if found == lease
+        )
+    }
+
+    /// Whether the change was refused because the task was cancelled under this lease: it stays with the lease's
+    /// holder, and only that one can let go of it.
+    pub const fn is_cancelled_under(self, lease: u64) -> bool {
+        matches!(
+            self,
+            Self::Moved { status: TaskStatus::Cancelled, lease: found } if found == lease
+        )
+    }
+}
+
 /// A task that nobody looks after.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::exhaustive_structs)]

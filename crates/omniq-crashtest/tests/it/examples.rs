@@ -108,6 +108,17 @@ async fn progress() {
 }
 
 #[tokio::test]
+async fn transaction() {
+    let texts = [
+        "bob: it is sold out",
+        "after the rollback: 0 purchases, 0 tasks",
+        "ada paid 4200 cents",
+        "in the end: 1 purchases, 1 payments",
+    ];
+    says("transaction", &texts).await;
+}
+
+#[tokio::test]
 async fn own_loop() {
     let texts = [
         ", attempt 2",

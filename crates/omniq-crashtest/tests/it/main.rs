@@ -8,6 +8,7 @@ mod poison;
 mod quickstart;
 #[cfg(unix)]
 mod stopped;
+mod till;
 mod two_processes;
 mod wakeups;
 #[cfg(unix)]

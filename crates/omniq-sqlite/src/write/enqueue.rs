@@ -3,8 +3,9 @@ use omniq_core::{NewTask, TaskId, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::Batch;
-use crate::row::{backoff_in, id, json_in, span_in};
+use crate::row::id;
 use crate::trouble::{Failure, is_taken};
+use crate::values::new_row;
 
 impl Batch<'_> {
     /// Adds a task, or finds the one that holds its unique key or is the live member of its series.
@@ -28,32 +29,10 @@ impl Batch<'_> {
         let lane = self
             .lanes
             .number(self.conn, &task.queue, &task.name, task.payload.format)?;
-        let eta = task.eta.resolve(now);
-        let series = task.series_id.or(task.interval.map(|_| id));
-        let headers = (!task.headers.is_empty())
-            .then(|| json_in(&task.headers))
-            .transpose()?;
         let mut statement = self
             .conn
             .prepare_cached(include_str!("../sql/enqueue.sql"))?;
-        statement.execute(params![
-            id.as_i64(),
-            lane,
-            eta <= now,
-            task.priority,
-            eta.as_micros(),
-            task.interval.map(span_in),
-            series.map(TaskId::as_i64),
-            task.max_attempts,
-            task.timeout.map(span_in),
-            backoff_in(task.backoff)?,
-            task.unique_key.as_ref().map(|_| &task.name),
-            task.unique_key,
-            task.holds,
-            headers,
-            task.payload.bytes,
-            now.as_micros(),
-        ])?;
+        statement.execute(new_row(task, id, lane, now)?)?;
         Ok(())
     }
 

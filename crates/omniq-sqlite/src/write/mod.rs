@@ -5,6 +5,9 @@ mod enqueue;
 mod purge;
 mod settle;
 
+#[cfg(feature = "sqlx")]
+pub(crate) use settle::moved;
+
 use std::time::Duration;
 
 use omniq_core::storage::{Hold, Lease, Note};

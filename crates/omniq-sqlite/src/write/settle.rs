@@ -5,13 +5,14 @@ use rusqlite::{OptionalExtension, params};
 use super::Batch;
 use crate::row::json_in;
 use crate::trouble::{Failure, is_taken};
+use crate::values::changed_row;
 
 impl Batch<'_> {
     /// One guarded change, with its follow-ups.
     pub(crate) fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
         match self.update(change, now) {
             Ok(true) => {}
-            Ok(false) => return self.refused(change.id),
+            Ok(false) => return self.refused(change),
             Err(Failure::Sql(error)) if is_taken(&error) => {
                 let holder = self.rival(change.id)?;
                 let conflict = holder.map(|holder| Settled::Conflict { holder });
@@ -33,39 +34,24 @@ impl Batch<'_> {
         let mut statement = self
             .conn
             .prepare_cached(include_str!("../sql/settle.sql"))?;
-        let changed = statement.execute(params![
-            change.id.as_i64(),
-            change.expect.code(),
-            change.lease.cast_signed(),
-            change.status.code(),
-            change.attempts,
-            change.crashes,
-            change.eta.map(|eta| eta.resolve(now).as_micros()),
-            now.as_micros(),
-            change.keep_owner,
-            change.result.as_ref().map(|result| result.format.code()),
-            change.result.as_ref().map(|result| &result.bytes),
-        ])?;
+        let changed = statement.execute(changed_row(change, now))?;
         Ok(changed == 1)
     }
 
-    fn refused(&self, id: TaskId) -> Result<Settled, Failure> {
+    /// What stands in the way of a change. If its execution has succeeded already, that happened in another
+    /// transaction: whoever waits for it may not have been told.
+    fn refused(&mut self, change: &Change) -> Result<Settled, Failure> {
         let mut statement = self
             .conn
             .prepare_cached(include_str!("../sql/standing.sql"))?;
         let standing = statement
-            .query_row([id.as_i64()], |row| {
-                Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?))
-            })
+            .query_row([change.id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let Some((code, lease)) = standing else {
-            return Ok(Settled::Gone);
-        };
-        let status = TaskStatus::from_code(code).unwrap_or(TaskStatus::Failed);
-        Ok(Settled::Moved {
-            status,
-            lease: lease.unsigned_abs(),
-        })
+        let answer = moved(standing);
+        if answer.is_success_under(change.lease) {
+            self.effects.finished.push(change.id);
+        }
+        Ok(answer)
     }
 
     /// Who holds what this task would need to be unfinished again.
@@ -111,5 +97,16 @@ impl Batch<'_> {
             TaskStatus::Cancelled => self.effects.cancelled.push(change.id),
             _ => {}
         }
+    }
+}
+
+/// The answer to a change that was refused, by where the task stands instead.
+pub(crate) fn moved(standing: Option<(u8, i64)>) -> Settled {
+    let Some((code, lease)) = standing else {
+        return Settled::Gone;
+    };
+    Settled::Moved {
+        status: TaskStatus::from_code(code).unwrap_or(TaskStatus::Failed),
+        lease: lease.unsigned_abs(),
     }
 }

@@ -8,6 +8,9 @@ mod disk;
 mod fault_vfs;
 mod files;
 mod full_disk;
+#[cfg(feature = "sqlx")]
+mod in_sqlx;
+mod in_transaction;
 mod moved;
 mod neighbours;
 mod opening;

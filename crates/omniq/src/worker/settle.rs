@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use omniq_core::storage::Settled;
-use omniq_core::{Change, Error, Outcome, Result, TaskError, settle};
+use omniq_core::{Change, Error, Outcome, Result, TaskError, TaskStatus, settle};
 use tokio::sync::mpsc;
 
 use super::Shared;
@@ -13,7 +13,6 @@ use super::progress::{last_notes, write_last};
 use super::turn::Turn;
 use crate::context::Execution;
 use crate::events::EventKind;
-use crate::queue::must_let_go;
 use crate::trouble::Trouble;
 
 /// How many are written at once.
@@ -103,10 +102,12 @@ impl Writer {
         let (answers, retried) = self.write_all(&executions, &changes).await;
         let mut left_with_us = Vec::new();
         for ((execution, change), answer) in executions.iter().zip(&changes).zip(answers) {
-            if must_let_go(&execution.task, answer) {
+            if answer.is_cancelled_under(change.lease) {
                 left_with_us.push(Change::let_go(&execution.task));
             } else if answer == Settled::Done || (retried && is_as_wished(change, answer)) {
                 self.note(execution, change);
+            } else if answer.is_success_under(change.lease) {
+                self.note_own_transaction(execution, change);
             } else {
                 let task = execution.task.id;
                 tracing::debug!(%task, ?answer, "a late outcome was refused");
@@ -209,6 +210,24 @@ impl Writer {
             _ => tracing::debug!(task = %task.id, name = task.name, "finished"),
         }
         self.pool.omniq().queue().events().tell_of(task, kind);
+    }
+
+    /// The handler had completed its task in a transaction of its own: how it ended does not matter then.
+    fn note_own_transaction(&self, execution: &Execution, change: &Change) {
+        let task = &execution.task;
+        match &change.error {
+            Some(error) => {
+                let error_type = &error.error_type;
+                tracing::warn!(task = %task.id, name = task.name, error_type, "failed after it had been completed in its own transaction: it stays a success");
+            }
+            None => tracing::debug!(task = %task.id, name = task.name, "finished"),
+        }
+        let ran = change.error.is_some() || change.status == TaskStatus::Success;
+        self.pool
+            .finished
+            .fetch_add(u64::from(!ran), Ordering::Relaxed);
+        let events = self.pool.omniq().queue().events();
+        events.tell_of(task, EventKind::Succeeded);
     }
 }
 

@@ -18,6 +18,8 @@ mod inside_runtime;
 #[cfg(feature = "sqlite")]
 mod many_waits;
 mod own_loop;
+#[cfg(feature = "sqlite")]
+mod own_transaction;
 mod pools;
 mod progress;
 mod running;

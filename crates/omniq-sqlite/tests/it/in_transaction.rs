@@ -1,0 +1,463 @@
+//! Tasks that commit with the application's own data, in a transaction of rusqlite.
+
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use omniq_core::storage::{ClaimFilter, ClaimRequest, Enqueued, Signal};
+use omniq_core::{
+    Change, Completes, CoreSettings, ErrorKind, Format, Outcome, Payload, Result, Storage, Task,
+    TaskId, TaskStatus, Timestamp, call, settle,
+};
+use omniq_sqlite::SqliteStorage;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use serde::Serialize;
+use tokio_stream::StreamExt as _;
+
+use crate::common::{LEASE, NOW, Place, claim_of, enqueue, owner, start, task, within};
+
+/// While the queue is busy, SQLite lets another connection have the lock only by chance.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The application's own table.
+pub(crate) const BOOK: &str = "CREATE TABLE book (entry TEXT)";
+
+pub(crate) fn immediate(conn: &mut Connection) -> Transaction<'_> {
+    conn.transaction_with_behavior(TransactionBehavior::Immediate)
+        .unwrap()
+}
+
+fn write_entry(tx: &Transaction<'_>) {
+    tx.execute("INSERT INTO book VALUES ('entry')", []).unwrap();
+}
+
+pub(crate) fn count(conn: &Connection, table: &str) -> u32 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    conn.query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+/// A handler's execution, as this crate sees it.
+pub(crate) struct Execution(pub(crate) Task, pub(crate) Vec<omniq_core::NewTask>);
+
+impl Completes for Execution {
+    fn success<T: Serialize + ?Sized>(&self, value: &T) -> Result<(Change, Timestamp)> {
+        let result = Payload::encode(Format::Json, value).unwrap();
+        let then = self.1.clone();
+        let change = settle::settle(&self.0, Outcome::Done { result, then }, NOW, 0.0)?;
+        Ok((change, NOW))
+    }
+}
+
+pub(crate) async fn claimed(storage: &SqliteStorage, name: &str) -> Task {
+    let mut claimed = within(storage.claim(claim_of(name))).await.unwrap();
+    claimed.tasks.pop().expect("there is one")
+}
+
+pub(crate) async fn get(storage: &SqliteStorage, id: TaskId) -> Option<Task> {
+    within(storage.get(vec![id])).await.unwrap().remove(0)
+}
+
+/// Looks by itself so rarely that a test would not see it.
+pub(crate) fn without_polls(path: &Path) -> SqliteStorage {
+    let mut settings = CoreSettings::default();
+    settings.poll_interval = Duration::from_secs(3600);
+    settings.queue = "mine".into();
+    settings.max_attempts = 7;
+    SqliteStorage::open(path, &settings).unwrap()
+}
+
+#[tokio::test]
+async fn a_task_is_there_with_the_applications_data_or_not_at_all() {
+    let place = Place::new();
+    let storage = without_polls(&place.path);
+    let mut conn = place.plain();
+    conn.execute_batch(BOOK).unwrap();
+    conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+
+    let tx = immediate(&mut conn);
+    write_entry(&tx);
+    let gone = storage.enqueue_in(&tx, call("a").arg(1)).unwrap();
+    assert_eq!(count(&tx, "omniq_task"), 1);
+    tx.rollback().unwrap();
+    assert_eq!(get(&storage, gone).await, None);
+    for table in ["book", "omniq_task", "omniq_lane"] {
+        assert_eq!(count(&conn, table), 0, "{table}");
+    }
+
+    let tx = immediate(&mut conn);
+    write_entry(&tx);
+    let first = storage.enqueue_in(&tx, call("b").arg(1)).unwrap();
+    let second = storage.enqueue_in(&tx, call("b").arg(2)).unwrap();
+    tx.commit().unwrap();
+    assert!(gone <= second && first < second);
+    assert_eq!(count(&conn, "book"), 1);
+    let task = get(&storage, first).await.unwrap();
+    assert_eq!((task.name.as_str(), task.queue.as_str()), ("b", "mine"));
+    assert_eq!(task.max_attempts, 7);
+    let got = claimed(&storage, "b").await;
+    assert_eq!(got.id, first);
+}
+
+#[tokio::test]
+async fn a_lane_that_was_rolled_back_is_nobodys() {
+    let place = Place::new();
+    let (storage, other) = (place.open(), place.open());
+    let mut conn = place.plain();
+    for round in 0..4_u64 {
+        let tx = immediate(&mut conn);
+        storage.enqueue_in(&tx, call("gone").arg(round)).unwrap();
+        tx.rollback().unwrap();
+        let name = format!("name{round}");
+        let id = enqueue(&storage, task(&name, round)).await.unwrap();
+        assert_eq!(get(&other, id).await.unwrap().name, name);
+        let tx = immediate(&mut conn);
+        let id = storage.enqueue_in(&tx, call(name.as_str())).unwrap();
+        tx.commit().unwrap();
+        assert_eq!(get(&storage, id).await.unwrap().name, name);
+    }
+    assert_eq!(count(&conn, "omniq_lane"), 4, "each name has one lane");
+}
+
+#[tokio::test]
+async fn a_unique_key_answers_with_the_task_that_holds_it() {
+    let place = Place::new();
+    let storage = place.open();
+    let mut conn = place.plain();
+    let order = || call("a").unique_key("k");
+
+    let tx = immediate(&mut conn);
+    let rolled_back = storage.enqueue_in(&tx, order()).unwrap();
+    assert_eq!(storage.enqueue_in(&tx, order()).unwrap(), rolled_back);
+    tx.rollback().unwrap();
+
+    let mut keyed = task("a", 1);
+    keyed.unique_key = Some("k".into());
+    let holder = enqueue(&storage, keyed.clone()).await.unwrap();
+    let tx = immediate(&mut conn);
+    assert_eq!(storage.enqueue_in(&tx, order()).unwrap(), holder);
+    let free = call("a").unique_key("free");
+    let free = storage.enqueue_in(&tx, free).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(count(&conn, "omniq_task"), 2);
+    keyed.unique_key = Some("free".into());
+    let answer = within(storage.enqueue(vec![keyed], NOW)).await.unwrap();
+    assert_eq!(answer, [Enqueued::Existing(free)]);
+}
+
+#[tokio::test]
+async fn a_transaction_without_the_write_lock_is_refused() {
+    let place = Place::new();
+    let storage = place.open();
+    let mut conn = place.plain();
+    conn.execute_batch(BOOK).unwrap();
+    let refused = |tx: &Transaction<'_>| {
+        let error = storage.enqueue_in(tx, call("a")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Settings);
+        assert!(error.to_string().contains("Immediate"), "{error}");
+    };
+    let tx = conn.transaction().unwrap();
+    refused(&tx);
+    assert_eq!(count(&tx, "book"), 0);
+    refused(&tx);
+    // One that has written has the lock, whatever it began as.
+    write_entry(&tx);
+    storage.enqueue_in(&tx, call("a")).unwrap();
+    tx.execute_batch("COMMIT").unwrap();
+    refused(&tx);
+    drop(tx);
+    let exclusive = conn.transaction_with_behavior(TransactionBehavior::Exclusive);
+    let tx = exclusive.unwrap();
+    storage.enqueue_in(&tx, call("a")).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(count(&conn, "omniq_task"), 2);
+}
+
+#[tokio::test]
+async fn a_connection_to_another_database_is_refused() {
+    let (place, other) = (Place::new(), Place::new());
+    let storage = place.open();
+    drop(other.open());
+    let copy = place.folder.path().join("copy.db");
+    let copying = place.plain();
+    copying
+        .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
+        .unwrap();
+    let attached = Connection::open_in_memory().unwrap();
+    attached
+        .execute("ATTACH ?1 AS jobs", [place.path.to_str().unwrap()])
+        .unwrap();
+    let cases = [
+        (Connection::open_in_memory().unwrap(), "no tables of OmniQ"),
+        (attached, "no tables of OmniQ"),
+        (other.plain(), "another database"),
+        (Connection::open(copy).unwrap(), "a copy"),
+    ];
+    for (mut conn, expected) in cases {
+        let tx = immediate(&mut conn);
+        let error = storage.enqueue_in(&tx, call("a")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Settings);
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    // The same file by another path is no other database.
+    let link = place.folder.path().join("link");
+    std::os::unix::fs::symlink(place.folder.path(), &link).unwrap();
+    let mut conn = crate::common::plain(&link.join("jobs.db"));
+    let tx = immediate(&mut conn);
+    storage.enqueue_in(&tx, call("a")).unwrap();
+}
+
+#[tokio::test]
+async fn a_storage_in_memory_is_refused() {
+    let storage = SqliteStorage::open_in_memory(&CoreSettings::default()).unwrap();
+    let mut conn = Connection::open_in_memory().unwrap();
+    let error = storage.enqueue_in(&immediate(&mut conn), call("a"));
+    let error = error.unwrap_err();
+    assert!(error.to_string().contains("in memory"), "{error}");
+    storage.ring();
+}
+
+#[tokio::test]
+async fn a_ring_wakes_the_sleepers_of_every_handle() {
+    let place = Place::new();
+    let (here, there) = (without_polls(&place.path), without_polls(&place.path));
+    let mut conn = place.plain();
+    let request = || ClaimRequest::new(owner(1), ClaimFilter::any().names(["a"]), NOW, LEASE);
+    let mut parked = [
+        here.claim(request().park(None)),
+        there.claim(request().park(None)),
+    ];
+    for claim in &mut parked {
+        start(claim);
+    }
+    // An answer shows that the claim before it was parked.
+    for storage in [&here, &there] {
+        enqueue(storage, task("else", 1)).await.unwrap();
+    }
+    let tx = immediate(&mut conn);
+    here.enqueue_in(&tx, call("a")).unwrap();
+    tx.commit().unwrap();
+    here.ring();
+    for claim in parked {
+        let news = within(claim).await.unwrap();
+        assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
+    }
+}
+
+/// The pool settles an execution as always. That its task has succeeded already is news to those who wait.
+#[tokio::test]
+async fn whoever_waits_for_a_completion_is_told_at_its_settlement() {
+    let place = Place::new();
+    let (here, there) = (without_polls(&place.path), without_polls(&place.path));
+    let mut conn = place.plain();
+    let id = enqueue(&here, task("a", 1)).await.unwrap();
+    let execution = Execution(claimed(&here, "a").await, Vec::new());
+    let mut watches = [here.watch(), there.watch()];
+    let tx = immediate(&mut conn);
+    here.complete_in(&tx, &execution, &1).unwrap();
+    tx.commit().unwrap();
+    let failure = Outcome::Broke(omniq_core::TaskError::fatal("too late"));
+    let change = settle::settle(&execution.0, failure, NOW, 0.0).unwrap();
+    let answers = within(here.settle(vec![change], NOW)).await.unwrap();
+    assert!(answers[0].is_success_under(execution.0.lease));
+    let ended = |signal: &Signal| matches!(signal, Signal::Finished(ids) if ids[..] == [id]);
+    loop {
+        let signal = within(watches[0].next()).await.unwrap();
+        if ended(&signal) {
+            break;
+        }
+    }
+    assert_eq!(within(watches[1].next()).await, Some(Signal::Unknown));
+}
+
+#[tokio::test]
+async fn a_completion_is_written_with_the_applications_data_or_not_at_all() {
+    let place = Place::new();
+    let storage = place.open();
+    let mut conn = place.plain();
+    conn.execute_batch(BOOK).unwrap();
+    let mut every = task("a", 1);
+    every.interval = Some(Duration::from_secs(60));
+    let id = enqueue(&storage, every).await.unwrap();
+    let bystander = enqueue(&storage, task("else", 1)).await.unwrap();
+    let running = claimed(&storage, "a").await;
+    let execution = Execution(running, vec![task("then", 2)]);
+
+    let tx = immediate(&mut conn);
+    write_entry(&tx);
+    storage.complete_in(&tx, &execution, "gone").unwrap();
+    tx.rollback().unwrap();
+    assert_eq!(get(&storage, id).await.unwrap(), execution.0);
+    assert_eq!(count(&conn, "omniq_task"), 2);
+
+    let tx = immediate(&mut conn);
+    write_entry(&tx);
+    storage.complete_in(&tx, &execution, "kept").unwrap();
+    let again = storage.complete_in(&tx, &execution, "twice").unwrap_err();
+    assert!(again.to_string().contains("already"), "{again}");
+    tx.commit().unwrap();
+    let done = get(&storage, id).await.unwrap();
+    assert_eq!((done.status, done.owner), (TaskStatus::Success, None));
+    assert_eq!(done.result.unwrap().bytes, b"\"kept\"");
+    let next = |name: &'static str| async { claim_later(&storage, name).await };
+    assert_eq!(next("then").await.series_id, None);
+    assert_eq!(next("a").await.series_id, Some(id));
+    assert_eq!(get(&storage, bystander).await.unwrap().lease, 0);
+}
+
+async fn claim_later(storage: &SqliteStorage, name: &str) -> Task {
+    let mut request = claim_of(name);
+    request.now = NOW.after(Duration::from_secs(3600));
+    let mut claimed = within(storage.claim(request)).await.unwrap();
+    claimed.tasks.pop().expect("it was enqueued")
+}
+
+#[tokio::test]
+async fn a_lost_lease_completes_nothing() {
+    let place = Place::new();
+    let storage = place.open();
+    let mut conn = place.plain();
+    enqueue(&storage, task("a", 1)).await.unwrap();
+    let lost = claimed(&storage, "a").await;
+    let release = settle::settle(&lost, Outcome::Released, NOW, 0.0).unwrap();
+    within(storage.settle(vec![release], NOW)).await.unwrap();
+    let other = claimed(&storage, "a").await;
+    enqueue(&storage, task("b", 1)).await.unwrap();
+    let cancelled = claimed(&storage, "b").await;
+    let cancel = settle::cancel(&cancelled).unwrap();
+    within(storage.settle(vec![cancel], NOW)).await.unwrap();
+    let before = get(&storage, other.id).await;
+    for (task, expected) in [(lost, "taken it over"), (cancelled, "was cancelled")] {
+        let tx = immediate(&mut conn);
+        let execution = Execution(task, Vec::new());
+        let error = storage.complete_in(&tx, &execution, &1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidState);
+        assert!(error.to_string().contains(expected), "{error}");
+        tx.commit().unwrap();
+    }
+    assert_eq!(get(&storage, other.id).await, before);
+}
+
+/// A follow-up gets no id: the task must not be a success without it, even if the application commits.
+#[tokio::test]
+async fn what_fails_half_way_is_undone_though_the_application_commits() {
+    let place = Place::new();
+    let storage = place.open();
+    let mut conn = place.plain();
+    conn.execute_batch(BOOK).unwrap();
+    let id = enqueue(&storage, task("a", 1)).await.unwrap();
+    let running = claimed(&storage, "a").await;
+    conn.execute("UPDATE omniq_high_water SET id = ?1", [i64::MAX])
+        .unwrap();
+    let tx = immediate(&mut conn);
+    write_entry(&tx);
+    let execution = Execution(running, vec![task("then", 2)]);
+    storage.complete_in(&tx, &execution, &1).unwrap_err();
+    tx.commit().unwrap();
+    assert_eq!(count(&conn, "book"), 1);
+    let task = get(&storage, id).await.unwrap();
+    assert_eq!(task.status, TaskStatus::Running);
+}
+
+/// Notes each task in the order of the commits, since one transaction writes at a time. The clock plays no
+/// part: the next id is always one more than the last.
+pub(crate) fn watch_ids(conn: &Connection) {
+    conn.execute_batch(
+        "CREATE TABLE seen (number INTEGER PRIMARY KEY, id INTEGER);
+        CREATE TRIGGER see AFTER INSERT ON omniq_task BEGIN INSERT INTO seen (id) VALUES (NEW.id); END;
+        UPDATE omniq_high_water SET id = 1 << 62",
+    )
+    .unwrap();
+}
+
+/// Each of these was given once, and in the order of the commits.
+pub(crate) fn check_ids(conn: &Connection, mut given: Vec<TaskId>) {
+    let mut statement = conn.prepare("SELECT id FROM seen ORDER BY number").unwrap();
+    let seen = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    let seen: Vec<_> = seen
+        .map(|id| TaskId::from_i64(id.unwrap()).unwrap())
+        .collect();
+    assert!(seen.is_sorted_by(|a, b| a < b));
+    given.sort_unstable();
+    assert_eq!(given, seen);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_rise_in_the_order_of_commits_whoever_gives_them() {
+    let place = Place::new();
+    let storage = Arc::new(place.open());
+    watch_ids(&place.plain());
+    let hands = Arc::new(());
+    let mut producers = Vec::new();
+    for number in 0..2 {
+        let (storage, path, hand) = (storage.clone(), place.path.clone(), hands.clone());
+        producers.push(tokio::task::spawn_blocking(move || {
+            let _works = hand;
+            by_hand(&storage, &path, number)
+        }));
+    }
+    for number in 0..2 {
+        let hands = Arc::downgrade(&hands);
+        producers.push(tokio::spawn(by_queue(storage.clone(), number, hands)));
+    }
+    drop(hands);
+    let mut given = Vec::new();
+    for producer in producers {
+        given.extend(producer.await.unwrap());
+    }
+    check_ids(&place.plain(), given);
+}
+
+#[tokio::test]
+async fn ids_rise_when_the_queue_and_a_transaction_take_turns() {
+    let place = Place::new();
+    let storage = place.open();
+    let mut conn = place.plain();
+    watch_ids(&conn);
+    let mut given = Vec::new();
+    for round in 0..20 {
+        given.push(enqueue(&storage, task("a", round)).await.unwrap());
+        let tx = immediate(&mut conn);
+        let id = storage.enqueue_in(&tx, call("a")).unwrap();
+        match round % 3 {
+            0 => tx.rollback().unwrap(),
+            _ => {
+                tx.commit().unwrap();
+                given.push(id);
+            }
+        }
+    }
+    check_ids(&conn, given);
+}
+
+/// Enqueues through the queue, as long as there are hands that do it in their own transactions.
+pub(crate) async fn by_queue(
+    storage: Arc<SqliteStorage>,
+    number: u64,
+    hands: Weak<()>,
+) -> Vec<TaskId> {
+    let mut ids = Vec::new();
+    while hands.strong_count() > 0 {
+        let new = task(&format!("name{}", (number + ids.len() as u64) % 7), number);
+        ids.push(enqueue(&storage, new).await.unwrap());
+    }
+    ids
+}
+
+/// Every third transaction is rolled back.
+fn by_hand(storage: &SqliteStorage, path: &Path, number: u64) -> Vec<TaskId> {
+    let mut conn = crate::common::plain(path);
+    conn.busy_timeout(PATIENCE).unwrap();
+    let mut ids = Vec::new();
+    for round in 0..30 {
+        let tx = immediate(&mut conn);
+        let name = format!("name{}", (number + round) % 11);
+        let id = storage.enqueue_in(&tx, call(name)).unwrap();
+        if round % 3 == 0 {
+            tx.rollback().unwrap();
+        } else {
+            tx.commit().unwrap();
+            ids.push(id);
+        }
+    }
+    ids
+}

@@ -1,0 +1,44 @@
+//! An execution's success, on its way into a transaction of the user's own.
+
+use omniq_core::{
+    Change, Completes, Error, ErrorKind, NewTask, Outcome, Result, Task, Timestamp, settle,
+};
+use serde::Serialize;
+
+use crate::claim::Claim;
+use crate::{AsyncTaskQueue, TaskContext};
+
+impl Completes for TaskContext {
+    fn success<T: Serialize + ?Sized>(&self, value: &T) -> Result<(Change, Timestamp)> {
+        let execution = &self.execution;
+        success(
+            self.omniq().queue(),
+            &execution.task,
+            value,
+            execution.then_so_far(),
+        )
+    }
+}
+
+impl Completes for Claim {
+    fn success<T: Serialize + ?Sized>(&self, value: &T) -> Result<(Change, Timestamp)> {
+        success(self.queue(), self, value, Vec::new())
+    }
+}
+
+fn success<T: Serialize + ?Sized>(
+    queue: &AsyncTaskQueue,
+    task: &Task,
+    value: &T,
+    then: Vec<NewTask>,
+) -> Result<(Change, Timestamp)> {
+    let result = queue.encode_result(task.payload.format, value);
+    let result = result.map_err(|error| {
+        let text = format!("the task {} can't be completed: {}", task.id, error.message);
+        Error::new(ErrorKind::Serialization, text).with_source(error)
+    })?;
+    let now = queue.clock().now();
+    // A success needs no dice.
+    let change = settle::settle(task, Outcome::Done { result, then }, now, 0.0)?;
+    Ok((change, now))
+}
