@@ -119,6 +119,12 @@ async fn transaction() {
 }
 
 #[tokio::test]
+async fn blocking() {
+    let texts = ["has 1 words", "hello, Ada", "attempts in all"];
+    says("blocking", &texts).await;
+}
+
+#[tokio::test]
 async fn own_loop() {
     let texts = [
         ", attempt 2",

@@ -285,7 +285,9 @@ async fn after_a_jump_back_nothing_spins(open: Open) {
     const POLL: Duration = Duration::from_millis(20);
     const LOOKS: u32 = 20;
     let (clock, storage) = (ManualClock::new(), Failing::new(open));
-    let omniq = on(&clock, storage.clone(), quick().poll_interval(POLL)).await;
+    // What ends on the day before must not be forgotten on the day after.
+    let settings = quick().poll_interval(POLL).result_ttl(10 * DAY);
+    let omniq = on(&clock, storage.clone(), settings).await;
     let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let begin = clock.now();
     let waiting = omniq.enqueue(call("echo").delay(HOUR)).await.unwrap();
