@@ -8,7 +8,7 @@ use std::{error, fmt};
 use omniq_core::OwnerId;
 
 use crate::draft::{Draft, retry};
-use crate::mounts;
+use crate::{mounts, plain};
 
 /// `<data>-omniq`: where the processes that share some data leave word for each other.
 ///
@@ -120,16 +120,13 @@ impl Folder {
     /// The bell, made where it is missing.
     pub(crate) fn open_bell(&self) -> io::Result<fs::File> {
         let path = self.bell();
-        match OpenOptions::new().write(true).open(&path) {
+        match plain::open(OpenOptions::new().write(true), &path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,
         }
         let mut making = OpenOptions::new();
-        let bell = making
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)?;
+        making.write(true).create(true).truncate(false);
+        let bell = plain::open(&mut making, &path)?;
         self.share(&path);
         Ok(bell)
     }
@@ -141,7 +138,9 @@ impl Folder {
         let mut ours = format!("{id}\n").into_bytes();
         ours.extend_from_slice(self.data.as_os_str().as_encoded_bytes());
         ours.push(b'\n');
-        let found = retry(|| match fs::read(&file) {
+        // Longer than ours by a path at most.
+        let longest = ours.len() as u64 + 4_096;
+        let found = retry(|| match plain::read(&file, longest) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.claim(&file, &ours).map(|()| None)
             }

@@ -1,17 +1,20 @@
 //! What a look at another owner finds.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use omniq_core::OwnerId;
 
 use crate::folder::Folder;
-use crate::over;
 use crate::started::Started;
+use crate::{over, plain};
 
 /// Where there is no boot id.
 const NO_BOOT: &str = "-";
+
+/// In bytes; an introduction is shorter.
+const LONGEST: u64 = 512;
 
 /// Whether an owner is there.
 #[derive(Debug)]
@@ -42,17 +45,19 @@ impl Standing {
         file.map_or(Self::Unknown, |file| Self::behind(file, folder, owner))
     }
 
-    fn behind(mut lock: File, folder: &Folder, owner: OwnerId) -> Self {
+    fn behind(lock: File, folder: &Folder, owner: OwnerId) -> Self {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Self::Here,
             Err(TryLockError::Error(_)) => return Self::Unknown,
         }
-        let mut text = Vec::new();
         // Somebody may have settled it between our opening and our lock.
-        if over::is_over(&lock, &folder.owner(owner)) || lock.read_to_end(&mut text).is_err() {
+        if over::is_over(&lock, &folder.owner(owner)) {
             return Self::Unknown;
         }
+        let Ok(text) = plain::read_all(&lock, LONGEST) else {
+            return Self::Unknown;
+        };
         Self::Gone(Gone {
             lock,
             folder: folder.clone(),
@@ -115,7 +120,7 @@ pub(crate) fn remove(folder: &Folder, owner: OwnerId) -> io::Result<()> {
 /// that an owner may have left, and those who look would wake each other for ever.
 pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
     let for_writing = !cfg!(target_os = "linux");
-    OpenOptions::new().read(true).write(for_writing).open(path)
+    plain::open(OpenOptions::new().read(true).write(for_writing), path)
 }
 
 /// What an owner's file says: the boot id, for programs, and the process id, for people.

@@ -11,6 +11,7 @@
 //! | [`Doorbell`] | the file `bell` in it; `line` is one folder's, `watcher` what this process watches, `news` what events mean |
 //! | [`Presence`] | `owners/<owner>`, locked for as long as its process lives |
 //! | [`Started`] | `started/<owner>`, the leases whose handlers that process had started |
+//! | `plain` | how the files of others are opened and read: who made them is not known |
 //! | `mounts` | which file systems other machines may share |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -24,6 +25,7 @@ mod line;
 mod mounts;
 mod news;
 mod over;
+mod plain;
 mod positioned;
 mod presence;
 mod started;

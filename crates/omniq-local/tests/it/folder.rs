@@ -149,3 +149,25 @@ fn whoever_may_write_the_data_may_write_beside_it() {
     ];
     assert_eq!(files, [0o660; 4]);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_a_plain_file_is_refused_at_once() {
+    for name in ["id", "bell"] {
+        for make in ["mkfifo", "ln -s /dev/zero"] {
+            let place = place();
+            let file = place.folder.path().join(name);
+            fs::remove_file(&file).unwrap();
+            let make = format!("{make} '{}'", file.display());
+            let made = std::process::Command::new("sh")
+                .args(["-c", &make])
+                .status();
+            assert!(made.unwrap().success());
+            let (say, said) = std::sync::mpsc::channel();
+            std::thread::spawn(move || say.send(Folder::open(&place.data, "the-id")));
+            let opened = said.recv_timeout(crate::CEILING).unwrap();
+            let off = opened.unwrap_err().to_string();
+            assert!(off.contains("not a plain file"), "{make}: {off}");
+        }
+    }
+}

@@ -226,3 +226,52 @@ fn a_dead_process_s_draft_is_cleared_and_a_living_one_s_is_not() {
     assert!(!dead.exists());
     assert!(alive.exists());
 }
+
+#[cfg(unix)]
+fn fifo(path: &std::path::Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}
+
+/// On a thread, so that a look that hangs fails the test.
+#[cfg(unix)]
+fn in_time<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> T {
+    let (say, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || say.send(look()));
+    said.recv_timeout(crate::CEILING)
+        .expect("a look that hangs")
+}
+
+#[cfg(unix)]
+#[test]
+fn only_plain_files_are_looked_at() {
+    let place = place();
+    let path = |name: &str| place.folder.path().join(name);
+    let [piped, endless] = [owner(5), owner(6)];
+    for name in ["owners", "started"] {
+        fifo(&path(&format!("{name}/{piped}")));
+        let link = path(&format!("{name}/{endless}"));
+        std::os::unix::fs::symlink("/dev/zero", link).unwrap();
+    }
+    fifo(&path("owners/left.tmp"));
+    for number in [5, 6] {
+        let folder = place.folder.clone();
+        let (standing, started) = in_time(move || {
+            let owner = owner(number);
+            (Standing::of(&folder, owner), Started::by(&folder, owner))
+        });
+        assert!(matches!(standing, Standing::Unknown), "{standing:?}");
+        assert_eq!(started, Started::Unreadable);
+        let folder = place.folder.clone();
+        let entered = in_time(move || Presence::enter(&folder, owner(number)));
+        let refused = entered.unwrap_err().to_string();
+        assert!(refused.contains("not a plain file"), "{refused}");
+    }
+}
+
+#[test]
+fn an_owner_s_file_that_is_too_long_is_not_read() {
+    let place = place();
+    leave_behind(&place, 5, &"-\n1\n".repeat(1_000));
+    assert!(is_unknown(&place, 5));
+}
