@@ -7,7 +7,7 @@
 //!
 //! | where | what |
 //! | --- | --- |
-//! | [`Folder`] | `<data>-omniq`, the folder beside the data, and whether it can be trusted |
+//! | [`Folder`] | `<data>-omniq`, the folder beside the data; `claim` says whose it is |
 //! | [`Doorbell`] | the file `bell` in it; `line` is one folder's, `watcher` what this process watches, `news` what events mean |
 //! | [`Presence`] | `owners/<owner>`, locked for as long as its process lives |
 //! | [`Started`] | `started/<owner>`, the leases whose handlers that process had started |
@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod claim;
 mod complaint;
 mod doorbell;
 mod draft;

@@ -38,6 +38,23 @@ async fn an_owner_that_leaves_is_called_out() {
     }
 }
 
+/// By a hand that did not know of the folder.
+#[tokio::test]
+async fn a_database_that_was_deleted_and_made_anew_has_presence_and_doorbell() {
+    let place = Place::new();
+    drop(place.open());
+    leave_behind(&place, owner(7));
+    fs::remove_file(&place.path).unwrap();
+
+    let (here, there) = (place.open(), place.open());
+    within(there.claim(claim_of("a"))).await.unwrap();
+    assert!(owners(&place).join(owner(1).to_string()).exists());
+    assert!(!owners(&place).join(owner(7).to_string()).exists());
+    let mut watch = here.watch();
+    drop(there);
+    hears_that_one_left(&mut watch).await;
+}
+
 #[tokio::test]
 async fn where_nobody_tells_it_is_called_out_now_and_then() {
     let place = Place::new();
