@@ -7,14 +7,9 @@ use std::path::{Path, PathBuf};
 use omniq_core::OwnerId;
 
 use crate::folder::Folder;
+use crate::introduction::Introduction;
 use crate::started::Started;
 use crate::{over, plain};
-
-/// Where there is no boot id.
-const NO_BOOT: &str = "-";
-
-/// In bytes; an introduction is shorter.
-const LONGEST: u64 = 512;
 
 /// Whether an owner is there.
 #[derive(Debug)]
@@ -24,7 +19,7 @@ pub enum Standing {
     Here,
     /// Its process is gone.
     Gone(Gone),
-    /// There is no saying: it has no file, or one that can't be looked at. Its leases decide.
+    /// There is no saying: it has no file, a copy of one, or one that can't be looked at. Its leases decide.
     Unknown,
 }
 
@@ -35,7 +30,7 @@ pub struct Gone {
     lock: File,
     folder: Folder,
     owner: OwnerId,
-    boot: Option<String>,
+    introduction: Introduction,
 }
 
 impl Standing {
@@ -55,14 +50,14 @@ impl Standing {
         if over::is_over(&lock, &folder.owner(owner)) {
             return Self::Unknown;
         }
-        let Ok(text) = plain::read_all(&lock, LONGEST) else {
+        let Some(introduction) = Introduction::read(&lock) else {
             return Self::Unknown;
         };
         Self::Gone(Gone {
             lock,
             folder: folder.clone(),
             owner,
-            boot: boot_of(&text),
+            introduction,
         })
     }
 }
@@ -76,10 +71,7 @@ impl Gone {
     /// What it had started. Where the system has no boot id (only Linux has), a reboot looks like any
     /// other death.
     pub fn started(&self) -> Started {
-        let (then, now) = (self.boot.as_deref(), boot_id());
-        let both_known = now != NO_BOOT && then != Some(NO_BOOT);
-        // An empty file counts as well: it was written before it got its name, so the power went.
-        if both_known && then != Some(&now) {
+        if self.introduction.is_of_an_earlier_boot() {
             return Started::AfterReboot;
         }
         Started::by(&self.folder, self.owner)
@@ -123,25 +115,10 @@ pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
     plain::open(OpenOptions::new().read(true).write(for_writing), path)
 }
 
-/// What an owner's file says: the boot id, for programs, and the process id, for people.
-pub(crate) fn introduction() -> String {
-    format!("{}\n{}\n", boot_id(), std::process::id())
-}
-
-fn boot_of(text: &[u8]) -> Option<String> {
-    let line = text.split(|byte| *byte == b'\n').next()?;
-    let line = std::str::from_utf8(line).ok()?;
-    Some(line.to_owned())
-}
-
-fn boot_id() -> String {
-    let id = fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id"));
-    id.map_or_else(|_| NO_BOOT.to_owned(), |id| id.trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::introduction;
 
     #[test]
     fn who_opened_the_file_before_it_was_forgotten_does_not_settle_again() {
@@ -150,7 +127,9 @@ mod tests {
         File::create(&data).unwrap();
         let folder = Folder::open(&data, "id").unwrap();
         let owner = OwnerId::from_i64(7).unwrap();
-        fs::write(folder.owner(owner), introduction()).unwrap();
+        let file = File::create(folder.owner(owner)).unwrap();
+        fs::write(folder.owner(owner), introduction::of(&file).unwrap()).unwrap();
+        drop(file);
         let open = || open_to_look(&folder.owner(owner)).unwrap();
         let (early, late) = (open(), open());
 

@@ -22,6 +22,7 @@ mod doorbell;
 mod draft;
 mod folder;
 mod gone;
+mod introduction;
 mod line;
 mod mounts;
 mod news;

@@ -12,10 +12,10 @@ use omniq_core::{Error, ErrorKind, OwnerId, Result};
 use crate::complaint::Complaint;
 use crate::draft::{self, Draft, retry};
 use crate::folder::Folder;
-use crate::gone::{Standing, introduction, remove};
+use crate::gone::{Standing, remove};
 use crate::positioned::write_at;
 use crate::started::{SLOT, write};
-use crate::{lock, over, plain, trouble};
+use crate::{introduction, lock, over, plain, trouble};
 
 /// Says for as long as it is kept that an owner of leases is there. The clones of a storage share one.
 #[derive(Debug, Clone)]
@@ -114,7 +114,8 @@ impl Held {
             let Some(mut draft) = Draft::new(folder)? else {
                 return Ok(None);
             };
-            draft.file.write_all(introduction().as_bytes())?;
+            let introduction = introduction::of(&draft.file)?;
+            draft.file.write_all(introduction.as_bytes())?;
             draft.publish(&path)
         };
         let lock = retry(publish).map_err(unusable)?;

@@ -1,7 +1,8 @@
 //! Owners that leave: who is told, and what becomes of their files.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use omniq_core::storage::{Signal, Watch};
@@ -21,8 +22,24 @@ fn owners(place: &Place) -> PathBuf {
 /// The file of an owner whose process is gone.
 fn leave_behind(place: &Place, owner: OwnerId) -> PathBuf {
     let path = owners(place).join(owner.to_string());
-    fs::write(&path, "-\n1\n").unwrap();
+    introduce(&path);
     path
+}
+
+/// Writes what an owner's file says: boot id, process id, and the numbers of the file.
+fn introduce(path: &Path) {
+    let file = fs::File::create(path).unwrap();
+    #[cfg(unix)]
+    let numbers = {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = file.metadata().unwrap();
+        format!("{} {}", meta.dev(), meta.ino())
+    };
+    #[cfg(not(unix))]
+    let numbers = "";
+    (&file)
+        .write_all(format!("-\n1\n{numbers}\n").as_bytes())
+        .unwrap();
 }
 
 #[tokio::test]
@@ -97,7 +114,7 @@ async fn what_nobody_told_of_is_found_within_a_minute() {
     }
     assert!(!gone.exists(), "a first sweep looks");
     let late = owners(&place).join("unheard");
-    fs::write(&late, "-\n1\n").unwrap();
+    introduce(&late);
     let gone = owners(&place).join(owner(8).to_string());
     fs::rename(late, &gone).unwrap();
     let sweep = |seconds| within(storage.orphans(Duration::from_secs(seconds), 10));
