@@ -1,5 +1,5 @@
 //! `omniq-crashtest worker|producer KEY=VALUE…`: see `Options`. `omniq-crashtest figures
-//! [takeover|wakeups|waits|idle|kills]`: prints a table, or one part of it.
+//! [takeover|wakeups|waits|idle|writers|kills]`: prints a table, or one part of it.
 #![allow(clippy::print_stdout)]
 
 use omniq_crashtest::{Options, Outcome, figures, producer, worker};
@@ -10,6 +10,7 @@ async fn main() -> Outcome<()> {
     match args.next().as_deref() {
         Some("worker") => worker::run(Options::from_args(args)?).await,
         Some("producer") => producer::run(Options::from_args(args)?).await,
+        Some("writer") => figures::writer(Options::from_args(args)?).await,
         Some("figures") => figures::print(args.next().as_deref()).await,
         _ => Err("usage: omniq-crashtest worker|producer KEY=VALUE… | figures [PART]".into()),
     }

@@ -12,8 +12,8 @@ use crate::{mounts, plain};
 
 /// `<data>-omniq`: where the processes that share some data leave word for each other.
 ///
-/// It holds `id` (which data it belongs to), `bell`, `owners/` and `started/`; and `adopting`, a lock, where
-/// a deleted database left it behind.
+/// It holds `id` (which data it belongs to), `bell`, `turn`, `owners/` and `started/`; and `adopting`, a
+/// lock, where a deleted database left it behind.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
@@ -74,6 +74,11 @@ impl Folder {
 
     pub(crate) fn bell(&self) -> PathBuf {
         self.path.join("bell")
+    }
+
+    /// The file whose lock is the turn to write.
+    pub(crate) fn turn(&self) -> PathBuf {
+        self.path.join("turn")
     }
 
     pub(crate) fn owners(&self) -> &Path {

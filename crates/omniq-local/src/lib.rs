@@ -2,8 +2,8 @@
 //!
 //! A [`Doorbell`] says "look": something was written. [`Presence`] says who is still there: each process
 //! that claims holds a lock on a file of its own, and a lock that can be taken belonged to a process that
-//! is gone. Both only shorten a wait. Where they are off, the safety check finds the work and leases alone
-//! decide who holds it.
+//! is gone. A [`Turn`] lets those who write queue. All three only shorten a wait. Where they are off, the
+//! safety check finds the work, leases alone decide who holds it, and writers try again and again.
 //!
 //! | where | what |
 //! | --- | --- |
@@ -12,6 +12,7 @@
 //! | [`Presence`] | `owners/<owner>`, locked for as long as its process lives |
 //! | [`Started`] | `started/<owner>`, the leases whose handlers that process had started |
 //! | `plain` | how the files of others are opened and read: who made them is not known |
+//! | [`Turn`] | the file `turn`, locked while its holder writes, so that writers queue |
 //! | `mounts` | which file systems other machines may share |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -31,6 +32,7 @@ mod plain;
 mod positioned;
 mod presence;
 mod started;
+mod turn;
 mod watcher;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,6 +42,7 @@ pub use folder::{Folder, Off};
 pub use gone::{Gone, Standing};
 pub use presence::Presence;
 pub use started::Started;
+pub use turn::{Taken, Turn};
 
 use omniq_core::{Error, ErrorKind};
 

@@ -11,7 +11,7 @@
 //! | `write` | what happens inside the transaction, one file an operation |
 //! | `reader` | what only looks |
 //! | `open`, `pragmas`, `migrate` | connections, settings that are read back, the schema |
-//! | `local`, `idle`, `lookout` | the other processes: the doorbell, and who is gone |
+//! | `local`, `idle`, `lookout` | the other processes: the doorbell, who is gone, whose turn it is |
 //! | `sql` | each statement, with what goes in, what guards it and what it changes |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

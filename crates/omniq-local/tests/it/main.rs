@@ -7,6 +7,7 @@ mod neighbour;
 #[cfg(target_os = "linux")]
 mod owner_left;
 mod presence;
+mod turn;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
