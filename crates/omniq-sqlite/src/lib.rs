@@ -23,6 +23,7 @@ mod in_place;
 mod inbox;
 mod known;
 mod lanes;
+mod limits;
 mod local;
 mod lookout;
 mod migrate;
