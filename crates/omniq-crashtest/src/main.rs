@@ -1,5 +1,5 @@
-//! `omniq-crashtest worker|producer|till|order-uncommitted|order-committed KEY=VALUE…`: see `Options`. `omniq-crashtest figures
-//! [takeover|wakeups|waits|idle|kills]`: prints a table, or one part of it.
+//! `omniq-crashtest worker|producer|writer|till|order-uncommitted|order-committed KEY=VALUE…`: see `Options`.
+//! `omniq-crashtest figures [takeover|wakeups|waits|idle|writers|kills]`: prints a table, or one part of it.
 #![allow(clippy::print_stdout)]
 
 use omniq_crashtest::till::Stop;
@@ -16,9 +16,10 @@ async fn main() -> Outcome<()> {
             till::order(Options::from_args(args)?, Stop::Uncommitted).await
         }
         Some("order-committed") => till::order(Options::from_args(args)?, Stop::Committed).await,
+        Some("writer") => figures::writer(Options::from_args(args)?).await,
         Some("figures") => figures::print(args.next().as_deref()).await,
         _ => Err(
-            "usage: omniq-crashtest worker|producer|till|order-… KEY=VALUE… | figures [PART]"
+            "usage: omniq-crashtest worker|producer|writer|till|order-… KEY=VALUE… | figures [PART]"
                 .into(),
         ),
     }

@@ -7,12 +7,13 @@ use std::{error, fmt};
 
 use omniq_core::OwnerId;
 
-use crate::draft::{Draft, retry};
-use crate::mounts;
+use crate::claim::{Belongs, Claim};
+use crate::{mounts, plain};
 
 /// `<data>-omniq`: where the processes that share some data leave word for each other.
 ///
-/// It holds `id` (which data it belongs to), `bell`, `owners/` and `started/`.
+/// It holds `id` (which data it belongs to), `bell`, `turn`, `owners/` and `started/`; and `adopting`, a
+/// lock, where a deleted database left it behind.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
@@ -67,8 +68,17 @@ impl Folder {
         &self.path
     }
 
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     pub(crate) fn bell(&self) -> PathBuf {
         self.path.join("bell")
+    }
+
+    /// The file whose lock is the turn to write.
+    pub(crate) fn turn(&self) -> PathBuf {
+        self.path.join("turn")
     }
 
     pub(crate) fn owners(&self) -> &Path {
@@ -120,53 +130,28 @@ impl Folder {
     /// The bell, made where it is missing.
     pub(crate) fn open_bell(&self) -> io::Result<fs::File> {
         let path = self.bell();
-        match OpenOptions::new().write(true).open(&path) {
+        match plain::open(OpenOptions::new().write(true), &path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,
         }
         let mut making = OpenOptions::new();
-        let bell = making
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)?;
+        making.write(true).create(true).truncate(false);
+        let bell = plain::open(&mut making, &path)?;
         self.share(&path);
         Ok(bell)
     }
 
-    /// Whether the folder belongs to this data at this place. The first to come says so in it.
+    /// Whether the folder belongs to this data at this place. The first to come says so in it; what a
+    /// deleted database left here is taken over.
     fn check(&self, id: &str) -> Result<(), Off> {
-        let file = self.path.join("id");
-        let unusable = |e| Off::because(format!("{} can't be used", file.display()), e);
-        let mut ours = format!("{id}\n").into_bytes();
-        ours.extend_from_slice(self.data.as_os_str().as_encoded_bytes());
-        ours.push(b'\n');
-        let found = retry(|| match fs::read(&file) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.claim(&file, &ours).map(|()| None)
-            }
-            found => found.map(Some),
-        });
-        let found = found.map_err(unusable)?;
-        if found == ours {
-            return Ok(());
-        }
-        let mut lines = found.splitn(2, |byte| *byte == b'\n');
-        let same_id = lines.next() == Some(id.as_bytes());
-        let place = String::from_utf8_lossy(lines.next().unwrap_or_default());
-        Err(self.stranger(same_id.then_some(place.trim_end())))
-    }
-
-    /// Writes `id`, if nobody else does.
-    fn claim(&self, file: &Path, ours: &[u8]) -> io::Result<()> {
-        let Some(draft) = Draft::new(self)? else {
-            return Ok(());
-        };
-        io::Write::write_all(&mut &draft.file, ours)?;
-        draft.file.sync_all()?;
-        match draft.publish_new(file) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            published => published.map(drop),
+        let claim = Claim::new(self, id);
+        let unusable = |e| Off::because(format!("{} can't be used", self.path.display()), e);
+        match claim.stake().map_err(unusable)? {
+            Belongs::Ours => Ok(()),
+            Belongs::CameFrom(place) => Err(self.stranger(Some(&place))),
+            Belongs::Strangers => Err(self.stranger(None)),
+            Belongs::Earlier if claim.adopt().map_err(unusable)? => Ok(()),
+            Belongs::Earlier => Err(self.inhabited()),
         }
     }
 
@@ -180,6 +165,14 @@ impl Folder {
         };
         Off::new(format!(
             "{why}: delete {folder} while no process uses {data}"
+        ))
+    }
+
+    fn inhabited(&self) -> Off {
+        let folder = self.path.display();
+        Off::new(format!(
+            "{folder} belongs to another database at this path, perhaps a deleted one: end the processes \
+             that still use it, or delete {folder}"
         ))
     }
 }

@@ -1,17 +1,15 @@
 //! What a look at another owner finds.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use omniq_core::OwnerId;
 
 use crate::folder::Folder;
-use crate::over;
+use crate::introduction::Introduction;
 use crate::started::Started;
-
-/// Where there is no boot id.
-const NO_BOOT: &str = "-";
+use crate::{over, plain};
 
 /// Whether an owner is there.
 #[derive(Debug)]
@@ -21,7 +19,7 @@ pub enum Standing {
     Here,
     /// Its process is gone.
     Gone(Gone),
-    /// There is no saying: it has no file, or one that can't be looked at. Its leases decide.
+    /// There is no saying: it has no file, a copy of one, or one that can't be looked at. Its leases decide.
     Unknown,
 }
 
@@ -32,7 +30,7 @@ pub struct Gone {
     lock: File,
     folder: Folder,
     owner: OwnerId,
-    boot: Option<String>,
+    introduction: Introduction,
 }
 
 impl Standing {
@@ -42,22 +40,24 @@ impl Standing {
         file.map_or(Self::Unknown, |file| Self::behind(file, folder, owner))
     }
 
-    fn behind(mut lock: File, folder: &Folder, owner: OwnerId) -> Self {
+    fn behind(lock: File, folder: &Folder, owner: OwnerId) -> Self {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Self::Here,
             Err(TryLockError::Error(_)) => return Self::Unknown,
         }
-        let mut text = Vec::new();
         // Somebody may have settled it between our opening and our lock.
-        if over::is_over(&lock, &folder.owner(owner)) || lock.read_to_end(&mut text).is_err() {
+        if over::is_over(&lock, &folder.owner(owner)) {
             return Self::Unknown;
         }
+        let Some(introduction) = Introduction::read(&lock) else {
+            return Self::Unknown;
+        };
         Self::Gone(Gone {
             lock,
             folder: folder.clone(),
             owner,
-            boot: boot_of(&text),
+            introduction,
         })
     }
 }
@@ -71,10 +71,7 @@ impl Gone {
     /// What it had started. Where the system has no boot id (only Linux has), a reboot looks like any
     /// other death.
     pub fn started(&self) -> Started {
-        let (then, now) = (self.boot.as_deref(), boot_id());
-        let both_known = now != NO_BOOT && then != Some(NO_BOOT);
-        // An empty file counts as well: it was written before it got its name, so the power went.
-        if both_known && then != Some(&now) {
+        if self.introduction.is_of_an_earlier_boot() {
             return Started::AfterReboot;
         }
         Started::by(&self.folder, self.owner)
@@ -115,28 +112,13 @@ pub(crate) fn remove(folder: &Folder, owner: OwnerId) -> io::Result<()> {
 /// that an owner may have left, and those who look would wake each other for ever.
 pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
     let for_writing = !cfg!(target_os = "linux");
-    OpenOptions::new().read(true).write(for_writing).open(path)
-}
-
-/// What an owner's file says: the boot id, for programs, and the process id, for people.
-pub(crate) fn introduction() -> String {
-    format!("{}\n{}\n", boot_id(), std::process::id())
-}
-
-fn boot_of(text: &[u8]) -> Option<String> {
-    let line = text.split(|byte| *byte == b'\n').next()?;
-    let line = std::str::from_utf8(line).ok()?;
-    Some(line.to_owned())
-}
-
-fn boot_id() -> String {
-    let id = fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id"));
-    id.map_or_else(|_| NO_BOOT.to_owned(), |id| id.trim().to_owned())
+    plain::open(OpenOptions::new().read(true).write(for_writing), path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::introduction;
 
     #[test]
     fn who_opened_the_file_before_it_was_forgotten_does_not_settle_again() {
@@ -145,7 +127,9 @@ mod tests {
         File::create(&data).unwrap();
         let folder = Folder::open(&data, "id").unwrap();
         let owner = OwnerId::from_i64(7).unwrap();
-        fs::write(folder.owner(owner), introduction()).unwrap();
+        let file = File::create(folder.owner(owner)).unwrap();
+        fs::write(folder.owner(owner), introduction::of(&file).unwrap()).unwrap();
+        drop(file);
         let open = || open_to_look(&folder.owner(owner)).unwrap();
         let (early, late) = (open(), open());
 

@@ -27,8 +27,8 @@ const OVER: &[u8] = b"over";
 pub(crate) fn is_over(mut file: &File, _: &Path) -> bool {
     use std::io::{Read as _, Seek as _};
     let mut text = Vec::new();
-    let read = file.read_to_end(&mut text).and_then(|_| file.rewind());
-    read.is_err() || text.starts_with(OVER)
+    let read = file.take(OVER.len() as u64).read_to_end(&mut text);
+    read.and_then(|_| file.rewind()).is_err() || text == OVER
 }
 
 #[cfg(not(unix))]

@@ -1,7 +1,7 @@
 //! A process's own file, locked for as long as it lives.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
@@ -12,11 +12,10 @@ use omniq_core::{Error, ErrorKind, OwnerId, Result};
 use crate::complaint::Complaint;
 use crate::draft::{self, Draft, retry};
 use crate::folder::Folder;
-use crate::gone::{Standing, introduction, remove};
-use crate::over;
+use crate::gone::{Standing, remove};
 use crate::positioned::write_at;
 use crate::started::{SLOT, write};
-use crate::{lock, trouble};
+use crate::{introduction, lock, over, plain, trouble};
 
 /// Says for as long as it is kept that an owner of leases is there. The clones of a storage share one.
 #[derive(Debug, Clone)]
@@ -107,13 +106,16 @@ impl Held {
         let path = folder.owner(owner);
         let unusable = |e| trouble(format!("{} can't be used", path.display()), e);
         // Before the lock is published: whoever finds it must not read an earlier holder's notes.
-        let notes = File::create(folder.started(owner)).map_err(unusable)?;
+        let mut making = OpenOptions::new();
+        making.write(true).create(true).truncate(true);
+        let notes = plain::open(&mut making, &folder.started(owner)).map_err(unusable)?;
         folder.share(&folder.started(owner));
         let publish = || -> io::Result<Option<File>> {
             let Some(mut draft) = Draft::new(folder)? else {
                 return Ok(None);
             };
-            draft.file.write_all(introduction().as_bytes())?;
+            let introduction = introduction::of(&draft.file)?;
+            draft.file.write_all(introduction.as_bytes())?;
             draft.publish(&path)
         };
         let lock = retry(publish).map_err(unusable)?;

@@ -1,17 +1,20 @@
 //! What an owner had started: its notes, read by whoever settles its tasks.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 
 use omniq_core::storage::Lease;
 use omniq_core::{OwnerId, TaskId};
 
 use crate::folder::Folder;
+use crate::plain;
 
 /// A task id and a lease number, little-endian. Aligned to its size, it never crosses a page, so that a
 /// process that is killed leaves it old or new, not torn.
 pub(crate) const SLOT: usize = 16;
+
+/// In bytes: the notes of a million seats.
+const LONGEST: u64 = 1 << 24;
 
 /// Which of an owner's leases had been started when it ended.
 ///
@@ -43,7 +46,7 @@ impl Started {
     /// Of an owner that may still be there but is silent. See [`Gone::started`](crate::Gone::started) for
     /// one that is gone.
     pub fn by(folder: &Folder, owner: OwnerId) -> Self {
-        match fs::read(folder.started(owner)) {
+        match plain::read(&folder.started(owner), LONGEST) {
             Ok(notes) => Self::Known(notes.chunks_exact(SLOT).filter_map(read).collect()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Self::Known(HashSet::new()),
             Err(_) => Self::Unreadable,

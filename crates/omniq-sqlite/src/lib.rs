@@ -12,7 +12,7 @@
 //! | `reader` | what only looks |
 //! | `open`, `pragmas`, `migrate` | connections, settings that are read back, the schema |
 //! | `in_transaction` | tasks in transactions of the application's own |
-//! | `local`, `idle`, `lookout` | the other processes: the doorbell, and who is gone |
+//! | `local`, `idle`, `lookout` | the other processes: the doorbell, who is gone, whose turn it is |
 //! | `forked` | no SQLite in a child that was forked while it was open |
 //! | `sql` | each statement, with what goes in, what guards it and what it changes |
 #![forbid(unsafe_code)]
@@ -27,6 +27,7 @@ mod in_transaction;
 mod inbox;
 mod known;
 mod lanes;
+mod limits;
 mod local;
 mod lookout;
 mod migrate;

@@ -1,4 +1,4 @@
-//! The other processes on this machine: ringing for them, and seeing which of them are gone.
+//! The other processes on this machine: ringing for them, seeing which of them are gone, and taking turns.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use omniq_core::storage::{Lease, Signal};
 use omniq_core::{OwnerId, Result};
-use omniq_local::{Doorbell, Folder, Gone, Heard, Presence, Standing, Started};
+use omniq_local::{Doorbell, Folder, Gone, Heard, Presence, Standing, Started, Taken, Turn};
 use rusqlite::Connection;
 use tokio::sync::broadcast;
 
@@ -17,12 +17,16 @@ use crate::idle::Idle;
 use crate::inbox::Inbox;
 use crate::trouble::explain;
 
+/// Forty writers that never pause wait for half of this at most.
+const TURN_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What there is for a database in a file. Without it, the safety check finds the work and leases decide.
 #[derive(Default)]
 pub(crate) struct Local {
     identity: Option<String>,
     folder: Option<Folder>,
     bell: Option<Doorbell>,
+    turn: Option<Turn>,
     entered: RwLock<HashMap<OwnerId, Option<Presence>>>,
     idle: Arc<Idle>,
     /// An owner left, and the writer does not know yet.
@@ -56,10 +60,14 @@ impl Local {
         let bell = Doorbell::open(&folder, hearer)
             .inspect_err(|error| tracing::warn!(%error, "no doorbell"))
             .ok();
+        let turn = Turn::open(&folder)
+            .inspect_err(|error| tracing::warn!(%error, "writers of other processes don't queue"))
+            .ok();
         Ok(Self {
             identity: Some(id),
             folder: Some(folder),
             bell,
+            turn,
             idle,
             left,
             ..Self::default()
@@ -69,6 +77,11 @@ impl Local {
     /// What tells the database from every other.
     pub(crate) fn identity(&self) -> Option<String> {
         self.identity.clone()
+    }
+
+    /// Queues with the writers of other processes, for as long as what is returned is kept.
+    pub(crate) fn turn(&self) -> Option<Taken> {
+        self.turn.as_ref()?.take(TURN_PATIENCE)
     }
 
     /// Tells the others to look.

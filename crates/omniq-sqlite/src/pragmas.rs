@@ -85,16 +85,16 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
-/// Waits for locks in small steps; SQLite's own steps grow to 100 ms.
+/// Waits for locks in steps that don't grow, as SQLite's own do up to 100 ms: who waits for long has the
+/// same chance as who just came.
 fn patient(conn: &Connection, path: &Path) -> Result<()> {
+    const STEP: u64 = 1_000;
+    const TRIES: u64 = BUSY_PATIENCE.as_micros() as u64 / STEP;
     fn wait(tries: i32) -> bool {
-        let step = Duration::from_micros(match tries {
-            0..10 => 100,
-            10..30 => 500,
-            _ => 2_000,
-        });
-        std::thread::sleep(step);
-        step * tries.unsigned_abs() < BUSY_PATIENCE
+        // Those who came together part.
+        let step = fastrand::u64(STEP / 2..STEP * 3 / 2);
+        std::thread::sleep(Duration::from_micros(step));
+        u64::from(tries.unsigned_abs()) < TRIES
     }
     conn.busy_handler(Some(wait))
         .map_err(|e| explain(path, "can't set the busy handler", &e))

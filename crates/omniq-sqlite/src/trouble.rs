@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use omniq_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
+use crate::limits;
+
 /// Why something in a transaction did not work.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -94,7 +96,7 @@ pub(crate) fn is_taken(error: &rusqlite::Error) -> bool {
 
 /// A caller's error for one of SQLite's, with the database's path and what to do.
 pub(crate) fn explain(path: &Path, what: &str, error: &rusqlite::Error) -> Error {
-    let (advice, retryable) = advice(error);
+    let (advice, retryable) = advice(path, error);
     let text = format!("the database {}: {what}: {error}{advice}", path.display());
     let explained = Error::new(ErrorKind::Storage, text).with_source(Cause(error.to_string()));
     if retryable {
@@ -104,7 +106,7 @@ pub(crate) fn explain(path: &Path, what: &str, error: &rusqlite::Error) -> Error
     }
 }
 
-fn advice(error: &rusqlite::Error) -> (&'static str, bool) {
+fn advice(path: &Path, error: &rusqlite::Error) -> (&'static str, bool) {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => (" (free some space; work goes on by itself then)", true),
         Some(
@@ -119,6 +121,7 @@ fn advice(error: &rusqlite::Error) -> (&'static str, bool) {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             (" (make the file and its folder writable)", true)
         }
+        Some(ErrorCode::CannotOpen) if limits::no_more_files(path) => (limits::ADVICE, true),
         Some(ErrorCode::CannotOpen) => (" (does its folder exist, and is it writable?)", true),
         Some(ErrorCode::NotADatabase) => {
             (" (give the path of a SQLite file or of a new one)", false)
@@ -137,7 +140,7 @@ pub(crate) fn unknown(path: &Path, error: &rusqlite::Error) -> Error {
         "the database {}: a commit failed, so this may have happened or not: {error}{} (look before you \
          try again, or use a unique key)",
         path.display(),
-        advice(error).0
+        advice(path, error).0
     );
     Error::new(ErrorKind::Storage, text)
         .with_source(Cause(error.to_string()))

@@ -153,6 +153,8 @@ impl Writer {
             gone => gone.insert(open::writer_again(&self.place, &self.settings).map_err(refused)?),
         };
         conn.check().map_err(refused)?;
+        // SQLite's lock has no queue: who waits for it only tries again and again.
+        let _turn = self.local.turn();
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let others_wrote = self.known.refresh(conn).map_err(nobodys)?;
         let Known {

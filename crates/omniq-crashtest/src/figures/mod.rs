@@ -4,10 +4,13 @@ mod idle;
 mod takeover;
 mod waits;
 mod wakeups;
+mod writers;
 
 use std::path::PathBuf;
 
 use omniq::Durability;
+
+pub use writers::run as writer;
 
 use crate::kills::{Plan, run};
 use crate::{Options, Outcome};
@@ -31,6 +34,7 @@ pub async fn print(part: Option<&str>) -> Outcome<()> {
         Some("wakeups") => wakeups::print(&program).await,
         Some("waits") => waits::print(&program).await,
         Some("idle") => idle::print(&program).await,
+        Some("writers") => writers::print(&program).await,
         Some("kills") => kills(&program).await,
         Some(other) => Err(format!("nothing measures {other}").into()),
         None => {
@@ -38,6 +42,7 @@ pub async fn print(part: Option<&str>) -> Outcome<()> {
             wakeups::print(&program).await?;
             waits::print(&program).await?;
             idle::print(&program).await?;
+            writers::print(&program).await?;
             kills(&program).await
         }
     }

@@ -2,11 +2,11 @@ use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use omniq_local::Folder;
+use omniq_local::{Folder, Presence, Standing};
 
-use crate::place;
+use crate::neighbour::Neighbour;
+use crate::{Place, owner, place};
 
 #[test]
 fn the_same_data_leads_to_the_same_folder() {
@@ -70,12 +70,84 @@ fn a_copied_folder_is_not_trusted_but_the_original_is() {
 #[test]
 fn a_folder_of_other_data_is_not_trusted() {
     let place = place();
-    let off = Folder::open(&place.data, "another-id")
-        .unwrap_err()
-        .to_string();
-    assert!(off.contains("belongs to other data"), "{off}");
-    fs::write(place.folder.path().join("id"), "").unwrap();
-    assert!(Folder::open(&place.data, "the-id").is_err());
+    for text in ["", "the-id", "another-id\n/elsewhere/jobs.db\n"] {
+        fs::write(place.folder.path().join("id"), text).unwrap();
+        let off = Folder::open(&place.data, "a-third-id").unwrap_err();
+        assert!(off.to_string().contains("belongs to other data"), "{off}");
+    }
+}
+
+#[test]
+fn what_a_deleted_database_left_is_taken_over() {
+    let place = place();
+    for number in 1..=3 {
+        leave_behind(&place, number);
+    }
+    fs::write(place.folder.path().join("owners/a-name"), "").unwrap();
+    let folder = Folder::open(&place.data, "another-id").unwrap();
+    assert!(matches!(Standing::of(&folder, owner(1)), Standing::Unknown));
+    assert_eq!(Presence::owners(&folder).unwrap(), []);
+    let notes = fs::read_dir(folder.path().join("started")).unwrap();
+    assert_eq!(notes.count(), 0);
+    assert!(folder.path().join("owners/a-name").exists(), "not an owner");
+    Folder::open(&place.data, "another-id").unwrap();
+}
+
+#[test]
+fn while_an_owner_of_the_deleted_database_lives_its_folder_is_kept() {
+    let place = place();
+    leave_behind(&place, 1);
+    let neighbour = Neighbour::beside(&place, 5);
+    let off = Folder::open(&place.data, "another-id").unwrap_err();
+    let text = off.to_string();
+    for part in [
+        "another database at this path",
+        "end the processes",
+        "or delete",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(
+        Presence::owners(&place.folder).unwrap().len(),
+        2,
+        "all are kept"
+    );
+    Folder::open(&place.data, "the-id").unwrap();
+
+    neighbour.kill();
+    Folder::open(&place.data, "another-id").unwrap();
+}
+
+#[test]
+fn those_who_take_a_folder_over_at_once_agree() {
+    for _ in 0..20 {
+        let place = place();
+        (1..=5).for_each(|number| leave_behind(&place, number));
+        let start = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for number in 11..=18 {
+                let (start, place) = (&start, &place);
+                scope.spawn(move || {
+                    start.wait();
+                    let folder = Folder::open(&place.data, "another-id").unwrap();
+                    let presence = Presence::enter(&folder, owner(number)).unwrap();
+                    let standing = Standing::of(&folder, owner(number));
+                    assert!(matches!(standing, Standing::Here), "{standing:?}");
+                    drop(presence);
+                });
+            }
+        });
+        let owners = fs::read_dir(place.folder.path().join("owners")).unwrap();
+        assert_eq!(owners.count(), 0);
+    }
+}
+
+/// The files of an owner whose process is gone.
+fn leave_behind(place: &Place, number: i64) {
+    for (folder, text) in [("owners", "-\n1\n"), ("started", "")] {
+        let name = format!("{folder}/{}", owner(number));
+        fs::write(place.folder.path().join(name), text).unwrap();
+    }
 }
 
 #[test]
@@ -102,23 +174,19 @@ fn what_can_not_be_written_is_off_with_the_cause() {
 
 #[test]
 fn creators_that_race_settle_on_one() {
-    for ids in [["same"; 8], ["a", "b", "c", "d", "e", "f", "g", "h"]] {
+    for _ in 0..20 {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("jobs.db");
         fs::write(&data, "").unwrap();
-        let (start, opened) = (Barrier::new(ids.len()), AtomicUsize::new(0));
+        let start = Barrier::new(8);
         std::thread::scope(|scope| {
-            for id in ids {
-                let (start, opened, data) = (&start, &opened, &data);
-                scope.spawn(move || {
+            for _ in 0..8 {
+                scope.spawn(|| {
                     start.wait();
-                    if Folder::open(data, id).is_ok() {
-                        opened.fetch_add(1, Ordering::Relaxed);
-                    }
+                    Folder::open(&data, "the-id").unwrap();
                 });
             }
         });
-        assert_eq!(opened.into_inner(), if ids[0] == ids[1] { 8 } else { 1 });
         let owners = dir.path().join("jobs.db-omniq/owners");
         assert_eq!(fs::read_dir(owners).unwrap().count(), 0, "a draft was left");
     }
@@ -148,4 +216,26 @@ fn whoever_may_write_the_data_may_write_beside_it() {
         mode(&format!("started/{owner}")),
     ];
     assert_eq!(files, [0o660; 4]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_a_plain_file_is_refused_at_once() {
+    for name in ["id", "bell"] {
+        for make in ["mkfifo", "ln -s /dev/zero"] {
+            let place = place();
+            let file = place.folder.path().join(name);
+            fs::remove_file(&file).unwrap();
+            let make = format!("{make} '{}'", file.display());
+            let made = std::process::Command::new("sh")
+                .args(["-c", &make])
+                .status();
+            assert!(made.unwrap().success());
+            let (say, said) = std::sync::mpsc::channel();
+            std::thread::spawn(move || say.send(Folder::open(&place.data, "the-id")));
+            let opened = said.recv_timeout(crate::CEILING).unwrap();
+            let off = opened.unwrap_err().to_string();
+            assert!(off.contains("not a plain file"), "{make}: {off}");
+        }
+    }
 }

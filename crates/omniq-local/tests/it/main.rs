@@ -7,9 +7,10 @@ mod neighbour;
 #[cfg(target_os = "linux")]
 mod owner_left;
 mod presence;
+mod turn;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use omniq_core::OwnerId;
@@ -32,6 +33,19 @@ fn place() -> Place {
     File::create(&data).unwrap();
     let folder = Folder::open(&data, "the-id").unwrap();
     Place { dir, data, folder }
+}
+
+/// What an owner writes into its file: boot id, process id, and the numbers of the file, which must exist.
+fn introduction(boot: &str, file: &Path) -> String {
+    #[cfg(unix)]
+    let numbers = {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = file.metadata().unwrap();
+        format!("{} {}", meta.dev(), meta.ino())
+    };
+    #[cfg(not(unix))]
+    let numbers = file.metadata().map(|_| "").unwrap();
+    format!("{boot}\n1\n{numbers}\n")
 }
 
 fn owner(number: i64) -> OwnerId {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use omniq_local::{Doorbell, Folder, Heard, Presence, Standing};
 
 use crate::neighbour::Neighbour;
-use crate::{CEILING, Place, owner, place};
+use crate::{CEILING, Place, introduction, owner, place};
 
 /// A doorbell, and all that it hears.
 fn listen(place: &Place) -> (Doorbell, Receiver<Heard>) {
@@ -77,7 +77,8 @@ fn nobody_hears_a_look_at_the_owners() {
 /// A file under no owner's name.
 fn leftover(place: &Place) -> std::path::PathBuf {
     let path = place.folder.path().join("leftover");
-    fs::write(&path, "-\n1\n").unwrap();
+    fs::write(&path, "").unwrap();
+    fs::write(&path, introduction("-", &path)).unwrap();
     path
 }
 

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +9,7 @@ use omniq_core::storage::Lease;
 use omniq_local::{Folder, Gone, Presence, Standing, Started};
 
 use crate::neighbour::Neighbour;
-use crate::{Place, owner, place};
+use crate::{Place, introduction, owner, place};
 
 fn lease(task: i64, number: u64) -> Lease {
     let id = TaskId::from_i64(task).unwrap();
@@ -43,14 +44,16 @@ fn files(place: &Place) -> usize {
     count("owners") + count("started")
 }
 
-/// An owner whose process is gone, with what its file says.
-fn leave_behind(place: &Place, number: i64, text: &str) {
-    let path = place
-        .folder
-        .path()
-        .join("owners")
-        .join(owner(number).to_string());
-    fs::write(path, text).unwrap();
+fn owner_file(place: &Place, number: i64) -> PathBuf {
+    let owners = place.folder.path().join("owners");
+    owners.join(owner(number).to_string())
+}
+
+/// An owner whose process is gone, in the boot that its file names.
+fn leave_behind(place: &Place, number: i64, boot: &str) {
+    let path = owner_file(place, number);
+    fs::write(&path, "").unwrap();
+    fs::write(&path, introduction(boot, &path)).unwrap();
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn a_process_that_ends_by_itself_leaves_nothing() {
 fn one_of_many_settles_a_dead_owner() {
     let place = place();
     for round in 1..=50 {
-        leave_behind(&place, round, "-\n1\n");
+        leave_behind(&place, round, "-");
         let (start, settled) = (Barrier::new(4), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -162,7 +165,7 @@ fn one_of_many_settles_a_dead_owner() {
 #[test]
 fn an_owner_that_enters_again_takes_a_dead_ones_place() {
     let place = place();
-    leave_behind(&place, 5, "-\n1\n");
+    leave_behind(&place, 5, "-");
     let notes = place
         .folder
         .path()
@@ -189,12 +192,11 @@ fn nothing_counts_after_a_reboot() {
     let place = place();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     for (text, expected) in [
-        ("another-boot\n1\n".to_owned(), Started::AfterReboot),
-        (String::new(), Started::AfterReboot),
-        ("-\n1\n".to_owned(), Started::Known(HashSet::new())),
-        (boot, Started::Known(HashSet::new())),
+        ("another-boot", Started::AfterReboot),
+        ("-", Started::Known(HashSet::new())),
+        (boot.trim(), Started::Known(HashSet::new())),
     ] {
-        leave_behind(&place, 5, &text);
+        leave_behind(&place, 5, text);
         assert_eq!(gone(&place.folder, 5).started(), expected, "{text:?}");
     }
 }
@@ -208,7 +210,7 @@ fn notes_that_can_not_be_read_count_every_lease() {
         .join("started")
         .join(owner(5).to_string());
     fs::create_dir(notes).unwrap();
-    leave_behind(&place, 5, "-\n1\n");
+    leave_behind(&place, 5, "-");
     let started = gone(&place.folder, 5).started();
     assert_eq!(started, Started::Unreadable);
     assert!(started.includes(lease(1, 1)));
@@ -225,4 +227,68 @@ fn a_dead_process_s_draft_is_cleared_and_a_living_one_s_is_not() {
     let _presence = Presence::enter(&place.folder, owner(1)).unwrap();
     assert!(!dead.exists());
     assert!(alive.exists());
+}
+
+#[cfg(unix)]
+fn fifo(path: &std::path::Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}
+
+/// On a thread, so that a look that hangs fails the test.
+#[cfg(unix)]
+fn in_time<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> T {
+    let (say, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || say.send(look()));
+    said.recv_timeout(crate::CEILING)
+        .expect("a look that hangs")
+}
+
+#[cfg(unix)]
+#[test]
+fn only_plain_files_are_looked_at() {
+    let place = place();
+    let path = |name: &str| place.folder.path().join(name);
+    let [piped, endless] = [owner(5), owner(6)];
+    for name in ["owners", "started"] {
+        fifo(&path(&format!("{name}/{piped}")));
+        let link = path(&format!("{name}/{endless}"));
+        std::os::unix::fs::symlink("/dev/zero", link).unwrap();
+    }
+    fifo(&path("owners/left.tmp"));
+    for number in [5, 6] {
+        let folder = place.folder.clone();
+        let (standing, started) = in_time(move || {
+            let owner = owner(number);
+            (Standing::of(&folder, owner), Started::by(&folder, owner))
+        });
+        assert!(matches!(standing, Standing::Unknown), "{standing:?}");
+        assert_eq!(started, Started::Unreadable);
+        let folder = place.folder.clone();
+        let entered = in_time(move || Presence::enter(&folder, owner(number)));
+        let refused = entered.unwrap_err().to_string();
+        assert!(refused.contains("not a plain file"), "{refused}");
+    }
+}
+
+#[test]
+fn an_owner_s_file_that_is_too_long_is_not_read() {
+    let place = place();
+    leave_behind(&place, 5, &"-".repeat(1_000));
+    assert!(is_unknown(&place, 5));
+}
+
+/// A backup that was put in place of the folder, under the feet of those who use it.
+#[cfg(unix)]
+#[test]
+fn a_copy_of_a_living_owner_s_file_does_not_make_it_look_dead() {
+    let place = place();
+    let _neighbour = Neighbour::beside(&place, 5);
+    let file = owner_file(&place, 5);
+    for content in [fs::read(&file).unwrap(), b"-\n1\n".to_vec(), Vec::new()] {
+        let copy = place.dir.path().join("copy");
+        fs::write(&copy, content).unwrap();
+        fs::rename(&copy, &file).unwrap();
+        assert!(is_unknown(&place, 5));
+    }
 }

@@ -19,5 +19,7 @@ mod owners;
 mod plans;
 mod power_cut;
 mod statements;
+#[cfg(unix)]
+mod too_many_files;
 mod truth;
 mod two_handles;

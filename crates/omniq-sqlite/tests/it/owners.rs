@@ -1,7 +1,8 @@
 //! Owners that leave: who is told, and what becomes of their files.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use omniq_core::storage::{Signal, Watch};
@@ -21,8 +22,24 @@ fn owners(place: &Place) -> PathBuf {
 /// The file of an owner whose process is gone.
 fn leave_behind(place: &Place, owner: OwnerId) -> PathBuf {
     let path = owners(place).join(owner.to_string());
-    fs::write(&path, "-\n1\n").unwrap();
+    introduce(&path);
     path
+}
+
+/// Writes what an owner's file says: boot id, process id, and the numbers of the file.
+fn introduce(path: &Path) {
+    let file = fs::File::create(path).unwrap();
+    #[cfg(unix)]
+    let numbers = {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = file.metadata().unwrap();
+        format!("{} {}", meta.dev(), meta.ino())
+    };
+    #[cfg(not(unix))]
+    let numbers = "";
+    (&file)
+        .write_all(format!("-\n1\n{numbers}\n").as_bytes())
+        .unwrap();
 }
 
 #[tokio::test]
@@ -36,6 +53,23 @@ async fn an_owner_that_leaves_is_called_out() {
     for _ in 0..4 {
         hears_that_one_left(&mut watch).await;
     }
+}
+
+/// By a hand that did not know of the folder.
+#[tokio::test]
+async fn a_database_that_was_deleted_and_made_anew_has_presence_and_doorbell() {
+    let place = Place::new();
+    drop(place.open());
+    leave_behind(&place, owner(7));
+    fs::remove_file(&place.path).unwrap();
+
+    let (here, there) = (place.open(), place.open());
+    within(there.claim(claim_of("a"))).await.unwrap();
+    assert!(owners(&place).join(owner(1).to_string()).exists());
+    assert!(!owners(&place).join(owner(7).to_string()).exists());
+    let mut watch = here.watch();
+    drop(there);
+    hears_that_one_left(&mut watch).await;
 }
 
 #[tokio::test]
@@ -80,7 +114,7 @@ async fn what_nobody_told_of_is_found_within_a_minute() {
     }
     assert!(!gone.exists(), "a first sweep looks");
     let late = owners(&place).join("unheard");
-    fs::write(&late, "-\n1\n").unwrap();
+    introduce(&late);
     let gone = owners(&place).join(owner(8).to_string());
     fs::rename(late, &gone).unwrap();
     let sweep = |seconds| within(storage.orphans(Duration::from_secs(seconds), 10));

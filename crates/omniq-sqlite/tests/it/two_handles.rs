@@ -133,3 +133,37 @@ async fn a_lease_is_void_on_both_once_it_is_settled_on_one() {
     let renewed = within(one.renew(vec![lease], LEASE)).await.unwrap();
     assert_eq!(renewed, [omniq_core::storage::Hold::Lost]);
 }
+
+fn turn(place: &Place) -> std::fs::File {
+    std::fs::File::open(place.folder.path().join("jobs.db-omniq/turn")).unwrap()
+}
+
+#[tokio::test]
+async fn who_writes_has_the_turn_until_it_has_committed() {
+    let place = Place::new();
+    let storage = place.open();
+    enqueue(&storage, task("a", 1)).await.unwrap();
+    let turn = turn(&place);
+    let gate = place.disk.close_gate();
+    let mut writes = storage.enqueue(vec![task("a", 2)], NOW);
+    start(&mut writes);
+    place.disk.wait_until_blocked();
+    assert!(turn.try_lock().is_err());
+    drop(gate);
+    within(writes).await.unwrap();
+    turn.try_lock().unwrap();
+}
+
+/// As a process does that was stopped with it, and does not hold SQLite's lock.
+#[tokio::test]
+async fn who_keeps_the_turn_does_not_stop_the_others() {
+    let place = Place::new();
+    let storage = place.open();
+    let turn = turn(&place);
+    turn.lock().unwrap();
+    for number in 1..=50 {
+        enqueue(&storage, task("a", number)).await.unwrap();
+    }
+    turn.unlock().unwrap();
+    enqueue(&storage, task("a", 51)).await.unwrap();
+}
