@@ -20,6 +20,13 @@ test:
 quickstart folder=".":
     cargo run --release --example quickstart -- {{folder}}
 
+# Line coverage of the libraries, as a page in target/coverage (cargo install cargo-tarpaulin --locked)
+coverage:
+    cargo tarpaulin --engine llvm --workspace --all-features --locked --timeout 300 \
+        --exclude omniq-crashtest --exclude xtask \
+        --exclude-files 'crates/*/tests/*' 'crates/*/examples/*' 'crates/omniq-crashtest/*' 'xtask/*' 'bench/*' \
+        --out Html --output-dir target/coverage
+
 # The documentation, in a browser
 docs:
     cargo doc --workspace --no-deps --all-features --open
