@@ -74,15 +74,22 @@ fn is_almost_memory(rest: &str) -> bool {
 
 fn sqlite_path(rest: &str) -> Result<Place> {
     match rest.strip_prefix("///") {
-        Some(path) if path.contains('?') => Err(refused(format!(
-            "sqlite:{rest} has a `?`, but the URL of a database file takes no options: they are settings of OmniQ"
-        ))),
+        Some(path) if path.contains('?') => Err(refused(
+            "the URL of a database file takes no options after a `?`: they are settings of OmniQ",
+        )),
         Some(path) if !path.is_empty() => Ok(Place::SqliteFile(PathBuf::from(path))),
         _ => {
             let path = match rest.trim_start_matches('/') {
                 "" => "jobs.db",
                 path => path,
             };
+            // Who thinks of a server may have written a password.
+            if path.contains(['@', '?']) {
+                return Err(refused(
+                    "a URL that begins with sqlite: names a file, as in sqlite:///relative.db and \
+                     sqlite:////absolute.db: no host, no user, no options",
+                ));
+            }
             Err(refused(format!(
                 "sqlite:{rest} is not how a database file is named: write sqlite:///{path} for a relative \
                  path, sqlite:////{path} for an absolute one (three slashes, then the path)"
@@ -184,6 +191,8 @@ mod tests {
             ("file:///data", "not there yet"),
             ("mysql://me:secret@host/db", "sqlite:///relative.db"),
             ("", "memory:"),
+            ("sqlite:///x.db?key=secret", "takes no options"),
+            ("sqlite://me:secret@host/db", "no user"),
         ];
         for (url, expected) in cases {
             let error = parse(url).unwrap_err();

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
 use omniq_core::storage::{Signal, Watch};
-use omniq_core::{Result, Storage, Task, TaskId, TaskResult};
+use omniq_core::{Error, ErrorKind, Result, Storage, Task, TaskId, TaskResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
 
@@ -158,6 +158,10 @@ impl Hub {
                 signal = self.watch.next() => self.hear(signal).await,
             }
             self.hear_the_rest().await;
+            // Nobody can wait any more for what is gone.
+            if self.storage.strong_count() == 0 {
+                return;
+            }
             self.look().await;
         }
     }
@@ -187,18 +191,21 @@ impl Hub {
             }
             Some(Signal::Enqueued | Signal::OwnerLeft) => {}
             Some(_) => self.to_look_up.extend(self.waiting.keys()),
-            None => {
-                let error = omniq_core::Error::new(
-                    omniq_core::ErrorKind::Storage,
-                    "the storage's stream of signals ended",
-                );
-                tokio::time::sleep(self.trouble.failed(&error)).await;
-                if let Some(storage) = self.storage.upgrade() {
-                    self.watch = storage.watch();
-                }
-                self.to_look_up.extend(self.waiting.keys());
-            }
+            None => self.listen_again().await,
         }
+    }
+
+    async fn listen_again(&mut self) {
+        if self.storage.strong_count() == 0 {
+            return;
+        }
+        let text = "the storage's stream of signals ended";
+        let error = Error::new(ErrorKind::Storage, text);
+        tokio::time::sleep(self.trouble.failed(&error)).await;
+        if let Some(storage) = self.storage.upgrade() {
+            self.watch = storage.watch();
+        }
+        self.to_look_up.extend(self.waiting.keys());
     }
 
     /// What was called out during the last look needs one more look, however often it was.
@@ -206,7 +213,13 @@ impl Hub {
         loop {
             tokio::select! {
                 biased;
-                signal = self.watch.next() => self.hear(signal).await,
+                signal = self.watch.next() => {
+                    let ended = signal.is_none();
+                    self.hear(signal).await;
+                    if ended {
+                        return;
+                    }
+                }
                 () = std::future::ready(()) => return,
             }
         }

@@ -68,7 +68,8 @@ impl SqliteStorage {
     /// Once you have committed, the task has succeeded with this value, whatever the handler returns and
     /// even if its process dies. Its lease ends there, so let the handler return soon: it is told to stop
     /// like one that was cancelled, and dropped some seconds later. If you roll back, nothing has happened,
-    /// and what the handler returns counts as usual.
+    /// and what the handler returns counts as usual. A blocking handler whose time is over may still complete
+    /// its task, until it returns.
     ///
     /// What [`enqueue_in`](Self::enqueue_in) says of the transaction holds here as well. Nobody has to ring.
     ///

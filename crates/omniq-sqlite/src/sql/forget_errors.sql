@@ -1,2 +1,2 @@
 -- In: a task that is purged. Changes: its errors go.
-DELETE FROM omniq_error WHERE task = ?1
+DELETE FROM main.omniq_error WHERE task = ?1

@@ -1,2 +1,2 @@
 -- Out: every lease that somebody holds, and who.
-SELECT id, lease, beats, lease_for, owner FROM omniq_task WHERE owner IS NOT NULL
+SELECT id, lease, beats, lease_for, owner FROM main.omniq_task WHERE owner IS NOT NULL

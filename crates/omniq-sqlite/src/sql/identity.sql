@@ -1,2 +1,2 @@
 -- Out: what tells this database from every other.
-SELECT id FROM omniq_identity WHERE only = 1
+SELECT id FROM main.omniq_identity WHERE only = 1

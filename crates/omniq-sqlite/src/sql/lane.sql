@@ -1,2 +1,2 @@
 -- In: a queue, a name and a format. Out: their lane's number.
-SELECT id FROM omniq_lane WHERE queue = ?1 AND name = ?2 AND format = ?3
+SELECT id FROM main.omniq_lane WHERE queue = ?1 AND name = ?2 AND format = ?3

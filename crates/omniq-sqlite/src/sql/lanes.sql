@@ -1,2 +1,2 @@
 -- Out: every lane.
-SELECT id, queue, name, format FROM omniq_lane
+SELECT id, queue, name, format FROM main.omniq_lane

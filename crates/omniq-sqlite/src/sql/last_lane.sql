@@ -1,2 +1,2 @@
 -- Out: the largest lane.
-SELECT max(id) FROM omniq_lane
+SELECT max(id) FROM main.omniq_lane

@@ -3,7 +3,7 @@
 SELECT t.id, t.lane, status, priority, eta, interval, series_id, attempts, max_attempts, crashes,
     timeout, backoff, unique_key, lease, owner, holds, headers, payload, enqueued_at, started_at,
     finished_at, result_format, result, progress, progress_text, progressed_at
-FROM omniq_task t CROSS JOIN omniq_lane l ON l.id = t.lane
+FROM main.omniq_task t CROSS JOIN main.omniq_lane l ON l.id = t.lane
 WHERE t.id > ?1
   AND (?2 IS NULL OR l.queue = ?2)
   AND (?3 IS NULL OR l.name = ?3)

@@ -1,2 +1,2 @@
 -- In: a series. Out: its unfinished member.
-SELECT id FROM omniq_task WHERE series_id = ?1 AND series_id IS NOT NULL AND status < 2
+SELECT id FROM main.omniq_task WHERE series_id = ?1 AND series_id IS NOT NULL AND status < 2

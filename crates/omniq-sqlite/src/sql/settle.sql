@@ -2,7 +2,7 @@
 -- the owner stays; the result.
 -- Guard: status and lease, and no requeue while an owner holds a cancelled task.
 -- Changes: the one task.
-UPDATE omniq_task SET
+UPDATE main.omniq_task SET
     status = ?4,
     attempts = ?5,
     crashes = ?6,

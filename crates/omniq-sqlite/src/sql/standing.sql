@@ -1,2 +1,2 @@
 -- In: an id. Out: where it stands.
-SELECT status, lease FROM omniq_task WHERE id = ?1
+SELECT status, lease FROM main.omniq_task WHERE id = ?1

@@ -1,3 +1,3 @@
 -- In: now. Out: the numbers of each lane.
 SELECT lane, status, count(*), sum(status = 0 AND due = 0 AND eta > ?1)
-FROM omniq_task GROUP BY lane, status
+FROM main.omniq_task GROUP BY lane, status

@@ -206,6 +206,33 @@ async fn a_connection_to_another_database_is_refused() {
     storage.enqueue_in(&tx, call("a")).unwrap();
 }
 
+/// SQLite looks for a table among the temporary ones first.
+#[tokio::test]
+async fn a_temporary_table_of_the_same_name_takes_nothing_away() {
+    let place = Place::new();
+    let storage = without_polls(&place.path);
+    let mut conn = place.plain();
+    for table in ["omniq_task", "omniq_lane", "omniq_high_water"] {
+        let sql = format!("CREATE TEMP TABLE {table} AS SELECT * FROM main.{table}");
+        conn.execute_batch(&sql).unwrap();
+    }
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .unwrap();
+    let id = storage.enqueue_in(&tx, omniq_core::call("a")).unwrap();
+    tx.commit().unwrap();
+    assert!(get(&storage, id).await.is_some());
+    let task = claimed(&storage, "a").await;
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .unwrap();
+    storage
+        .complete_in(&tx, &Execution(task, Vec::new()), &1)
+        .unwrap();
+    tx.commit().unwrap();
+    assert_eq!(get(&storage, id).await.unwrap().status, TaskStatus::Success);
+}
+
 #[tokio::test]
 async fn a_storage_in_memory_is_refused() {
     let storage = SqliteStorage::open_in_memory(&CoreSettings::default()).unwrap();

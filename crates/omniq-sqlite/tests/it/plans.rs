@@ -45,7 +45,7 @@ fn plan(conn: &Connection, name: &str, values: &[i64]) -> Vec<String> {
     steps.unwrap().map(Result::unwrap).collect()
 }
 
-const BY_ID: &str = "SEARCH omniq_task USING INTEGER PRIMARY KEY (rowid=?)";
+const BY_ID: &str = "SEARCH main.omniq_task USING INTEGER PRIMARY KEY (rowid=?)";
 
 /// The statement, values to bind, and the step that must be there.
 const EXPECTED: [(&str, &[i64], &str); 21] = [
@@ -80,23 +80,23 @@ const EXPECTED: [(&str, &[i64], &str); 21] = [
     (
         "errors.sql",
         &[100],
-        "SEARCH omniq_error USING PRIMARY KEY (task=?)",
+        "SEARCH main.omniq_error USING PRIMARY KEY (task=?)",
     ),
     (
         "forget_errors.sql",
         &[100],
-        "SEARCH omniq_error USING PRIMARY KEY (task=?)",
+        "SEARCH main.omniq_error USING PRIMARY KEY (task=?)",
     ),
     (
         "trim_errors.sql",
         &[100, 20],
-        "SEARCH omniq_error USING PRIMARY KEY (task=? AND lease<?)",
+        "SEARCH main.omniq_error USING PRIMARY KEY (task=? AND lease<?)",
     ),
     ("held_leases.sql", &[], "omniq_task_held (owner>?)"),
     (
         "raise_high_water.sql",
         &[5],
-        "SEARCH omniq_high_water USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH main.omniq_high_water USING INTEGER PRIMARY KEY (rowid=?)",
     ),
 ];
 

@@ -163,9 +163,24 @@ impl SettingsBuilder {
             "\"json\", or built with omniq's cargo feature of its name",
         )?;
         check_prefetch(s.prefetch)?;
-        check_span("timeout", limit.unwrap_or(Duration::MAX))?;
+        check_span("timeout", limit.unwrap_or(LONGEST))?;
         check_span("lease", s.lease)?;
         check_span("poll_interval", s.core.poll_interval)?;
+        for (name, span) in [
+            ("timeout", limit.unwrap_or_default()),
+            ("poll_interval", s.core.poll_interval),
+            ("result_ttl", s.result_ttl),
+            ("failed_ttl", s.failed_ttl),
+            ("lease", s.lease),
+            ("grace", s.grace),
+        ] {
+            check(
+                name,
+                format!("{span:?}"),
+                span <= LONGEST,
+                "at most 1000 years",
+            )?;
+        }
         Ok(self.settings)
     }
 }
@@ -201,6 +216,9 @@ pub(crate) fn check_prefetch(prefetch: Option<usize>) -> Result<()> {
 
 /// Shorter spans would spin.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Longer ones make no sense, and are not exact as a number of seconds.
+const LONGEST: Duration = Duration::from_secs(1000 * 366 * 86_400);
 
 fn check_span(name: &str, span: Duration) -> Result<()> {
     check(name, format!("{span:?}"), span >= SHORTEST, "at least 1 ms")

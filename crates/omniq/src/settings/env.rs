@@ -67,8 +67,9 @@ impl<L: Fn(&str) -> Option<Value>> Environment<L> {
     fn text(&mut self, name: &str) -> Option<String> {
         let text = match (self.lookup)(name)? {
             Ok(text) => text,
-            Err(raw) => {
-                self.problem(name, raw.to_string_lossy(), "text in UTF-8");
+            Err(_) => {
+                // It may be a URL with a password.
+                self.problems.push(format!("{name} must be text in UTF-8"));
                 return None;
             }
         };

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use omniq_core::{Error, ErrorKind};
 
 /// What is logged: one level for everything, or directives such as `info,omniq=debug` (a level, or
-/// `target=level`, separated by commas).
+/// `target=level`, separated by commas; a target is a module's path, and nothing else can be picked).
 ///
 /// Besides the names of `tracing` (`TRACE DEBUG INFO WARN ERROR OFF`) those of Python are taken: `WARNING`,
 /// and `CRITICAL`, which is `ERROR` here.
@@ -61,7 +61,7 @@ impl fmt::Display for LogLevel {
 fn directive(text: &str) -> Option<String> {
     match text.trim().split_once('=') {
         None => level(text.trim()).map(str::to_owned),
-        Some(("", _)) => None,
+        Some((target, _)) if target.is_empty() || target.contains(['[', ']', ' ', '/']) => None,
         Some((target, name)) => Some(format!("{target}={}", level(name)?)),
     }
 }

@@ -6,13 +6,16 @@ pub(crate) struct Url(pub(crate) String);
 
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.0.split(['?', '#']).next().unwrap_or_default();
-        match url.split_once("://") {
-            Some((scheme, rest)) => match rest.rsplit_once('@') {
-                Some((_, host)) => write!(f, "\"{scheme}://…@{host}\""),
-                None => write!(f, "{url:?}"),
-            },
-            None => write!(f, "{url:?}"),
+        let (scheme, rest) = self.0.split_once(':').unwrap_or(("", &self.0));
+        let is_file = matches!(scheme, "" | "sqlite" | "file" | "memory");
+        match rest.rsplit_once('@') {
+            // In the name of a file these characters are like any other; options are refused.
+            _ if is_file => write!(f, "{:?}", self.0.split('?').next().unwrap_or_default()),
+            Some((_, host)) => {
+                let host = host.split(['?', '#']).next().unwrap_or_default();
+                write!(f, "\"{scheme}://…@{host}\"")
+            }
+            None => write!(f, "\"{scheme}:…\""),
         }
     }
 }

@@ -15,5 +15,6 @@ mod load;
 mod warnings;
 
 mod disks;
+mod ends;
 mod files;
 mod locks;

@@ -32,6 +32,12 @@ pub(crate) fn said_of(folder: &Path) -> BTreeMap<String, Vec<String>> {
     by_subject
 }
 
+/// How often a text was said, of whatever it was.
+pub(crate) fn said(text: &str) -> usize {
+    let said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    said.iter().filter(|one| one.contains(text)).count()
+}
+
 struct Listener;
 
 impl Subscriber for Listener {

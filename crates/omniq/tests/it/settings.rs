@@ -207,7 +207,13 @@ fn log_levels_have_the_names_of_python_and_of_tracing() {
     ] {
         assert_eq!(level(text).unwrap(), expected, "{text}");
     }
-    for wrong in ["LOUD", "omniq=loud", "=debug", "debug,"] {
+    for wrong in [
+        "LOUD",
+        "omniq=loud",
+        "=debug",
+        "debug,",
+        "omniq[task]=debug",
+    ] {
         let text = level(wrong).unwrap_err().to_string();
         assert!(
             text.contains("OMNIQ_LOG_LEVEL") && text.contains("WARNING"),
