@@ -21,8 +21,9 @@ quickstart folder=".":
     cargo run --release --example quickstart -- {{folder}}
 
 # Line coverage of the libraries, as a page in target/coverage (cargo install cargo-tarpaulin --locked)
-coverage:
-    cargo tarpaulin --engine llvm --workspace --all-features --locked --timeout 300 \
+coverage $CARGO_TARGET_DIR="target/coverage":
+    cargo build -p omniq-local --examples --locked
+    cargo tarpaulin --engine llvm --workspace --all-features --locked --skip-clean --timeout 300 \
         --exclude omniq-crashtest --exclude xtask \
         --exclude-files 'crates/*/tests/*' 'crates/*/examples/*' 'crates/omniq-crashtest/*' 'xtask/*' 'bench/*' \
         --out Html --output-dir target/coverage
