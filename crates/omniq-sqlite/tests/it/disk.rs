@@ -110,6 +110,12 @@ impl Disk {
         };
     }
 
+    /// Whether a flush is still to fail.
+    #[allow(dead_code, reason = "the tests of the pool above ask")]
+    pub(crate) fn has_a_flush_to_fail(&self) -> bool {
+        self.lock().sync.code.is_some()
+    }
+
     /// Writes to the `-wal` fail with `code` after `good` more that work.
     pub(crate) fn fail_writes_after(&self, good: u64, code: i32) {
         let code = Some(code);
