@@ -5,11 +5,8 @@
 //! `OMNIQ_LOG_LEVEL=info,omniq::payload=trace`.
 //!
 //! ```no_run
-//! fn main() -> omniq::Result<()> {
-//!     omniq::logging::init()?;
-//!     tracing::info!("goes to the standard error");
-//!     Ok(())
-//! }
+//! omniq::logging::init()?; // From now on, what is logged goes to the standard error.
+//! # Ok::<(), omniq::Error>(())
 //! ```
 
 use std::io::{self, IsTerminal as _};
@@ -26,34 +23,37 @@ use crate::{LogLevel, Settings};
 ///
 /// An error of kind `Settings` if that can't be used, or if the program has a subscriber already.
 pub fn init() -> Result<()> {
+    init_with(&from_env()?)
+}
+
+/// As [`init`], but as much as this says: [`Settings::log_level`] of your own file, say.
+pub fn init_with(level: &LogLevel) -> Result<()> {
+    let colours = io::stderr().is_terminal();
     install(
-        fmt::layer()
-            .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal()),
+        fmt::layer().with_writer(io::stderr).with_ansi(colours),
+        level,
     )
 }
 
 /// As [`init`], but one JSON object a line.
 pub fn init_json() -> Result<()> {
-    install(fmt::layer().with_writer(io::stderr).json())
+    install(fmt::layer().with_writer(io::stderr).json(), &from_env()?)
 }
 
-fn install(layer: impl Layer<Registry> + Send + Sync) -> Result<()> {
-    let only_this = |name: &str| match name {
-        "OMNIQ_LOG_LEVEL" => std::env::var(name).ok(),
-        _ => None,
+fn from_env() -> Result<LogLevel> {
+    let only_this = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .filter(|_| name == "OMNIQ_LOG_LEVEL")
     };
-    let level = Settings::from_lookup(only_this)?.log_level().clone();
-    let subscriber = Registry::default().with(layer.with_filter(filter(&level)?));
-    subscriber.try_init().map_err(|e| {
-        let text = "the program has a log subscriber already: leave out omniq::logging";
-        Error::new(ErrorKind::Settings, text).with_source(e)
-    })
+    Ok(Settings::from_lookup(only_this)?.log_level().clone())
 }
 
-fn filter(level: &LogLevel) -> Result<Targets> {
-    level.as_str().parse().map_err(|e| {
-        let text = format!("the log level {level} can't be used: {e}");
-        Error::new(ErrorKind::Settings, text).with_source(e)
-    })
+fn install(layer: impl Layer<Registry> + Send + Sync, level: &LogLevel) -> Result<()> {
+    let refused = |text: String| Error::new(ErrorKind::Settings, text);
+    let filter: Targets = (level.as_str().parse())
+        .map_err(|e| refused(format!("the log level {level} can't be used: {e}")).with_source(e))?;
+    let subscriber = Registry::default().with(layer.with_filter(filter));
+    let already = "the program has a log subscriber already: leave out omniq::logging";
+    (subscriber.try_init()).map_err(|e| refused(already.to_owned()).with_source(e))
 }

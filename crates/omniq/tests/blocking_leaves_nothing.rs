@@ -3,23 +3,17 @@
 #![cfg(all(target_os = "linux", feature = "sqlite", feature = "memory"))]
 #![allow(clippy::unwrap_used)]
 
+mod left;
+
 use std::time::{Duration, Instant};
 
 use omniq::{Args, Durability, OmniQ, Settings, TaskContext, TaskError, call};
 
+use crate::left::left;
+
 const QUEUES: usize = 1_000;
 const FILES: usize = 50;
 const CEILING: Duration = Duration::from_secs(20);
-
-/// The threads and the open files of this process.
-fn left() -> (usize, usize) {
-    let count = |what: &str| {
-        std::fs::read_dir(format!("/proc/self/{what}"))
-            .unwrap()
-            .count()
-    };
-    (count("task"), count("fd"))
-}
 
 /// The threads behind all queues.
 fn shared_threads() -> usize {

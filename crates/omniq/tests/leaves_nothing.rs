@@ -2,21 +2,15 @@
 #![cfg(all(target_os = "linux", feature = "sqlite"))]
 #![allow(clippy::unwrap_used)]
 
+mod left;
+
 use std::time::Duration;
 
 use omniq::{Args, AsyncOmniQ, TaskContext, TaskError, call};
 
-const POOLS: usize = 1_000;
+use crate::left::left;
 
-/// The threads and the open files of this process.
-fn left() -> (usize, usize) {
-    let count = |what: &str| {
-        std::fs::read_dir(format!("/proc/self/{what}"))
-            .unwrap()
-            .count()
-    };
-    (count("task"), count("fd"))
-}
+const POOLS: usize = 1_000;
 
 /// Threads that were told to end need a moment: looks again until they have, within a ceiling.
 async fn settled(at_most: (usize, usize)) -> (usize, usize) {

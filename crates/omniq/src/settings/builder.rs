@@ -121,15 +121,17 @@ impl SettingsBuilder {
         self
     }
 
-    /// What `omniq::logging` writes; `info` by default.
+    /// What to log, for `omniq::logging::init_with`; `info` by default.
     pub fn log_level(mut self, level: LogLevel) -> Self {
         self.settings.log_level = level;
         self
     }
 
-    /// The settings; an error of kind `Settings` names the first one that can't be used.
+    /// The settings; an error of kind `Settings` names the first one that can't be used. Spans of more than
+    /// 1,000 years count as 1,000 years.
     pub fn build(mut self) -> Result<Settings> {
         self.find_place()?;
+        self.shorten();
         let s = &self.settings;
         let limit = s.core.timeout;
         check(
@@ -166,26 +168,26 @@ impl SettingsBuilder {
         check_span("timeout", limit.unwrap_or(LONGEST))?;
         check_span("lease", s.lease)?;
         check_span("poll_interval", s.core.poll_interval)?;
-        for (name, span) in [
-            ("timeout", limit.unwrap_or_default()),
-            ("poll_interval", s.core.poll_interval),
-            ("result_ttl", s.result_ttl),
-            ("failed_ttl", s.failed_ttl),
-            ("lease", s.lease),
-            ("grace", s.grace),
-        ] {
-            check(
-                name,
-                format!("{span:?}"),
-                span <= LONGEST,
-                "at most 1000 years",
-            )?;
-        }
         Ok(self.settings)
     }
 }
 
 impl SettingsBuilder {
+    /// A span of centuries is as good as for ever, and can be written into a file.
+    fn shorten(&mut self) {
+        let s = &mut self.settings;
+        let spans = [
+            &mut s.core.poll_interval,
+            &mut s.result_ttl,
+            &mut s.failed_ttl,
+            &mut s.lease,
+            &mut s.grace,
+        ];
+        for span in spans.into_iter().chain(&mut s.core.timeout) {
+            *span = (*span).min(LONGEST);
+        }
+    }
+
     /// The URL that was said, or that the backend has by itself.
     fn find_place(&mut self) -> Result<()> {
         if let Some(url) = &self.settings.url {
@@ -198,7 +200,9 @@ impl SettingsBuilder {
             None | Some(Backend::Sqlite) => None,
             Some(Backend::File) => {
                 let folder = self.settings.base_dir.display();
-                Some(Url(format!("file:{folder}")))
+                let url = format!("file:{folder}");
+                connect::backend(&url)?;
+                Some(Url(url))
             }
             Some(Backend::Memory) => Some(Url("memory:".to_owned())),
         };
@@ -217,7 +221,7 @@ pub(crate) fn check_prefetch(prefetch: Option<usize>) -> Result<()> {
 /// Shorter spans would spin.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Longer ones make no sense, and are not exact as a number of seconds.
+/// A thousand years.
 const LONGEST: Duration = Duration::from_secs(1000 * 366 * 86_400);
 
 fn check_span(name: &str, span: Duration) -> Result<()> {

@@ -119,9 +119,9 @@ impl Settings {
     ///
     /// | variable | meaning | default |
     /// | --- | --- | --- |
-    /// | `OMNIQ_BACKEND` | `sqlite`, `file` or `memory` | from the URL, else `sqlite` |
+    /// | `OMNIQ_BACKEND` | `sqlite` or `memory` | from the URL, else `sqlite` |
     /// | `OMNIQ_DB_URL` | where tasks are kept: see [`AsyncOmniQ::connect`](crate::AsyncOmniQ::connect) | `sqlite:///<base_dir>/omniq.db` |
-    /// | `OMNIQ_BASE_DIR` | the folder of the default database and of file storage | `./omniq_data` |
+    /// | `OMNIQ_BASE_DIR` | the folder of the default database | `./omniq_data` |
     /// | `OMNIQ_DEFAULT_TIMEOUT` | seconds for one attempt; `none` for no limit | 300 |
     /// | `OMNIQ_DEFAULT_MAX_ATTEMPTS` | total executions; `OMNIQ_DEFAULT_MAX_RETRIES` is read as the same number | 3 |
     /// | `OMNIQ_RESULT_TTL` | seconds that successes and cancellations are kept | 86400 |
@@ -234,7 +234,7 @@ impl Settings {
         self.max_crashes
     }
 
-    /// What `omniq::logging` writes.
+    /// What to log, for `omniq::logging::init_with`.
     pub fn log_level(&self) -> &LogLevel {
         &self.log_level
     }

@@ -74,7 +74,9 @@ async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble:
         Some(Signal::Unknown) => look(pool, trouble).await,
         Some(_) => {}
         None => {
-            tokio::time::sleep(pool.settings().poll_interval()).await;
+            // Meanwhile no lease is renewed.
+            let settings = pool.settings();
+            tokio::time::sleep(settings.poll_interval().min(settings.lease() / 3)).await;
             *watch = pool.omniq().storage().watch();
             look(pool, trouble).await;
         }

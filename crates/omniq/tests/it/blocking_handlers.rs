@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use omniq::testing::ManualClock;
 use omniq::{
     AsyncOmniQ, EventKind, Handler, Parameter, StopSummary, Task, TaskContext, TaskError,
     TaskHandle, TaskStatus, call,
@@ -191,16 +192,16 @@ async fn a_dropped_pool_tells_a_blocking_handler(open: Open) {
     released(&mut events).await;
 }
 
-async fn many_on_one_thread(omniq: AsyncOmniQ) {
-    let work = Handler::blocking(|_: TaskContext, _| {
-        std::thread::sleep(Duration::from_millis(60));
+async fn many_on_one_thread(omniq: AsyncOmniQ, clock: ManualClock) {
+    let work = Handler::blocking(move |_: TaskContext, _| {
+        clock.advance(Duration::from_secs(6));
         Ok::<_, TaskError>(())
     });
     let worker = omniq.worker().concurrency(5).with_handler("work", work);
     let pool = worker.start().await.unwrap();
     let order = |_| {
         call("work")
-            .timeout(Duration::from_millis(200))
+            .timeout(Duration::from_secs(10))
             .max_attempts(1)
     };
     let handles = omniq.enqueue_many((0..5).map(order)).await.unwrap();
@@ -210,9 +211,10 @@ async fn many_on_one_thread(omniq: AsyncOmniQ) {
     pool.stop().await.unwrap();
 }
 
-/// Five tasks share the only thread for blocking work, and each is in time.
+/// Five tasks of 6 s each share the only thread for blocking work, and each is within its 10 s.
 async fn a_time_limit_begins_with_the_function(open: Open) {
-    let omniq = omniq(open).await;
+    let clock = ManualClock::new();
+    let omniq = clock.open(open(), quick().build().unwrap()).await.unwrap();
     let program = std::thread::spawn(|| {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime
@@ -220,7 +222,7 @@ async fn a_time_limit_begins_with_the_function(open: Open) {
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(many_on_one_thread(omniq));
+        runtime.block_on(many_on_one_thread(omniq, clock));
     });
     let ended = tokio::task::spawn_blocking(move || program.join()).await;
     ended.unwrap().unwrap();

@@ -40,8 +40,8 @@ const VARIABLES: [Variable; 16] = [
             ("memory", "Some(\"memory:\")"),
             (" Memory ", "Some(\"memory:\")"),
         ],
-        invalid: &["redis", "mem"],
-        allowed: "sqlite, file or memory",
+        invalid: &["redis", "mem", "file"],
+        allowed: "sqlite or memory",
     },
     Variable {
         name: "OMNIQ_DB_URL",
@@ -292,7 +292,13 @@ fn a_file_holds_every_setting() {
         .log_level("debug".parse().unwrap())
         .build()
         .unwrap();
-    for settings in [settings, Settings::default()] {
+    let for_ever = Settings::builder()
+        .timeout(Duration::MAX)
+        .result_ttl(Duration::MAX)
+        .grace(Duration::MAX)
+        .build()
+        .unwrap();
+    for settings in [settings, for_ever, Settings::default()] {
         let text = serde_json::to_string(&settings).unwrap();
         let back: Settings = serde_json::from_str(&text).unwrap();
         assert_eq!(back, settings, "{text}");
