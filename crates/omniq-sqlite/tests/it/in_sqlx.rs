@@ -11,9 +11,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
 
 use crate::common::{NOW, Place, enqueue, task, within};
-use crate::in_transaction::{
-    BOOK, Execution, PATIENCE, by_queue, check_ids, claimed, count, get, watch_ids, without_polls,
-};
+use crate::ids_in_order::rise_beside;
+use crate::in_transaction::{BOOK, Execution, PATIENCE, claimed, count, get, without_polls};
 
 async fn connect(path: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new()
@@ -230,29 +229,7 @@ async fn another_database_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_rise_in_the_order_of_commits_whoever_gives_them() {
-    let place = Place::new();
-    let storage = Arc::new(place.open());
-    watch_ids(&place.plain());
-    let hands = Arc::new(());
-    let mut producers = Vec::new();
-    for number in 0..2 {
-        let (by_hand, hand) = (
-            by_hand(storage.clone(), place.path.clone(), number),
-            hands.clone(),
-        );
-        producers.push(tokio::spawn(async move {
-            let _works = hand;
-            by_hand.await
-        }));
-        let hands = Arc::downgrade(&hands);
-        producers.push(tokio::spawn(by_queue(storage.clone(), number, hands)));
-    }
-    drop(hands);
-    let mut given = Vec::new();
-    for producer in producers {
-        given.extend(producer.await.unwrap());
-    }
-    check_ids(&place.plain(), given);
+    rise_beside(|storage, path, number| tokio::spawn(by_hand(storage, path, number))).await;
 }
 
 /// Every third transaction is rolled back.

@@ -8,6 +8,7 @@ mod disk;
 mod fault_vfs;
 mod files;
 mod full_disk;
+mod ids_in_order;
 #[cfg(feature = "sqlx")]
 mod in_sqlx;
 mod in_transaction;
