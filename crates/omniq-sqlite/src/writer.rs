@@ -179,19 +179,7 @@ impl Writer {
                 .run(&mut batch)
                 .map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
         }
-        if batch.effects.work_added || others_wrote {
-            for (at, claim) in self.parked.iter_mut().enumerate() {
-                let retried = claim.try_again(&mut batch);
-                retried.map_err(|e| Failed::Before(Culprit::Parked(at), e))?;
-            }
-        }
-        if batch.effects.work_added {
-            // Claims go before enqueues: those of this batch have looked before the work was there.
-            for (at, letter) in letters.iter_mut().enumerate() {
-                let retried = letter.body.try_again(&mut batch);
-                retried.map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
-            }
-        }
+        look_again(&mut self.parked, letters, &mut batch, others_wrote)?;
         batch.high_water.save(conn).map_err(nobodys)?;
         let effects = batch.effects;
         let commit = conn.prepare_cached("COMMIT")?.execute([]);
@@ -346,4 +334,28 @@ impl Drop for Writer {
         self.inbox.close();
         self.inbox.clear();
     }
+}
+
+/// Claims that found nothing look once more, if there may be work by now.
+fn look_again(
+    parked: &mut [Claim],
+    letters: &mut [Letter<Command>],
+    batch: &mut Batch<'_>,
+    others_wrote: bool,
+) -> Result<(), Failed> {
+    let failed = |culprit| move |e| Failed::Before(culprit, e);
+    if batch.effects.work_added || others_wrote {
+        for (at, claim) in parked.iter_mut().enumerate() {
+            let retried = claim.try_again(batch);
+            retried.map_err(failed(Culprit::Parked(at)))?;
+        }
+    }
+    if batch.effects.work_added {
+        // Claims go before enqueues: those of this batch have looked before the work was there.
+        for (at, letter) in letters.iter_mut().enumerate() {
+            let retried = letter.body.try_again(batch);
+            retried.map_err(failed(Culprit::Letter(at)))?;
+        }
+    }
+    Ok(())
 }

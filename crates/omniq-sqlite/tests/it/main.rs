@@ -4,6 +4,7 @@
 
 mod commits;
 mod common;
+mod completed_in_transaction;
 mod disk;
 mod fault_vfs;
 mod files;
