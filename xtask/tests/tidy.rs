@@ -55,7 +55,7 @@ fn clocks_are_read_in_one_place() {
     let allowed = |path: &str| {
         path == "crates/omniq/src/clock.rs"
             || path == "crates/omniq-sqlite/src/wall_clock.rs"
-            || path == "crates/omniq-sqlite/src/writer.rs"
+            || path == "crates/omniq-writer/src/thread.rs"
             || path == "crates/omniq-sqlite/src/pragmas.rs"
             || path.starts_with("crates/omniq-conformance/")
             || path.starts_with("crates/omniq-crashtest/")

@@ -1,101 +1,38 @@
 //! Looking: what only reads runs on threads of its own, beside the writer.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use omniq_core::storage::{
-    HeldLease, Hold, LaneStats, Lease, LeaseWatch, Orphan, OrphanReason, QueueStats, TaskFilter,
-};
-use omniq_core::{Error, OwnerId, Result, Task, TaskId, TaskStatus, Timestamp};
-use omniq_local::Started;
+use omniq_core::storage::{HeldLease, Hold, LaneStats, Lease, Orphan, QueueStats, TaskFilter};
+use omniq_core::{OwnerId, Result, Task, TaskId, TaskStatus, Timestamp};
+use omniq_writer::{HeldBy, Inbox, Sweeper, no_thread};
 use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::oneshot;
 
-use crate::inbox::Inbox;
 use crate::lanes::Lanes;
-use crate::local::Local;
 use crate::open::{self, Opened};
 use crate::row::{self, span_out, with_errors};
 use crate::trouble::{Failure, Place, explain};
 use crate::write::hold;
 
-/// A question, and whom to answer.
-pub(crate) struct Look(Box<dyn Ask>);
-
-trait Ask: Send {
-    fn run(&mut self, conn: &Connection, lanes: &mut Lanes) -> Result<(), Failure>;
-    fn answer(self: Box<Self>, failure: Option<Error>);
+/// What a question looks through.
+pub(crate) struct Eyes {
+    pub(crate) conn: Opened,
+    pub(crate) lanes: Lanes,
 }
 
-struct Question<F, T> {
-    ask: F,
-    found: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<F, T> Ask for Question<F, T>
-where
-    F: FnMut(&Connection, &mut Lanes) -> Result<T, Failure> + Send,
-    T: Send,
-{
-    fn run(&mut self, conn: &Connection, lanes: &mut Lanes) -> Result<(), Failure> {
-        self.found = Some((self.ask)(conn, lanes)?);
-        Ok(())
-    }
-
-    // A caller that went away needs no answer: sending to it is allowed to fail.
-    fn answer(self: Box<Self>, failure: Option<Error>) {
-        let _ = match (failure, self.found) {
-            (Some(error), _) => self.reply.send(Err(error)),
-            (None, Some(found)) => self.reply.send(Ok(found)),
-            (None, None) => Ok(()),
-        };
-    }
-}
-
-impl Look {
-    pub(crate) fn new<T, F>(ask: F) -> (Self, oneshot::Receiver<Result<T>>)
-    where
-        F: FnMut(&Connection, &mut Lanes) -> Result<T, Failure> + Send + 'static,
-        T: Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        (
-            Self(Box::new(Question {
-                ask,
-                found: None,
-                reply,
-            })),
-            answer,
-        )
-    }
-
-    pub(crate) fn run(&mut self, conn: &Connection, lanes: &mut Lanes) -> Result<(), Failure> {
-        self.0.run(conn, lanes)
-    }
-
-    pub(crate) fn answer(self) {
-        self.0.answer(None);
-    }
-
-    pub(crate) fn failed(self, error: Error) {
-        self.0.answer(Some(error));
-    }
-}
+/// A question to a thread that looks.
+pub(crate) type Look = omniq_writer::Look<Eyes, Failure>;
 
 /// Starts a thread that answers questions until the inbox is closed.
 pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Look>>) -> Result<JoinHandle<()>> {
-    let mut conn = open::reader(place)?;
+    let mut eyes = open_eyes(place)?;
     let (place, inbox) = (place.clone(), inbox.clone());
     let work = move || {
-        let mut lanes = Lanes::default();
         while let Some(letter) = inbox.next() {
             let mut look = letter.body;
-            match in_place(&mut conn, &mut lanes, &place)
-                .and_then(|()| consistently(&conn, &mut lanes, &mut look))
-            {
+            match in_place(&mut eyes, &place).and_then(|()| consistently(&mut eyes, &mut look)) {
                 Ok(()) => look.answer(),
                 Err(Failure::Sql(e)) => look.failed(explain(place.path(), "can't be read", &e)),
                 Err(Failure::Refused(error)) => look.failed(error),
@@ -105,25 +42,32 @@ pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Look>>) -> Result<JoinHandl
     let thread = std::thread::Builder::new()
         .name("omniq-reader".into())
         .spawn(work);
-    thread.map_err(|e| crate::no_thread("reader", e))
+    thread.map_err(|e| no_thread("reader", e))
+}
+
+fn open_eyes(place: &Place) -> Result<Eyes> {
+    Ok(Eyes {
+        conn: open::reader(place)?,
+        lanes: Lanes::default(),
+    })
 }
 
 /// Looks into the file that is there, not into one that was removed.
-fn in_place(conn: &mut Opened, lanes: &mut Lanes, place: &Place) -> Result<(), Failure> {
-    if conn.check().is_err() {
-        *conn = open::reader(place)?;
-        *lanes = Lanes::default();
+fn in_place(eyes: &mut Eyes, place: &Place) -> Result<(), Failure> {
+    if eyes.conn.check().is_err() {
+        *eyes = open_eyes(place)?;
     }
     Ok(())
 }
 
 /// All that a question reads comes from one moment.
-fn consistently(conn: &Connection, lanes: &mut Lanes, look: &mut Look) -> Result<(), Failure> {
-    let moment = conn.unchecked_transaction()?;
-    lanes.refresh(conn)?;
-    look.run(conn, lanes)?;
-    moment.commit()?;
-    Ok(())
+fn consistently(eyes: &mut Eyes, look: &mut Look) -> Result<(), Failure> {
+    eyes.conn.execute_batch("BEGIN")?;
+    let found = eyes.lanes.refresh(&eyes.conn).and_then(|()| look.run(eyes));
+    // It has read only, so that how it ends makes no difference.
+    let ended = eyes.conn.execute_batch("ROLLBACK");
+    found?;
+    Ok(ended?)
 }
 
 /// One unreadable row must not hide the others from whoever looks at many.
@@ -239,51 +183,25 @@ pub(crate) fn stats(
 pub(crate) fn orphans(
     conn: &Connection,
     lanes: &Lanes,
-    local: &Local,
-    watch: &Mutex<LeaseWatch>,
+    sweeper: &Sweeper,
     steady: Duration,
     limit: usize,
 ) -> Result<Vec<Orphan>, Failure> {
-    let held = held_leases(conn)?;
-    let owners: HashSet<OwnerId> = held.iter().map(|(_, owner)| *owner).collect();
-    let gone = local.gone(&owners);
-    if !gone.is_empty() {
-        local.forget_soon();
-    }
-    local.forget_idle(&owners, steady);
-    let leases = held.iter().map(|(held, _)| *held);
-    let over = watch.lock().unwrap_or_else(PoisonError::into_inner);
-    let over: HashSet<Lease> = { over }.observe(leases, steady).into_iter().collect();
-    let mut notes: HashMap<OwnerId, Option<Started>> = HashMap::new();
-    let mut orphans = Vec::new();
-    for (HeldLease { lease, .. }, owner) in held {
-        let reason = match gone.contains_key(&owner) {
-            true => OrphanReason::OwnerGone,
-            false if over.contains(&lease) => OrphanReason::LeaseOver,
-            false => continue,
-        };
-        if orphans.len() == limit {
-            break;
-        }
-        let noted = notes
-            .entry(owner)
-            .or_insert_with(|| match gone.get(&owner) {
-                Some(gone) => Some(gone.started()),
-                None => local.notes_of(owner),
-            });
-        let started = noted.as_ref().is_none_or(|noted| noted.includes(lease));
-        if let Some(task) = readable(one(conn, lanes, lease.id.as_i64()))? {
+    let lost = sweeper.lost(&held_leases(conn)?, steady, limit);
+    let mut orphans = Vec::with_capacity(lost.len());
+    for lost in lost {
+        if let Some(task) = readable(one(conn, lanes, lost.lease.id.as_i64()))? {
             orphans.push(Orphan {
                 task,
-                reason,
-                started,
+                reason: lost.reason,
+                started: lost.started,
             });
         }
     }
     Ok(orphans)
 }
 
-fn held_leases(conn: &Connection) -> Result<Vec<(HeldLease, OwnerId)>, Failure> {
+fn held_leases(conn: &Connection) -> Result<Vec<HeldBy>, Failure> {
     let mut statement = conn.prepare_cached(include_str!("sql/held_leases.sql"))?;
     let mut rows = statement.query([])?;
     let mut held = Vec::new();
@@ -293,15 +211,12 @@ fn held_leases(conn: &Connection) -> Result<Vec<(HeldLease, OwnerId)>, Failure> 
         let beats = row.get::<_, i64>(2)?.unsigned_abs();
         let lease_for = span_out(row.get(3)?);
         if let Some(owner) = OwnerId::from_i64(row.get(4)?) {
-            let lease = Lease { id, number };
-            held.push((
-                HeldLease {
-                    lease,
-                    beats,
-                    lease_for,
-                },
-                owner,
-            ));
+            let lease = HeldLease {
+                lease: Lease { id, number },
+                beats,
+                lease_for,
+            };
+            held.push(HeldBy { lease, owner });
         }
     }
     Ok(held)

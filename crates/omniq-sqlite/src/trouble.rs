@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use omniq_core::{Error, ErrorKind};
+use omniq_writer::{Cause, retold};
 use rusqlite::ErrorCode;
 
 use crate::limits;
@@ -42,8 +43,16 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// Whether somebody else has the lock.
+    #[cfg(feature = "sqlx")]
+    pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+        error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+    }
+}
+
+impl omniq_writer::Failure for Failure {
     /// Whether the cause lies in the surroundings, so that no other command would fare better.
-    pub(crate) fn is_general(&self) -> bool {
+    fn is_general(&self) -> bool {
         let Self::Sql(error) = self else { return false };
         matches!(
             error.sqlite_error_code(),
@@ -63,14 +72,8 @@ impl Failure {
         )
     }
 
-    /// Whether somebody else has the lock.
-    #[cfg(feature = "sqlx")]
-    pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
-        error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-    }
-
     /// The error for a caller whose command did not happen.
-    pub(crate) fn not_done(&self, path: &Path) -> Error {
+    fn not_done(&self, path: &Path) -> Error {
         match self {
             Self::Sql(error) => explain(path, "nothing was changed", error),
             Self::Refused(error) => {
@@ -98,7 +101,7 @@ pub(crate) fn is_taken(error: &rusqlite::Error) -> bool {
 pub(crate) fn explain(path: &Path, what: &str, error: &rusqlite::Error) -> Error {
     let (advice, retryable) = advice(path, error);
     let text = format!("the database {}: {what}: {error}{advice}", path.display());
-    let explained = Error::new(ErrorKind::Storage, text).with_source(Cause(error.to_string()));
+    let explained = Error::new(ErrorKind::Storage, text).with_source(Cause::of(error));
     if retryable {
         explained.retryable()
     } else {
@@ -143,30 +146,9 @@ pub(crate) fn unknown(path: &Path, error: &rusqlite::Error) -> Error {
         advice(path, error).0
     );
     Error::new(ErrorKind::Storage, text)
-        .with_source(Cause(error.to_string()))
+        .with_source(Cause::of(error))
         .unknown()
 }
-
-/// One failure is told to many.
-pub(crate) fn retold(error: &Error) -> Error {
-    let told = Error::new(error.kind(), error.to_string());
-    match std::error::Error::source(error) {
-        Some(cause) => told.with_source(Cause(cause.to_string())),
-        None => told,
-    }
-}
-
-/// One failure is told to many callers, so the cause is kept as its text.
-#[derive(Debug)]
-struct Cause(String);
-
-impl std::fmt::Display for Cause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Cause {}
 
 /// Where the database is.
 #[derive(Debug, Clone)]

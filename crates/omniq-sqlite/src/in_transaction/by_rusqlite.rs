@@ -1,6 +1,7 @@
 //! In a transaction of rusqlite. The writer's own code works in it, with a memory that ends with the call.
 
 use omniq_core::{Completes, Order, Result, TaskId};
+use omniq_writer::{Effects, Failure as _};
 use rusqlite::{Transaction, TransactionState};
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use super::{BEGIN, END, UNDO, completed};
 use crate::ids::HighWater;
 use crate::lanes::Lanes;
 use crate::trouble::Failure;
-use crate::write::{Batch, Effects};
+use crate::write::Batch;
 use crate::{SqliteStorage, wall_clock};
 
 impl SqliteStorage {
@@ -103,7 +104,7 @@ impl SqliteStorage {
                 conn: tx,
                 lanes: &mut Lanes::default(),
                 high_water: &mut HighWater::default(),
-                effects: Effects::default(),
+                effects: &mut Effects::default(),
             };
             let done = work(&mut batch)?;
             batch.high_water.save(tx)?;

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use omniq_core::storage::{Enqueued, Settled};
 use omniq_core::{Change, Completes, Error, ErrorKind, NewTask, Order, Result, TaskId, Timestamp};
+use omniq_writer::Failure as _;
 use serde::Serialize;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Row as _, Sqlite, Transaction};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use omniq_core::{Error, ErrorKind, Result};
+use omniq_writer::Failure as _;
 use rusqlite::ErrorCode;
 
 use crate::in_place::FileId;

@@ -35,8 +35,7 @@ impl SqliteStorage {
     /// After [`complete_in`](Self::complete_in) nobody has to ring: the worker pool does when the handler
     /// returns.
     pub fn ring(&self) {
-        self.inbox.nudge();
-        self.local.ring();
+        self.writer.ring();
     }
 }
 

@@ -11,7 +11,8 @@ pub(crate) use settle::moved;
 use std::time::Duration;
 
 use omniq_core::storage::{Hold, Lease, Note};
-use omniq_core::{TaskId, TaskStatus, Timestamp};
+use omniq_core::{TaskStatus, Timestamp};
+use omniq_writer::Effects;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::ids::HighWater;
@@ -24,30 +25,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) lanes: &'a mut Lanes,
     pub(crate) high_water: &'a mut HighWater,
-    pub(crate) effects: Effects,
-}
-
-/// What others want to know once the batch is committed.
-#[derive(Default)]
-pub(crate) struct Effects {
-    /// There is work, or an eta, that was not there before.
-    pub(crate) work_added: bool,
-    /// The time of the last command that added work.
-    pub(crate) now: Timestamp,
-    pub(crate) finished: Vec<TaskId>,
-    pub(crate) cancelled: Vec<TaskId>,
-}
-
-impl Effects {
-    /// Whether others want to know of it.
-    pub(crate) fn is_news(&self) -> bool {
-        self.work_added || !self.finished.is_empty() || !self.cancelled.is_empty()
-    }
-
-    fn add_work(&mut self, now: Timestamp) {
-        self.work_added = true;
-        self.now = now;
-    }
+    pub(crate) effects: &'a mut Effects,
 }
 
 impl Batch<'_> {

@@ -26,7 +26,7 @@ impl Batch<'_> {
         for task in &change.then {
             self.enqueue(task, now)?;
         }
-        self.note(change, now);
+        self.effects.note(change, now);
         Ok(Settled::Done)
     }
 
@@ -84,19 +84,6 @@ impl Batch<'_> {
             trim.execute(params![id, KEPT_ERRORS as i64])?;
         }
         Ok(())
-    }
-
-    fn note(&mut self, change: &Change, now: Timestamp) {
-        if change.adds_work() {
-            self.effects.add_work(now);
-        }
-        let lets_go = change.expect == TaskStatus::Cancelled;
-        match change.status {
-            TaskStatus::Success | TaskStatus::Failed => self.effects.finished.push(change.id),
-            TaskStatus::Cancelled if lets_go => self.effects.finished.push(change.id),
-            TaskStatus::Cancelled => self.effects.cancelled.push(change.id),
-            _ => {}
-        }
     }
 }
 

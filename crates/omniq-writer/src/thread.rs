@@ -1,40 +1,35 @@
-//! The one thread that writes: whatever waits shares a transaction, and answers go out after its commit.
+//! The thread: whatever waits shares a batch, and answers go out after its commit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use omniq_core::Error;
 use omniq_core::storage::{Claimed, Signal};
-use omniq_core::{CoreSettings, Error, Result};
 use tokio::sync::broadcast;
 
 use crate::command::{Claim, Command};
+use crate::engine::{Broken, Committed, Engine, Failure as _};
 use crate::inbox::{Inbox, Letter, Tray, Wake};
-use crate::known::{Known, data_version};
 use crate::local::Local;
 use crate::lookout::Lookout;
-use crate::open::{self, Opened};
-use crate::trouble::{Failure, Place, retold, unknown};
-use crate::write::{Batch, Effects};
+use crate::retold::retold;
 
 /// A batch ends at so many rows …
 const MAX_ROWS: usize = 1_000;
 /// … or after so long, so that nobody waits for a stranger's large batch.
 const MAX_TIME: Duration = Duration::from_millis(5);
 
-pub(crate) struct Writer {
-    place: Place,
-    settings: CoreSettings,
-    inbox: Arc<Inbox<Command>>,
+pub(crate) struct Thread<E: Engine> {
+    engine: E,
+    poll_interval: Duration,
+    inbox: Arc<Inbox<Command<E>>>,
     bell: broadcast::Sender<Signal>,
     local: Arc<Local>,
     /// Others have not been told yet of what was committed.
     ring_owed: bool,
     rang: Instant,
     lookout: Lookout,
-    /// Gone after a failed commit, until it is opened again.
-    conn: Option<Opened>,
-    known: Known,
-    parked: Vec<Claim>,
+    parked: Vec<Claim<E>>,
     reported: bool,
 }
 
@@ -46,51 +41,40 @@ enum Culprit {
 }
 
 /// Why a batch failed.
-enum Failed {
+enum Failed<F> {
     /// Nothing of it happened.
-    Before(Culprit, Failure),
+    Before(Culprit, F),
     /// Nobody knows.
     AtCommit(Error),
 }
 
-impl From<rusqlite::Error> for Failed {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Before(Culprit::Nobody, error.into())
-    }
+/// What a batch did.
+struct Done {
+    committed: Committed,
+    others_wrote: bool,
 }
 
-impl Writer {
+impl<E: Engine> Thread<E> {
     pub(crate) fn new(
-        place: Place,
-        settings: CoreSettings,
-        inbox: Arc<Inbox<Command>>,
+        engine: E,
+        poll_interval: Duration,
+        inbox: Arc<Inbox<Command<E>>>,
         bell: broadcast::Sender<Signal>,
-    ) -> Result<Self> {
-        let conn = open::writer(&place, &settings)?;
-        let local = match &place {
-            Place::File(path) => Local::open(path, &conn, &inbox, &bell)?,
-            Place::Memory => Local::default(),
-        };
-        let local = Arc::new(local);
-        let (known, parked) = (Known::default(), Vec::new());
-        Ok(Self {
-            place,
-            settings,
+        local: Arc<Local>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            engine,
+            poll_interval,
             inbox,
-            lookout: Lookout::new(local.clone(), bell.clone(), Instant::now()),
+            lookout: Lookout::new(local.clone(), bell.clone(), now),
             bell,
             local,
             ring_owed: false,
-            rang: Instant::now(),
-            conn: Some(conn),
-            known,
-            parked,
+            rang: now,
+            parked: Vec::new(),
             reported: false,
-        })
-    }
-
-    pub(crate) fn local(&self) -> Arc<Local> {
-        self.local.clone()
+        }
     }
 
     /// Works until the inbox is closed and empty.
@@ -104,7 +88,7 @@ impl Writer {
                 return;
             }
             self.parked.retain(|claim| !claim.reply.is_closed());
-            if tray.is_empty() && !self.others_wrote() {
+            if tray.is_empty() && !self.engine.others_wrote() {
                 continue;
             }
             let mut letters = Vec::new();
@@ -117,7 +101,7 @@ impl Writer {
 
     /// Rings for other processes: at once when there is a pause, else now and then, so that a busy writer
     /// does not spend its time on it.
-    fn ring_others(&mut self, tray: &Tray<Command>) {
+    fn ring_others(&mut self, tray: &Tray<Command<E>>) {
         let pause = tray.is_empty() && self.inbox.is_empty();
         if self.ring_owed && (pause || self.rang.elapsed() > MAX_TIME) {
             self.ring_owed = false;
@@ -129,45 +113,24 @@ impl Writer {
     /// How long it may sleep before it looks for what other processes did.
     fn patience(&self) -> Option<Duration> {
         let somebody_waits = !self.parked.is_empty() || self.bell.receiver_count() > 0;
-        let shared = matches!(self.place, Place::File(_));
-        let usual = self.settings.poll_interval;
-        let longest = self.lookout.patience(usual, Instant::now());
+        let shared = self.engine.is_shared();
+        let longest = self.lookout.patience(self.poll_interval, Instant::now());
         (somebody_waits && shared).then_some(longest)
     }
 
-    fn others_wrote(&self) -> bool {
-        let version = self.conn.as_ref().map(|conn| data_version(conn));
-        !matches!(version, Some(Ok(version)) if Some(version) == self.known.version)
-    }
-
-    /// One transaction for whatever waits. The letters that took part are in `letters` afterwards.
+    /// One batch for whatever waits. The letters that took part are in `letters` afterwards.
     fn batch(
         &mut self,
-        tray: &mut Tray<Command>,
-        letters: &mut Vec<Letter<Command>>,
-    ) -> Result<Done, Failed> {
-        let nobodys = |e: Failure| Failed::Before(Culprit::Nobody, e);
-        let refused = |e: Error| nobodys(Failure::Refused(e));
-        let conn = match &mut self.conn {
-            Some(conn) => conn,
-            gone => gone.insert(open::writer_again(&self.place, &self.settings).map_err(refused)?),
-        };
-        conn.check().map_err(refused)?;
-        // SQLite's lock has no queue: who waits for it only tries again and again.
+        tray: &mut Tray<Command<E>>,
+        letters: &mut Vec<Letter<Command<E>>>,
+    ) -> Result<Done, Failed<E::Failure>> {
+        let nobodys = |e| Failed::Before(Culprit::Nobody, e);
+        let engine = &mut self.engine;
+        engine.get_ready().map_err(|e| nobodys(e.into()))?;
+        // The lock of the data has no queue, or a poor one: here, writers of all processes have one.
         let _turn = self.local.turn();
-        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let others_wrote = self.known.refresh(conn).map_err(nobodys)?;
-        let Known {
-            lanes, high_water, ..
-        } = &mut self.known;
-        let lanes = lanes.get_or_insert_default();
-        let mut batch = Batch {
-            conn,
-            lanes,
-            high_water,
-            effects: Effects::default(),
-        };
-        let (started, changes) = (Instant::now(), conn.total_changes());
+        let others_wrote = engine.begin().map_err(nobodys)?;
+        let started = Instant::now();
         let mut rows = 0;
         while rows < MAX_ROWS && started.elapsed() < MAX_TIME {
             let Some(letter) = tray.pop() else { break };
@@ -176,28 +139,25 @@ impl Writer {
             let command = &mut letters[at].body;
             rows += command.rows();
             command
-                .run(&mut batch)
+                .run(engine)
                 .map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
         }
-        look_again(&mut self.parked, letters, &mut batch, others_wrote)?;
-        batch.high_water.save(conn).map_err(nobodys)?;
-        let effects = batch.effects;
-        let commit = conn.prepare_cached("COMMIT")?.execute([]);
-        commit.map_err(|e| Failed::AtCommit(unknown(self.place.path(), &e)))?;
-        // Into a file that is no longer there, nothing was committed that anybody will find.
-        conn.check().map_err(|e| Failed::AtCommit(e.unknown()))?;
+        look_again(&mut self.parked, letters, engine, others_wrote)?;
+        let committed = engine.commit().map_err(|broken| match broken {
+            Broken::Before(failure) => nobodys(failure),
+            Broken::Unknown(error) => Failed::AtCommit(error),
+        })?;
         Ok(Done {
-            effects,
+            committed,
             others_wrote,
-            wrote: conn.total_changes() > changes,
         })
     }
 
     /// After the commit: answers, and calls out what happened.
-    fn tell(&mut self, letters: Vec<Letter<Command>>, done: Done) {
+    fn tell(&mut self, letters: Vec<Letter<Command<E>>>, done: Done) {
         // A batch that had nothing to write goes well on a full disk, too.
-        if done.wrote && std::mem::take(&mut self.reported) {
-            tracing::info!(database = %self.place.path().display(), "writing works again");
+        if done.committed.wrote && std::mem::take(&mut self.reported) {
+            tracing::info!(storage = %self.engine.place().display(), "writing works again");
         }
         let (stay, go): (Vec<_>, Vec<_>) = self
             .parked
@@ -217,9 +177,8 @@ impl Writer {
     fn ring(
         &mut self,
         Done {
-            effects,
+            committed: Committed { effects, .. },
             others_wrote,
-            ..
         }: Done,
     ) {
         self.ring_owed |= effects.is_news();
@@ -240,12 +199,16 @@ impl Writer {
     }
 
     /// After a failure: everyone learns the truth, and the writer is ready for the next batch.
-    fn recover(&mut self, failed: Failed, letters: Vec<Letter<Command>>, tray: &mut Tray<Command>) {
-        self.known = Known::default();
+    fn recover(
+        &mut self,
+        failed: Failed<E::Failure>,
+        letters: Vec<Letter<Command<E>>>,
+        tray: &mut Tray<Command<E>>,
+    ) {
         match failed {
             Failed::AtCommit(error) => {
                 self.report(&error.to_string());
-                let caught = |claim: &mut Claim| !claim.answer.tasks.is_empty();
+                let caught = |claim: &mut Claim<E>| !claim.answer.tasks.is_empty();
                 let claims: Vec<_> = self.parked.extract_if(.., caught).collect();
                 let claims = claims
                     .into_iter()
@@ -253,10 +216,10 @@ impl Writer {
                 for command in letters.into_iter().map(|letter| letter.body).chain(claims) {
                     command.failed(retold(&error).unknown());
                 }
-                self.give_up_connection();
+                self.engine.give_up();
             }
             Failed::Before(culprit, failure) => {
-                self.roll_back();
+                self.engine.roll_back();
                 // What a parked claim got was rolled back with the rest.
                 self.parked
                     .iter_mut()
@@ -270,11 +233,11 @@ impl Writer {
     fn blame(
         &mut self,
         culprit: Culprit,
-        failure: &Failure,
-        mut letters: Vec<Letter<Command>>,
-        tray: &mut Tray<Command>,
+        failure: &E::Failure,
+        mut letters: Vec<Letter<Command<E>>>,
+        tray: &mut Tray<Command<E>>,
     ) {
-        let error = failure.not_done(self.place.path());
+        let error = failure.not_done(self.engine.place());
         match culprit {
             Culprit::Letter(at) if !failure.is_general() => {
                 letters.remove(at).body.failed(error);
@@ -289,46 +252,22 @@ impl Writer {
                 // Those that were not reached yet would fare no better.
                 letters.extend(std::iter::from_fn(|| tray.pop()));
                 for letter in letters {
-                    letter.body.failed(failure.not_done(self.place.path()));
+                    letter.body.failed(failure.not_done(self.engine.place()));
                 }
-                self.give_up_connection();
+                self.engine.give_up();
             }
-        }
-    }
-
-    /// SQLite may have ended the transaction by itself: a full disk does.
-    fn roll_back(&mut self) {
-        let Some(conn) = &self.conn else { return };
-        if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
-            self.give_up_connection();
-        }
-    }
-
-    /// A database in memory lives and dies with its connection.
-    fn give_up_connection(&mut self) {
-        if matches!(self.place, Place::File(_)) {
-            self.conn = None;
-        } else {
-            self.roll_back();
         }
     }
 
     /// Says it once per change of condition.
     fn report(&mut self, error: &str) {
         if !std::mem::replace(&mut self.reported, true) {
-            tracing::warn!(database = %self.place.path().display(), error, "writing fails");
+            tracing::warn!(storage = %self.engine.place().display(), error, "writing fails");
         }
     }
 }
 
-/// What a committed batch did.
-struct Done {
-    effects: Effects,
-    others_wrote: bool,
-    wrote: bool,
-}
-
-impl Drop for Writer {
+impl<E: Engine> Drop for Thread<E> {
     /// Also after a panic: nobody may wait for a thread that is gone.
     fn drop(&mut self) {
         self.inbox.close();
@@ -337,23 +276,23 @@ impl Drop for Writer {
 }
 
 /// Claims that found nothing look once more, if there may be work by now.
-fn look_again(
-    parked: &mut [Claim],
-    letters: &mut [Letter<Command>],
-    batch: &mut Batch<'_>,
+fn look_again<E: Engine>(
+    parked: &mut [Claim<E>],
+    letters: &mut [Letter<Command<E>>],
+    engine: &mut E,
     others_wrote: bool,
-) -> Result<(), Failed> {
+) -> Result<(), Failed<E::Failure>> {
     let failed = |culprit| move |e| Failed::Before(culprit, e);
-    if batch.effects.work_added || others_wrote {
+    if engine.effects().work_added || others_wrote {
         for (at, claim) in parked.iter_mut().enumerate() {
-            let retried = claim.try_again(batch);
+            let retried = claim.try_again(engine);
             retried.map_err(failed(Culprit::Parked(at)))?;
         }
     }
-    if batch.effects.work_added {
+    if engine.effects().work_added {
         // Claims go before enqueues: those of this batch have looked before the work was there.
         for (at, letter) in letters.iter_mut().enumerate() {
-            let retried = letter.body.try_again(batch);
+            let retried = letter.body.try_again(engine);
             retried.map_err(failed(Culprit::Letter(at)))?;
         }
     }

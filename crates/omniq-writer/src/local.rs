@@ -6,24 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use omniq_core::OwnerId;
 use omniq_core::storage::{Lease, Signal};
-use omniq_core::{OwnerId, Result};
 use omniq_local::{Doorbell, Folder, Gone, Heard, Presence, Standing, Started, Taken, Turn};
-use rusqlite::Connection;
 use tokio::sync::broadcast;
 
-use crate::command::Command;
 use crate::idle::Idle;
 use crate::inbox::Inbox;
-use crate::trouble::explain;
 
 /// Forty writers that never pause wait for half of this at most.
 const TURN_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What there is for a database in a file. Without it, the safety check finds the work and leases decide.
+/// What there is for data that processes share. Without it, the safety check finds the work and leases decide.
 #[derive(Default)]
 pub(crate) struct Local {
-    identity: Option<String>,
     folder: Option<Folder>,
     bell: Option<Doorbell>,
     turn: Option<Turn>,
@@ -34,24 +30,19 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Finds the folder beside the database, and listens for its bell.
-    pub(crate) fn open(
-        path: &Path,
-        conn: &Connection,
-        inbox: &Arc<Inbox<Command>>,
+    /// Finds the folder beside the data, and listens for its bell. `identity` is what tells the data from
+    /// every other.
+    pub(crate) fn open<T: Send + 'static>(
+        data: &Path,
+        identity: &str,
+        inbox: &Arc<Inbox<T>>,
         signals: &broadcast::Sender<Signal>,
-    ) -> Result<Self> {
-        let id: String = conn
-            .query_row(include_str!("sql/identity.sql"), [], |row| row.get(0))
-            .map_err(|e| explain(path, "its identity can't be read", &e))?;
-        let folder = match Folder::open(path, &id) {
+    ) -> Self {
+        let folder = match Folder::open(data, identity) {
             Ok(folder) => folder,
             Err(off) => {
-                tracing::warn!(database = %path.display(), reason = %off, "no doorbell, no presence");
-                return Ok(Self {
-                    identity: Some(id),
-                    ..Self::default()
-                });
+                tracing::warn!(storage = %data.display(), reason = %off, "no doorbell, no presence");
+                return Self::default();
             }
         };
         let idle = Arc::new(Idle::default());
@@ -63,20 +54,14 @@ impl Local {
         let turn = Turn::open(&folder)
             .inspect_err(|error| tracing::warn!(%error, "writers of other processes don't queue"))
             .ok();
-        Ok(Self {
-            identity: Some(id),
+        Self {
             folder: Some(folder),
             bell,
             turn,
             idle,
             left,
             ..Self::default()
-        })
-    }
-
-    /// What tells the database from every other.
-    pub(crate) fn identity(&self) -> Option<String> {
-        self.identity.clone()
+        }
     }
 
     /// Queues with the writers of other processes, for as long as what is returned is kept.
@@ -166,8 +151,8 @@ impl Local {
 }
 
 /// What to do about what the doorbell hears.
-fn hearer(
-    inbox: &Arc<Inbox<Command>>,
+fn hearer<T: Send + 'static>(
+    inbox: &Arc<Inbox<T>>,
     signals: &broadcast::Sender<Signal>,
     idle: &Arc<Idle>,
     left: &Arc<AtomicBool>,

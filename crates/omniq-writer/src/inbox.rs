@@ -11,7 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const CAPACITY: usize = 4096;
 
 /// Where commands wait. What is urgent goes first.
-pub(crate) struct Inbox<T> {
+pub struct Inbox<T> {
+    /// Whose it is, for error texts.
+    storage: &'static str,
     state: Mutex<State<T>>,
     arrived: Condvar,
     /// What is urgent never waits for room behind what is not.
@@ -28,8 +30,9 @@ struct State<T> {
 }
 
 /// A command, and the room that it takes until it is answered.
-pub(crate) struct Letter<T> {
-    pub(crate) body: T,
+pub struct Letter<T> {
+    /// The command.
+    pub body: T,
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -79,9 +82,11 @@ impl<T> Tray<T> {
     }
 }
 
-impl<T> Default for Inbox<T> {
-    fn default() -> Self {
+impl<T> Inbox<T> {
+    /// An empty one, of the storage that is called so.
+    pub fn new(storage: &'static str) -> Self {
         Self {
+            storage,
             state: Mutex::new(State {
                 urgent: VecDeque::new(),
                 ordinary: VecDeque::new(),
@@ -94,11 +99,9 @@ impl<T> Default for Inbox<T> {
             room: Arc::new(Semaphore::new(CAPACITY)),
         }
     }
-}
 
-impl<T> Inbox<T> {
     /// Sends a command, once there is room.
-    pub(crate) async fn send(&self, urgent: bool, body: T) -> Result<()> {
+    pub async fn send(&self, urgent: bool, body: T) -> Result<()> {
         let room = if urgent {
             &self.urgent_room
         } else {
@@ -106,7 +109,11 @@ impl<T> Inbox<T> {
         };
         let room = match room.clone().try_acquire_owned() {
             Ok(room) => room,
-            Err(_) => room.clone().acquire_owned().await.map_err(|_| closed())?,
+            Err(_) => room
+                .clone()
+                .acquire_owned()
+                .await
+                .map_err(|_| self.closed())?,
         };
         let letter = Letter {
             body,
@@ -114,10 +121,15 @@ impl<T> Inbox<T> {
         };
         let state = self.lock();
         if state.closed {
-            return Err(closed());
+            return Err(self.closed());
         }
         self.put(state, urgent, letter);
         Ok(())
+    }
+
+    /// The error of a storage that was closed.
+    pub(crate) fn closed(&self) -> Error {
+        closed(self.storage)
     }
 
     /// Sends a command without waiting for room: for the few that come out of a drop. They are taken even
@@ -146,7 +158,7 @@ impl<T> Inbox<T> {
     }
 
     /// Refuses further letters; those that wait are still worked on.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.room.close();
         self.urgent_room.close();
         self.lock().closed = true;
@@ -194,7 +206,7 @@ impl<T> Inbox<T> {
     }
 
     /// Waits for one letter: for threads that share an inbox.
-    pub(crate) fn next(&self) -> Option<Letter<T>> {
+    pub fn next(&self) -> Option<Letter<T>> {
         let mut state = self.lock();
         loop {
             let letter = state
@@ -238,9 +250,7 @@ impl<T> Inbox<T> {
 }
 
 /// The error of a storage that was closed.
-pub(crate) fn closed() -> Error {
-    Error::new(
-        ErrorKind::Closed,
-        "the SQLite storage was closed: open it again",
-    )
+pub(crate) fn closed(storage: &str) -> Error {
+    let text = format!("the {storage} storage was closed: open it again");
+    Error::new(ErrorKind::Closed, text)
 }

@@ -10,27 +10,26 @@ use omniq_core::storage::{
 use omniq_core::{Change, Error, NewTask, Outcome, Result, Timestamp};
 use tokio::sync::oneshot;
 
+use crate::engine::Engine;
 use crate::inbox::Inbox;
-use crate::reader::Look;
-use crate::trouble::Failure;
-use crate::write::Batch;
+use crate::look::Look;
 
 /// One command to the writer.
-pub(crate) enum Command {
-    Enqueue(Job<Enqueue>),
-    Claim(Box<Claim>),
-    Renew(Job<Renew>),
-    Note(Job<Notes>),
-    Settle(Job<Settle>),
-    Purge(Job<PurgeRequest>),
-    /// A database in memory has one connection, so that the writer also looks.
-    Look(Look),
+pub(crate) enum Command<E: Engine> {
+    Enqueue(Job<E, Enqueue>),
+    Claim(Box<Claim<E>>),
+    Renew(Job<E, Renew>),
+    Note(Job<E, Notes>),
+    Settle(Job<E, Settle>),
+    Purge(Job<E, PurgeRequest>),
+    /// Where nobody else can look, the writer does.
+    Look(Look<E::Eyes, E::Failure>),
 }
 
 /// Work inside the batch's transaction. It may be run again if the transaction is rolled back.
-pub(crate) trait Write {
+pub(crate) trait Write<E: Engine> {
     type Answer;
-    fn run(&self, batch: &mut Batch<'_>) -> Result<Self::Answer, Failure>;
+    fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure>;
     /// About how many rows it touches.
     fn rows(&self) -> usize;
 }
@@ -56,13 +55,13 @@ pub(crate) struct Settle {
 }
 
 /// A write, whom to answer, and the answer that waits for the commit.
-pub(crate) struct Job<W: Write> {
+pub(crate) struct Job<E: Engine, W: Write<E>> {
     write: W,
     reply: oneshot::Sender<Result<W::Answer>>,
     answer: Option<W::Answer>,
 }
 
-impl<W: Write> Job<W> {
+impl<E: Engine, W: Write<E>> Job<E, W> {
     pub(crate) fn new(write: W) -> (Self, oneshot::Receiver<Result<W::Answer>>) {
         let (reply, answer) = oneshot::channel();
         (
@@ -75,9 +74,13 @@ impl<W: Write> Job<W> {
         )
     }
 
-    fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        self.answer = Some(self.write.run(batch)?);
+    fn run(&mut self, engine: &mut E) -> Result<(), E::Failure> {
+        self.answer = Some(self.write.run(engine)?);
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.write.rows()
     }
 
     // A caller that went away needs no answer: sending to it is allowed to fail.
@@ -93,13 +96,13 @@ impl<W: Write> Job<W> {
 }
 
 /// A claim: its answer is given back if nobody takes it.
-pub(crate) struct Claim {
+pub(crate) struct Claim<E: Engine> {
     pub(crate) request: ClaimRequest,
-    pub(crate) reply: oneshot::Sender<Result<Catch>>,
+    pub(crate) reply: oneshot::Sender<Result<Catch<E>>>,
     pub(crate) answer: Claimed,
 }
 
-impl Claim {
+impl<E: Engine> Claim<E> {
     /// Whether it has nothing to say yet.
     pub(crate) fn stays_parked(&self) -> bool {
         self.request.limit > 0
@@ -110,16 +113,17 @@ impl Claim {
 
     /// Looks once more, at the end of a batch that brought work. Work that others wrote does not tell the
     /// time, and the request's own may be long past: then the claimer is told to look.
-    pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        self.answer = if batch.effects.work_added {
-            batch.claim(&self.request, batch.effects.now)?
+    pub(crate) fn try_again(&mut self, engine: &mut E) -> Result<(), E::Failure> {
+        let (work_added, now) = (engine.effects().work_added, engine.effects().now);
+        self.answer = if work_added {
+            engine.claim(&self.request, now)?
         } else {
-            batch.peek(&self.request)?
+            engine.peek(&self.request)?
         };
         Ok(())
     }
 
-    pub(crate) fn committed(self, inbox: &Arc<Inbox<Command>>) {
+    pub(crate) fn committed(self, inbox: &Arc<Inbox<Command<E>>>) {
         let catch = Catch {
             claimed: self.answer,
             inbox: Arc::downgrade(inbox),
@@ -129,18 +133,18 @@ impl Claim {
 }
 
 /// Claimed tasks on their way to the claimer. Dropped on the way, they are released.
-pub(crate) struct Catch {
+pub(crate) struct Catch<E: Engine> {
     claimed: Claimed,
-    inbox: Weak<Inbox<Command>>,
+    inbox: Weak<Inbox<Command<E>>>,
 }
 
-impl Catch {
+impl<E: Engine> Catch<E> {
     pub(crate) fn take(mut self) -> Claimed {
         std::mem::take(&mut self.claimed)
     }
 }
 
-impl Drop for Catch {
+impl<E: Engine> Drop for Catch<E> {
     fn drop(&mut self) {
         let tasks = std::mem::take(&mut self.claimed.tasks);
         let Some(inbox) = self.inbox.upgrade().filter(|_| !tasks.is_empty()) else {
@@ -157,7 +161,7 @@ impl Drop for Catch {
     }
 }
 
-impl Command {
+impl<E: Engine> Command<E> {
     /// What running tasks need goes before new work.
     pub(crate) fn is_urgent(&self) -> bool {
         !matches!(self, Self::Enqueue(_) | Self::Purge(_))
@@ -165,42 +169,42 @@ impl Command {
 
     pub(crate) fn rows(&self) -> usize {
         match self {
-            Self::Enqueue(job) => job.write.rows(),
+            Self::Enqueue(job) => job.rows(),
             Self::Claim(claim) => claim.request.limit,
-            Self::Renew(job) => job.write.rows(),
-            Self::Note(job) => job.write.rows(),
-            Self::Settle(job) => job.write.rows(),
-            Self::Purge(job) => job.write.rows(),
+            Self::Renew(job) => job.rows(),
+            Self::Note(job) => job.rows(),
+            Self::Settle(job) => job.rows(),
+            Self::Purge(job) => job.rows(),
             Self::Look(_) => 1,
         }
     }
 
     /// Works inside the transaction.
-    pub(crate) fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+    pub(crate) fn run(&mut self, engine: &mut E) -> Result<(), E::Failure> {
         match self {
-            Self::Enqueue(job) => job.run(batch),
+            Self::Enqueue(job) => job.run(engine),
             Self::Claim(claim) => {
-                claim.answer = batch.claim(&claim.request, claim.request.now)?;
+                claim.answer = engine.claim(&claim.request, claim.request.now)?;
                 Ok(())
             }
-            Self::Renew(job) => job.run(batch),
-            Self::Note(job) => job.run(batch),
-            Self::Settle(job) => job.run(batch),
-            Self::Purge(job) => job.run(batch),
-            Self::Look(look) => look.run(batch.conn, batch.lanes),
+            Self::Renew(job) => job.run(engine),
+            Self::Note(job) => job.run(engine),
+            Self::Settle(job) => job.run(engine),
+            Self::Purge(job) => job.run(engine),
+            Self::Look(look) => look.run(engine.eyes()?),
         }
     }
 
     /// For a claim that would be parked, as others brought work after it had looked.
-    pub(crate) fn try_again(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+    pub(crate) fn try_again(&mut self, engine: &mut E) -> Result<(), E::Failure> {
         match self {
-            Self::Claim(claim) if claim.stays_parked() => claim.try_again(batch),
+            Self::Claim(claim) if claim.stays_parked() => claim.try_again(engine),
             _ => Ok(()),
         }
     }
 
     /// Answers after the commit. A claim with nothing to say comes back, to be parked.
-    pub(crate) fn committed(self, inbox: &Arc<Inbox<Self>>) -> Option<Claim> {
+    pub(crate) fn committed(self, inbox: &Arc<Inbox<Self>>) -> Option<Claim<E>> {
         match self {
             Self::Enqueue(job) => job.committed(),
             Self::Claim(claim) if claim.stays_parked() => return Some(*claim),
@@ -228,13 +232,13 @@ impl Command {
     }
 }
 
-impl Write for Enqueue {
+impl<E: Engine> Write<E> for Enqueue {
     type Answer = Vec<Enqueued>;
 
-    fn run(&self, batch: &mut Batch<'_>) -> Result<Self::Answer, Failure> {
+    fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure> {
         self.tasks
             .iter()
-            .map(|task| batch.enqueue(task, self.now))
+            .map(|task| engine.enqueue(task, self.now))
             .collect()
     }
 
@@ -243,13 +247,13 @@ impl Write for Enqueue {
     }
 }
 
-impl Write for Renew {
+impl<E: Engine> Write<E> for Renew {
     type Answer = Vec<Hold>;
 
-    fn run(&self, batch: &mut Batch<'_>) -> Result<Self::Answer, Failure> {
+    fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure> {
         self.leases
             .iter()
-            .map(|lease| batch.renew(*lease, self.lease_for))
+            .map(|lease| engine.renew(*lease, self.lease_for))
             .collect()
     }
 
@@ -258,13 +262,13 @@ impl Write for Renew {
     }
 }
 
-impl Write for Notes {
+impl<E: Engine> Write<E> for Notes {
     type Answer = Vec<bool>;
 
-    fn run(&self, batch: &mut Batch<'_>) -> Result<Self::Answer, Failure> {
+    fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure> {
         self.notes
             .iter()
-            .map(|note| batch.keep_progress(note, self.now))
+            .map(|note| engine.keep_progress(note, self.now))
             .collect()
     }
 
@@ -273,13 +277,13 @@ impl Write for Notes {
     }
 }
 
-impl Write for Settle {
+impl<E: Engine> Write<E> for Settle {
     type Answer = Vec<Settled>;
 
-    fn run(&self, batch: &mut Batch<'_>) -> Result<Self::Answer, Failure> {
+    fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure> {
         self.changes
             .iter()
-            .map(|change| batch.settle(change, self.now))
+            .map(|change| engine.settle(change, self.now))
             .collect()
     }
 
@@ -288,11 +292,11 @@ impl Write for Settle {
     }
 }
 
-impl Write for PurgeRequest {
+impl<E: Engine> Write<E> for PurgeRequest {
     type Answer = u64;
 
-    fn run(&self, batch: &mut Batch<'_>) -> Result<Self::Answer, Failure> {
-        batch.purge(self)
+    fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure> {
+        engine.purge(self)
     }
 
     fn rows(&self) -> usize {

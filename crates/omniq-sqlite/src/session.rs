@@ -1,0 +1,222 @@
+//! The connection that writes, and what is remembered of the database between batches.
+
+use std::path::Path;
+use std::time::Duration;
+
+use omniq_core::storage::{
+    ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, PurgeRequest, Settled,
+};
+use omniq_core::{Change, CoreSettings, Error, ErrorKind, NewTask, Result, Timestamp};
+use omniq_writer::{Broken, Committed, Effects, Engine};
+use rusqlite::Connection;
+
+use crate::ids::HighWater;
+use crate::lanes::Lanes;
+use crate::open;
+use crate::reader::Eyes;
+use crate::trouble::{Failure, Place, explain, unknown};
+use crate::write::Batch;
+
+pub(crate) struct Session {
+    place: Place,
+    settings: CoreSettings,
+    /// Gone after a failed commit, until it is opened again.
+    eyes: Option<Eyes>,
+    high_water: HighWater,
+    /// The version of the database that is remembered. None: nothing is.
+    version: Option<i64>,
+    effects: Effects,
+    /// Rows that the connection had changed when the batch began.
+    changes: u64,
+}
+
+impl Session {
+    /// Opens the database, and makes it where it is missing.
+    pub(crate) fn open(place: Place, settings: CoreSettings) -> Result<Self> {
+        let eyes = Eyes {
+            conn: open::writer(&place, &settings)?,
+            lanes: Lanes::default(),
+        };
+        Ok(Self {
+            place,
+            settings,
+            eyes: Some(eyes),
+            high_water: HighWater::default(),
+            version: None,
+            effects: Effects::default(),
+            changes: 0,
+        })
+    }
+
+    /// What tells the database from every other.
+    pub(crate) fn identity(&mut self) -> Result<String> {
+        let conn = self
+            .conn()
+            .map_err(|e| omniq_writer::Failure::not_done(&e, self.place.path()))?;
+        conn.query_row(include_str!("sql/identity.sql"), [], |row| row.get(0))
+            .map_err(|e| explain(self.place.path(), "its identity can't be read", &e))
+    }
+
+    fn conn(&self) -> Result<&Connection, Failure> {
+        self.eyes
+            .as_ref()
+            .map(|eyes| &*eyes.conn)
+            .ok_or_else(not_open)
+    }
+
+    fn batch(&mut self) -> Result<Batch<'_>, Failure> {
+        let Eyes { conn, lanes } = self.eyes.as_mut().ok_or_else(not_open)?;
+        Ok(Batch {
+            conn,
+            lanes,
+            high_water: &mut self.high_water,
+            effects: &mut self.effects,
+        })
+    }
+
+    /// Under the write lock: forgets what others may have changed. Says whether others wrote.
+    fn refresh(&mut self) -> Result<bool, Failure> {
+        let eyes = self.eyes.as_mut().ok_or_else(not_open)?;
+        let version = data_version(&eyes.conn)?;
+        if self.version == Some(version) {
+            return Ok(false);
+        }
+        eyes.lanes = Lanes::load(&eyes.conn)?;
+        self.high_water = HighWater::default();
+        self.version = Some(version);
+        Ok(true)
+    }
+
+    fn try_to_commit(&mut self) -> Result<Committed, Broken<Failure>> {
+        let before = |e: Failure| Broken::Before(e);
+        let Eyes { conn, .. } = self.eyes.as_ref().ok_or_else(not_open).map_err(before)?;
+        self.high_water.save(conn).map_err(before)?;
+        let mut commit = conn
+            .prepare_cached("COMMIT")
+            .map_err(|e| before(e.into()))?;
+        let unknown = |e| Broken::Unknown(unknown(self.place.path(), &e));
+        commit.execute([]).map_err(unknown)?;
+        // Into a file that is no longer there, nothing was committed that anybody will find.
+        conn.check().map_err(|e| Broken::Unknown(e.unknown()))?;
+        let wrote = conn.total_changes() > self.changes;
+        Ok(Committed::new(std::mem::take(&mut self.effects), wrote))
+    }
+}
+
+impl Engine for Session {
+    type Failure = Failure;
+    type Eyes = Eyes;
+
+    const NAME: &'static str = "SQLite";
+
+    fn place(&self) -> &Path {
+        self.place.path()
+    }
+
+    fn is_shared(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    fn others_wrote(&mut self) -> bool {
+        let version = self.conn().map(data_version);
+        !matches!(version, Ok(Ok(version)) if Some(version) == self.version)
+    }
+
+    fn get_ready(&mut self) -> Result<()> {
+        let eyes = match &mut self.eyes {
+            Some(eyes) => eyes,
+            gone => gone.insert(Eyes {
+                conn: open::writer_again(&self.place, &self.settings)?,
+                lanes: Lanes::default(),
+            }),
+        };
+        eyes.conn.check()
+    }
+
+    fn begin(&mut self) -> Result<bool, Failure> {
+        self.effects = Effects::default();
+        let conn = self.conn()?;
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let changes = conn.total_changes();
+        self.changes = changes;
+        self.refresh()
+    }
+
+    fn enqueue(&mut self, task: &NewTask, now: Timestamp) -> Result<Enqueued, Failure> {
+        self.batch()?.enqueue(task, now)
+    }
+
+    fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Failure> {
+        self.batch()?.claim(request, now)
+    }
+
+    fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
+        self.batch()?.peek(request)
+    }
+
+    fn renew(&mut self, lease: Lease, lease_for: Duration) -> Result<Hold, Failure> {
+        self.batch()?.renew(lease, lease_for)
+    }
+
+    fn keep_progress(&mut self, note: &Note, now: Timestamp) -> Result<bool, Failure> {
+        self.batch()?.keep_progress(note, now)
+    }
+
+    fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
+        self.batch()?.settle(change, now)
+    }
+
+    fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Failure> {
+        self.batch()?.purge(request)
+    }
+
+    fn eyes(&mut self) -> Result<&mut Eyes, Failure> {
+        self.eyes.as_mut().ok_or_else(not_open)
+    }
+
+    fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
+    fn commit(&mut self) -> Result<Committed, Broken<Failure>> {
+        let committed = self.try_to_commit();
+        if committed.is_err() {
+            self.version = None;
+        }
+        committed
+    }
+
+    /// SQLite may have ended the transaction by itself: a full disk does.
+    fn roll_back(&mut self) {
+        self.version = None;
+        let Ok(conn) = self.conn() else { return };
+        if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
+            self.give_up();
+        }
+    }
+
+    /// A database in memory lives and dies with its connection.
+    fn give_up(&mut self) {
+        self.version = None;
+        if self.is_shared() {
+            self.eyes = None;
+        } else if let Ok(conn) = self.conn()
+            && !conn.is_autocommit()
+            && let Err(error) = conn.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a batch in memory can't be rolled back");
+        }
+    }
+}
+
+/// A number that changes when another connection has changed the database.
+fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))
+}
+
+fn not_open() -> Failure {
+    Error::new(ErrorKind::Storage, "the database is not open")
+        .retryable()
+        .into()
+}
