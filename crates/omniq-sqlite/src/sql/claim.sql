@@ -1,9 +1,6 @@
 -- In: a ready task, its new owner, now, the lease's length. Guard: still pending and not held back.
--- Changes: it runs, under the next lease. Out: the whole task.
+-- Changes: it runs, under the next lease.
 UPDATE main.omniq_task
 SET status = 1, attempts = attempts + 1, lease = lease + 1, owner = ?2, beats = 0, started_at = ?3,
     lease_for = ?4, progress = NULL, progress_text = NULL, progressed_at = NULL
 WHERE id = ?1 AND status = 0 AND due = 1 AND holds = 0
-RETURNING id, lane, status, priority, eta, interval, series_id, attempts, max_attempts, crashes,
-    timeout, backoff, unique_key, lease, owner, holds, headers, payload, enqueued_at, started_at,
-    finished_at, result_format, result, progress, progress_text, progressed_at
