@@ -167,6 +167,12 @@ impl<E: Engine> Command<E> {
         !matches!(self, Self::Enqueue(_) | Self::Purge(_))
     }
 
+    /// Whether a worker pool usually sends another command at the same time: it settles what frees a seat, and
+    /// claims for that seat.
+    pub(crate) fn is_half_a_turn(&self) -> bool {
+        matches!(self, Self::Settle(_) | Self::Claim(_))
+    }
+
     pub(crate) fn rows(&self) -> usize {
         match self {
             Self::Enqueue(job) => job.rows(),

@@ -80,6 +80,13 @@ impl<T> Tray<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.ordinary.is_empty()
     }
+
+    /// The letter, if there is just one.
+    pub(crate) fn only(&self) -> Option<&Letter<T>> {
+        let single = self.urgent.len() + self.ordinary.len() == 1;
+        let first = self.urgent.front().or(self.ordinary.front());
+        first.filter(|_| single)
+    }
 }
 
 impl<T> Inbox<T> {
@@ -179,6 +186,13 @@ impl<T> Inbox<T> {
         );
         drop(state);
         drop(letters);
+    }
+
+    /// Moves all that waits into the tray, without sleeping.
+    pub(crate) fn collect_more(&self, tray: &mut Tray<T>) {
+        let mut state = self.lock();
+        tray.urgent.append(&mut state.urgent);
+        tray.ordinary.append(&mut state.ordinary);
     }
 
     /// Moves all that waits into the tray; sleeps while there is nothing, at most for `patience`.

@@ -19,6 +19,9 @@ const MAX_ROWS: usize = 1_000;
 /// … or after so long, so that nobody waits for a stranger's large batch.
 const MAX_TIME: Duration = Duration::from_millis(5);
 
+/// How long half a turn waits for the other half: a tenth of a flush.
+const COMPANY: Duration = Duration::from_micros(15);
+
 pub(crate) struct Thread<E: Engine> {
     engine: E,
     poll_interval: Duration,
@@ -87,6 +90,9 @@ impl<E: Engine> Thread<E> {
             if wake == Wake::Closed {
                 return;
             }
+            if wake == Wake::Work {
+                self.wait_for_company(&mut tray);
+            }
             self.parked.retain(|claim| !claim.reply.is_closed());
             if tray.is_empty() && !self.engine.others_wrote() {
                 continue;
@@ -97,6 +103,20 @@ impl<E: Engine> Thread<E> {
                 Err(failed) => self.recover(failed, letters, &mut tray),
             }
         }
+    }
+
+    /// A pool sends what it finished and what it wants next in two letters, microseconds apart: they are to
+    /// share a commit.
+    fn wait_for_company(&self, tray: &mut Tray<Command<E>>) {
+        let is_half = |letter: &Letter<Command<E>>| letter.body.is_half_a_turn();
+        if !tray.only().is_some_and(is_half) {
+            return;
+        }
+        let began = Instant::now();
+        while self.inbox.is_empty() && began.elapsed() < COMPANY {
+            std::hint::spin_loop();
+        }
+        self.inbox.collect_more(tray);
     }
 
     /// Rings for other processes: at once when there is a pause, else now and then, so that a busy writer

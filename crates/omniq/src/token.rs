@@ -25,6 +25,11 @@ impl Token {
         self.fired.load(Ordering::SeqCst)
     }
 
+    /// Raises it when the answer is dropped, however that comes about.
+    pub(crate) fn at_the_end(&self) -> AtTheEnd<'_> {
+        AtTheEnd(self)
+    }
+
     /// Waits until it is raised.
     pub(crate) async fn fired(&self) {
         let mut bell = pin!(self.bell.notified());
@@ -33,5 +38,14 @@ impl Token {
         if !self.is_fired() {
             bell.await;
         }
+    }
+}
+
+/// Raises a [`Token`] when it is dropped.
+pub(crate) struct AtTheEnd<'a>(&'a Token);
+
+impl Drop for AtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.fire();
     }
 }

@@ -145,6 +145,7 @@ impl WorkerBuilder {
             asked: OnceLock::new(),
             stopping: Token::default(),
             grace_over: Token::default(),
+            claimed_last: Token::default(),
             settled: Token::default(),
             finished: AtomicU64::new(0),
             released: AtomicU64::new(0),

@@ -46,6 +46,7 @@ impl Claimer {
 
 /// Claims until the pool stops, then gives back what has not started.
 pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
+    let _end = pool.claimed_last.at_the_end();
     let mut under_way: Option<UnderWay> = None;
     let trouble = Arc::new(Mutex::new(Trouble::new("claiming tasks")));
     let mut idle = Some(Claimer::new(&pool, &trouble));
@@ -66,7 +67,8 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
                 take_in(&pool, &claimer, tasks, &reports);
                 idle = Some(claimer);
             }
-            () = pool.seat_or_room.notified() => {}
+            // Seats that are about to be free share the claim, and the claim shares the commit of what freed them.
+            () = pool.seat_or_room.notified() => tokio::task::yield_now().await,
             () = sleep_until(give_back_at) => {
                 pool.pace.stall();
                 // A claim that is still parked would take them right back.

@@ -63,8 +63,8 @@ impl Shared {
 /// What is running, and ends with the pool.
 pub(super) struct Closing {
     pub(super) shared: Arc<Shared>,
-    pub(super) claiming: JoinHandle<()>,
-    pub(super) settling: JoinHandle<()>,
+    /// Claims and settles.
+    pub(super) working: JoinHandle<()>,
     /// Those who call the storage by themselves: the sweep first.
     pub(super) calling: [JoinHandle<()>; 3],
     pub(super) heart: Arc<Heart>,
@@ -94,8 +94,8 @@ impl Closing {
             () = grace_over => {}
         }
         let latest = asked.grace_ends.max(clock::instant() + LAST_WORDS);
-        if timeout_at(latest, &mut self.settling).await.is_err() {
-            self.settling.abort();
+        if timeout_at(latest, &mut self.working).await.is_err() {
+            self.working.abort();
             tracing::warn!(
                 "the worker pool leaves tasks behind: they could not be settled in time"
             );
@@ -123,9 +123,8 @@ impl Closing {
     }
 
     /// Waits until no handler runs and none will start.
-    async fn seats_are_empty(&mut self) {
-        // An error means that claiming ended in a panic: either way it starts nothing more.
-        let _ = (&mut self.claiming).await;
+    async fn seats_are_empty(&self) {
+        self.shared.claimed_last.fired().await;
         let all = u32::try_from(self.shared.concurrency).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let _ = self.shared.seats.acquire_many(all).await;

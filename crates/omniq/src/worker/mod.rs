@@ -75,6 +75,8 @@ struct Shared {
     asked: OnceLock<Asked>,
     /// Nothing new is claimed or started any more.
     stopping: Token,
+    /// Nothing is claimed any more, and nothing new will start.
+    claimed_last: Token,
     /// Running handlers are dropped.
     grace_over: Token,
     /// The last outcome is written down, or never will be.

@@ -9,7 +9,8 @@ use super::claim::claim_loop;
 use super::closing::{Closing, StopSummary, close};
 use super::heartbeat::heartbeat_loop;
 use super::progress::progress_loop;
-use super::settle::{ROOM, settle_loop};
+use super::run::Reports;
+use super::settle::{ROOM, Report, settle_loop};
 use super::sweep::sweep_loop;
 use crate::heart::Heart;
 use crate::pools::Entry;
@@ -33,6 +34,13 @@ struct Running {
     stopped: watch::Receiver<Option<StopSummary>>,
 }
 
+/// Claims and settles in one task: what is settled and the claim for the seat that it frees are sent in the same
+/// moment, and so share a commit.
+async fn work(pool: Arc<Shared>, reports: Reports, inbox: mpsc::Receiver<Report>) {
+    let settling = settle_loop(Arc::clone(&pool), inbox);
+    tokio::join!(settling, claim_loop(pool, reports));
+}
+
 impl AsyncWorkerPool {
     pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
         let heart = Heart::of_this_process()?;
@@ -52,8 +60,7 @@ impl AsyncWorkerPool {
         let sweeping = heart.spawn(sweep_loop(Arc::clone(&shared)));
         let closing = Closing {
             heart,
-            claiming: tokio::spawn(claim_loop(Arc::clone(&shared), reports)),
-            settling: tokio::spawn(settle_loop(Arc::clone(&shared), inbox)),
+            working: tokio::spawn(work(Arc::clone(&shared), reports, inbox)),
             calling: [sweeping, beating, progressing],
             shared: Arc::clone(&shared),
         };

@@ -32,7 +32,8 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Settles until nobody can report any more, or until some time after the grace.
 pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
-    let _end = End(Arc::clone(&pool));
+    // However settling ends, the heartbeat ends with it.
+    let _end = pool.settled.at_the_end();
     let mut inbox = Vec::with_capacity(BATCH);
     let mut writer = Writer {
         pool: Arc::clone(&pool),
@@ -40,6 +41,13 @@ pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<R
     };
     let settle_all = async {
         while reports.recv_many(&mut inbox, BATCH).await > 0 {
+            // Handlers that are about to end share the write.
+            tokio::task::yield_now().await;
+            while inbox.len() < BATCH
+                && let Ok(report) = reports.try_recv()
+            {
+                inbox.push(report);
+            }
             writer.settle(&mut inbox).await;
         }
     };
@@ -50,15 +58,6 @@ pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<R
     tokio::select! {
         () = settle_all => {}
         () = too_late => {}
-    }
-}
-
-/// However settling ends, the heartbeat ends with it.
-struct End(Arc<Shared>);
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.0.settled.fire();
     }
 }
 
