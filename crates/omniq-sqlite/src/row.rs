@@ -1,4 +1,4 @@
-//! A task as a row, and back. The order of the columns is that of `get.sql`.
+//! A task as a row, and back. The order of the columns is that of `get.sql` and `tasks.sql`.
 
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ fn plan(conn: &Connection, name: &str, values: &[i64]) -> Vec<String> {
 const BY_ID: &str = "SEARCH main.omniq_task USING INTEGER PRIMARY KEY (rowid=?)";
 
 /// The statement, values to bind, and the step that must be there.
-const EXPECTED: [(&str, &[i64], &str); 21] = [
+const EXPECTED: [(&str, &[i64], &str); 22] = [
     ("ready.sql", &[3, 1], "omniq_task_ready (lane=?)"),
     ("next_waiting.sql", &[3], "omniq_task_waiting (lane=?)"),
     (
@@ -61,6 +61,11 @@ const EXPECTED: [(&str, &[i64], &str); 21] = [
     ("standing.sql", &[100], BY_ID),
     ("keys_of.sql", &[100], BY_ID),
     ("get.sql", &[100], BY_ID),
+    (
+        "tasks.sql",
+        &[100],
+        "SEARCH t USING INTEGER PRIMARY KEY (rowid=?)",
+    ),
     ("finished.sql", &[100], BY_ID),
     ("forget.sql", &[100], BY_ID),
     ("renew.sql", &[100, 1, 1], BY_ID),
