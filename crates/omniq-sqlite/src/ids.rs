@@ -30,14 +30,31 @@ pub(crate) struct HighWater {
 }
 
 impl HighWater {
+    /// The largest id ever given.
+    pub(crate) fn read(conn: &Connection) -> Result<Self, Failure> {
+        let mut high_water = Self::default();
+        high_water.last(conn)?;
+        Ok(high_water)
+    }
+
+    fn last(&mut self, conn: &Connection) -> Result<i64, Failure> {
+        if let Some(last) = self.last {
+            return Ok(last);
+        }
+        let mut statement = conn.prepare_cached(include_str!("sql/high_water.sql"))?;
+        let last = statement.query_row([], |row| row.get(0))?;
+        self.last = Some(last);
+        Ok(last)
+    }
+
+    /// The largest id, where it is known.
+    pub(crate) fn known(&self) -> Option<i64> {
+        self.last
+    }
+
     /// The next id.
     pub(crate) fn next(&mut self, conn: &Connection, now: Timestamp) -> Result<TaskId, Failure> {
-        let last = match self.last {
-            Some(last) => last,
-            None => conn
-                .prepare_cached(include_str!("sql/high_water.sql"))?
-                .query_row([], |row| row.get(0))?,
-        };
+        let last = self.last(conn)?;
         let id = after(last, now)?;
         self.last = Some(id.as_i64());
         self.raised = true;

@@ -1,23 +1,17 @@
 //! The lanes by name and by number, kept in memory: a lane is never changed nor deleted.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
-use omniq_core::storage::ClaimFilter;
 use omniq_core::{Error, ErrorKind, Format};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::trouble::Failure;
 
-/// How many filters' lanes are remembered: about one per pool.
-const FILTERS: usize = 8;
-
 #[derive(Default)]
 pub(crate) struct Lanes {
-    by_number: HashMap<i64, Lane>,
+    by_number: BTreeMap<i64, Lane>,
     last: i64,
     by_name: HashMap<String, HashMap<String, Vec<(Format, i64)>>>,
-    matching: Vec<(Arc<ClaimFilter>, Arc<[i64]>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,7 +59,6 @@ impl Lanes {
             .or_default()
             .push((lane.format, number));
         self.by_number.insert(number, lane);
-        self.matching.clear();
     }
 
     /// A lane's number, by memory or else from the database; a new lane is written.
@@ -105,23 +98,11 @@ impl Lanes {
         self.by_number.get(&number)
     }
 
-    /// The lanes that a filter takes.
-    pub(crate) fn matching(&mut self, filter: &Arc<ClaimFilter>) -> Arc<[i64]> {
-        if let Some((_, lanes)) = self.matching.iter().find(|(f, _)| Arc::ptr_eq(f, filter)) {
-            return lanes.clone();
-        }
-        let takes = |lane: &Lane| filter.takes(&lane.queue, &lane.name, lane.format);
-        let lanes: Arc<[i64]> = self
-            .by_number
-            .iter()
-            .filter(|(_, lane)| takes(lane))
-            .map(|(number, _)| *number)
-            .collect();
-        if self.matching.len() == FILTERS {
-            self.matching.remove(0);
-        }
-        self.matching.push((filter.clone(), lanes.clone()));
-        lanes
+    /// The lanes with a larger number than this.
+    pub(crate) fn after(&self, number: i64) -> impl Iterator<Item = (i64, &Lane)> {
+        self.by_number
+            .range(number + 1..)
+            .map(|(number, lane)| (*number, lane))
     }
 }
 

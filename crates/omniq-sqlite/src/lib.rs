@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `session` | the connection that `omniq-writer`'s thread writes with: begin, commit, roll back |
 //! | `write` | what happens inside the transaction, one file an operation |
+//! | `lanes`, `heads` | which lanes there are, and which has the next task |
 //! | `reader` | what only looks |
 //! | `open`, `pragmas`, `migrate` | connections, settings that are read back, the schema |
 //! | `in_transaction` | tasks in transactions of the application's own |
@@ -17,6 +18,7 @@
 #![deny(missing_docs)]
 
 mod forked;
+mod heads;
 mod ids;
 mod in_place;
 mod in_transaction;

@@ -10,6 +10,7 @@ use omniq_core::{Change, CoreSettings, Error, ErrorKind, NewTask, Result, Timest
 use omniq_writer::{Broken, Committed, Effects, Engine};
 use rusqlite::Connection;
 
+use crate::heads::Heads;
 use crate::ids::HighWater;
 use crate::lanes::Lanes;
 use crate::open;
@@ -22,6 +23,7 @@ pub(crate) struct Session {
     settings: CoreSettings,
     /// Gone after a failed commit, until it is opened again.
     eyes: Option<Eyes>,
+    heads: Heads,
     high_water: HighWater,
     /// The version of the database that is remembered. None: nothing is.
     version: Option<i64>,
@@ -41,6 +43,7 @@ impl Session {
             place,
             settings,
             eyes: Some(eyes),
+            heads: Heads::default(),
             high_water: HighWater::default(),
             version: None,
             effects: Effects::default(),
@@ -69,6 +72,7 @@ impl Session {
         Ok(Batch {
             conn,
             lanes,
+            heads: &mut self.heads,
             high_water: &mut self.high_water,
             effects: &mut self.effects,
         })
@@ -81,8 +85,16 @@ impl Session {
         if self.version == Some(version) {
             return Ok(false);
         }
-        eyes.lanes = Lanes::load(&eyes.conn)?;
-        self.high_water = HighWater::default();
+        if self.version.is_none() {
+            // What was remembered may have been rolled back.
+            eyes.lanes = Lanes::load(&eyes.conn)?;
+            self.heads = Heads::default();
+        } else {
+            eyes.lanes.refresh(&eyes.conn)?;
+            let last = self.high_water.known();
+            self.heads.others_wrote(&eyes.conn, last)?;
+        }
+        self.high_water = HighWater::read(&eyes.conn)?;
         self.version = Some(version);
         Ok(true)
     }

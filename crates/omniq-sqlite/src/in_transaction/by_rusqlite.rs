@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::home::{Found, refused};
 use super::{BEGIN, END, UNDO, completed};
+use crate::heads::Heads;
 use crate::ids::HighWater;
 use crate::lanes::Lanes;
 use crate::trouble::Failure;
@@ -103,6 +104,7 @@ impl SqliteStorage {
             let mut batch = Batch {
                 conn: tx,
                 lanes: &mut Lanes::default(),
+                heads: &mut Heads::default(),
                 high_water: &mut HighWater::default(),
                 effects: &mut Effects::default(),
             };

@@ -1,19 +1,40 @@
-use omniq_core::storage::{ClaimRequest, Claimed};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use omniq_core::storage::{ClaimFilter, ClaimRequest, Claimed};
 use omniq_core::{Error, Task, TaskError, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Batch;
+use crate::heads::{Head, ready};
 use crate::row::{id, json_in, span_in, task, with_errors};
 use crate::trouble::Failure;
 
-/// How many waiting tasks of a lane one claim makes due.
-const COMING_DUE: i64 = 1_000;
+/// How many waiting tasks one claim makes due.
+const COMING_DUE: usize = 1_000;
 
-/// A ready task, as the order of running sees it.
-struct Head {
-    id: i64,
-    priority: i64,
-    eta: i64,
+/// The tasks of one lane that a claim reads, as many as it turns out to need.
+#[derive(Default)]
+struct Line {
+    taken: usize,
+    rest: VecDeque<Head>,
+}
+
+impl Line {
+    /// Reads some more behind those taken, which stand there until they are claimed. Twice as many each time:
+    /// the first are read again.
+    fn read_on(&mut self, conn: &Connection, lane: i64, more: usize) -> Result<(), Failure> {
+        let mut heads = Vec::new();
+        ready(conn, lane, self.taken.saturating_add(more), &mut heads)?;
+        self.rest = heads.into_iter().skip(self.taken).collect();
+        Ok(())
+    }
+}
+
+/// Moves what has come due over to the ready ones; says how many.
+fn come_due(conn: &Connection, lane: i64, now: Timestamp, limit: usize) -> Result<usize, Failure> {
+    let mut statement = conn.prepare_cached(include_str!("../sql/come_due.sql"))?;
+    Ok(statement.execute(params![lane, now.as_micros(), limit as i64])?)
 }
 
 impl Batch<'_> {
@@ -27,91 +48,80 @@ impl Batch<'_> {
         // Once, but for rows that had to be set aside: others may stand behind them.
         while claimed.tasks.len() < request.limit {
             let wanted = request.limit - claimed.tasks.len();
-            let lanes = self.lanes.matching(&request.filter);
-            let heads = self.heads(&lanes, wanted, now, &mut claimed)?;
+            let next = self.next(&request.filter, wanted, now)?;
             let before = claimed.tasks.len();
-            self.take(&heads, request, now, &mut claimed.tasks)?;
-            if claimed.tasks.len() - before == heads.len() {
+            self.take(&next, request, now, &mut claimed.tasks)?;
+            if claimed.tasks.len() - before == next.len() {
                 break;
             }
         }
-        if claimed.tasks.len() == request.limit {
-            claimed.next_due = None;
+        if claimed.tasks.len() < request.limit {
+            let board = self.heads.board(&request.filter, self.lanes);
+            claimed.next_due = board.next_due();
         }
         Ok(claimed)
-    }
-
-    /// The first ready tasks of these lanes; also notes when the next waiting one is due.
-    fn heads(
-        &self,
-        lanes: &[i64],
-        limit: usize,
-        now: Timestamp,
-        claimed: &mut Claimed,
-    ) -> Result<Vec<Head>, Failure> {
-        let mut heads = Vec::new();
-        claimed.next_due = None;
-        for lane in lanes {
-            let waiting = self.come_due(*lane, now)?;
-            claimed.next_due = claimed.next_due.into_iter().chain(waiting).min();
-            self.ready(*lane, limit, &mut heads)?;
-        }
-        if lanes.len() > 1 {
-            heads.sort_unstable_by_key(|h| (std::cmp::Reverse(h.priority), h.eta, h.id));
-            heads.truncate(limit);
-        }
-        Ok(heads)
     }
 
     /// Takes nothing. If there is a task that is ready, it was due when the claim was made, for all that the
     /// claimer has to know.
     pub(crate) fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
-        let mut claimed = Claimed::default();
-        let mut heads = Vec::new();
-        for lane in &*self.lanes.matching(&request.filter) {
-            self.ready(*lane, 1, &mut heads)?;
-            let waiting = self.next_waiting(*lane)?;
-            claimed.next_due = claimed.next_due.into_iter().chain(waiting).min();
-        }
-        if !heads.is_empty() {
-            claimed.next_due = Some(request.now);
-        }
-        Ok(claimed)
+        let board = self.heads.board(&request.filter, self.lanes);
+        board.look(self.conn, request.now)?;
+        let is_ready = board.first().is_some();
+        let next_due = if is_ready {
+            Some(request.now)
+        } else {
+            board.next_due()
+        };
+        Ok(Claimed {
+            tasks: Vec::new(),
+            next_due,
+        })
     }
 
-    /// Moves what has come due over to the ready ones; says when the next of the lane is due.
-    fn come_due(&self, lane: i64, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
-        let waiting = self.next_waiting(lane)?;
-        if waiting.is_none_or(|eta| eta > now) {
-            return Ok(waiting);
+    /// The next tasks of all lanes, in the order of running.
+    fn next(
+        &mut self,
+        filter: &Arc<ClaimFilter>,
+        wanted: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Head>, Failure> {
+        let conn = self.conn;
+        let board = self.heads.board(filter, self.lanes);
+        board.look(conn, now)?;
+        let mut may_come = COMING_DUE;
+        while may_come > 0
+            && let Some(lane) = board.has_come_due(now)
+        {
+            may_come = may_come.saturating_sub(come_due(conn, lane, now, may_come)?);
+            board.look_at(conn, lane)?;
         }
-        let mut come_due = self
-            .conn
-            .prepare_cached(include_str!("../sql/come_due.sql"))?;
-        come_due.execute(params![lane, now.as_micros(), COMING_DUE])?;
-        self.next_waiting(lane)
-    }
-
-    fn next_waiting(&self, lane: i64) -> Result<Option<Timestamp>, Failure> {
-        let mut statement = self
-            .conn
-            .prepare_cached(include_str!("../sql/next_waiting.sql"))?;
-        let eta = statement.query_row([lane], |row| row.get(0)).optional()?;
-        Ok(eta.map(Timestamp))
-    }
-
-    fn ready(&self, lane: i64, limit: usize, heads: &mut Vec<Head>) -> Result<(), Failure> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut statement = self.conn.prepare_cached(include_str!("../sql/ready.sql"))?;
-        let mut rows = statement.query([lane, limit])?;
-        while let Some(row) = rows.next()? {
-            heads.push(Head {
-                id: row.get(0)?,
-                priority: row.get(1)?,
-                eta: row.get(2)?,
-            });
+        let mut lines: HashMap<i64, Line> = HashMap::new();
+        let mut next = Vec::new();
+        while next.len() < wanted
+            && let Some((head, lane)) = board.first()
+        {
+            let line = lines.entry(lane).or_default();
+            if line.rest.is_empty() {
+                let left = wanted - next.len();
+                let more = if board.is_single() {
+                    left
+                } else {
+                    line.taken + 2
+                };
+                line.read_on(conn, lane, more)?;
+            }
+            if line.rest.front() == Some(&head) {
+                line.rest.pop_front();
+                line.taken += 1;
+                next.push(head);
+                if line.rest.is_empty() {
+                    line.read_on(conn, lane, line.taken + 2)?;
+                }
+            }
+            board.set_head(lane, line.rest.front().copied());
         }
-        Ok(())
+        Ok(next)
     }
 
     /// Claims these ready tasks. A row that can't be read fails, so that it does not stand in the way of its

@@ -33,6 +33,7 @@ impl Batch<'_> {
             .conn
             .prepare_cached(include_str!("../sql/enqueue.sql"))?;
         statement.execute(new_row(task, id, lane, now)?)?;
+        self.heads.touch(lane);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use omniq_core::{TaskStatus, Timestamp};
 use omniq_writer::Effects;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::heads::Heads;
 use crate::ids::HighWater;
 use crate::lanes::Lanes;
 use crate::row::span_in;
@@ -24,6 +25,7 @@ use crate::trouble::Failure;
 pub(crate) struct Batch<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) lanes: &'a mut Lanes,
+    pub(crate) heads: &'a mut Heads,
     pub(crate) high_water: &'a mut HighWater,
     pub(crate) effects: &'a mut Effects,
 }

@@ -26,6 +26,9 @@ impl Batch<'_> {
         for task in &change.then {
             self.enqueue(task, now)?;
         }
+        if change.status == TaskStatus::Pending {
+            self.touch_lane_of(change)?;
+        }
         self.effects.note(change, now);
         Ok(Settled::Done)
     }
@@ -36,6 +39,16 @@ impl Batch<'_> {
             .prepare_cached(include_str!("../sql/settle.sql"))?;
         let changed = statement.execute(changed_row(change, now))?;
         Ok(changed == 1)
+    }
+
+    /// The task stands in its lane again, or at another place of it.
+    fn touch_lane_of(&mut self, change: &Change) -> Result<(), Failure> {
+        let mut statement = self
+            .conn
+            .prepare_cached(include_str!("../sql/lane_of.sql"))?;
+        let lane = statement.query_row([change.id.as_i64()], |row| row.get(0))?;
+        self.heads.touch(lane);
+        Ok(())
     }
 
     /// What stands in the way of a change. If its execution has succeeded already, that happened in another

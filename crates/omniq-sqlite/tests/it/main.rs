@@ -13,6 +13,7 @@ mod ids_in_order;
 #[cfg(feature = "sqlx")]
 mod in_sqlx;
 mod in_transaction;
+mod many_lanes;
 mod moved;
 mod neighbours;
 mod opening;
