@@ -1,0 +1,208 @@
+//! Instructions of the paths that every task takes. A count is the same on every machine with the same compilers, so
+//! a path that got more expensive is seen at once, however noisy the machine is.
+//!
+//! Each path may take 5 % more than the figure that stands beside it. Whoever makes one cheaper lowers its figure;
+//! whoever makes one dearer for a good reason raises it, and says why in the commit.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gungraun::prelude::*;
+use gungraun::{Callgrind, EventKind};
+use omniq_core::lifecycle::apply;
+use omniq_core::settle::settle;
+use omniq_core::storage::{ClaimFilter, ClaimRequest};
+use omniq_core::{
+    Change, CoreSettings, Event, Format, NewTask, Outcome, OwnerId, Parameter, Payload, Storage,
+    Task, TaskError, TaskStatus, Timestamp, call,
+};
+use omniq_memory::MemoryStorage;
+use omniq_sqlite::SqliteStorage;
+use tokio::runtime::Runtime;
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000_000);
+const LEASE: Duration = Duration::from_secs(30);
+const PARAMETERS: &[Parameter] = &[Parameter::new("path"), Parameter::new("width")];
+
+/// The storages' paths are counted for so many tasks in one call.
+const TASKS: usize = 1_000;
+
+fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
+    let limit = (EventKind::Ir, instructions + instructions / 20);
+    let tool = Callgrind::default().hard_limits([limit]).clone();
+    LibraryBenchmarkConfig::default().tool(tool).clone()
+}
+
+fn order() -> omniq_core::Order<serde_json::Value> {
+    call("images.resize").arg("cat.png").arg(640)
+}
+
+fn new_task() -> NewTask {
+    order()
+        .into_new_task(&CoreSettings::default())
+        .expect("a good order")
+}
+
+fn running_task() -> Task {
+    let mut claimed = Scene::memory().with_tasks(1).claim();
+    claimed.pop().expect("it was enqueued")
+}
+
+fn done(task: &Task) -> Change {
+    let result = Payload::new(Format::Json, b"null".to_vec());
+    let then = Vec::new();
+    settle(task, Outcome::Done { result, then }, NOW, 0.5).expect("it runs")
+}
+
+/// A storage, and what drives its futures.
+struct Scene {
+    storage: Arc<dyn Storage>,
+    runtime: Runtime,
+    filter: Arc<ClaimFilter>,
+}
+
+impl Scene {
+    fn new(storage: impl Storage) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        Self {
+            storage: Arc::new(storage),
+            runtime: { runtime }.build().expect("a runtime"),
+            filter: Arc::new(ClaimFilter::any()),
+        }
+    }
+
+    fn memory() -> Self {
+        Self::new(MemoryStorage::new())
+    }
+
+    /// SQLite's own work, without a disk.
+    fn sqlite() -> Self {
+        let storage = SqliteStorage::open_in_memory(&CoreSettings::default());
+        Self::new(storage.expect("SQLite"))
+    }
+
+    fn with_tasks(self, count: usize) -> Self {
+        self.enqueue(vec![new_task(); count]);
+        self
+    }
+
+    fn enqueue(&self, tasks: Vec<NewTask>) {
+        let answer = self.runtime.block_on(self.storage.enqueue(tasks, NOW));
+        answer.expect("enqueued");
+    }
+
+    fn claim(&self) -> Vec<Task> {
+        let owner = OwnerId::from_i64(1).expect("an owner");
+        let request = ClaimRequest::new(owner, self.filter.clone(), NOW, LEASE).limit(TASKS);
+        let answer = self.runtime.block_on(self.storage.claim(request));
+        answer.expect("claimed").tasks
+    }
+
+    fn settle(&self, changes: Vec<Change>) {
+        let answer = self.runtime.block_on(self.storage.settle(changes, NOW));
+        answer.expect("settled");
+    }
+}
+
+fn to_enqueue(scene: Scene) -> (Scene, Vec<NewTask>) {
+    (scene, vec![new_task(); TASKS])
+}
+
+fn to_claim(scene: Scene) -> Scene {
+    scene.with_tasks(TASKS)
+}
+
+fn to_settle(scene: Scene) -> (Scene, Vec<Change>) {
+    let scene = scene.with_tasks(TASKS);
+    let changes = scene.claim().iter().map(done).collect();
+    (scene, changes)
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::of_a_success(TaskStatus::Running, Event::Succeed)]
+fn status_check(from: TaskStatus, event: Event) -> TaskStatus {
+    black_box(apply(black_box(from), black_box(event))).expect("allowed")
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::two_arguments(order())]
+fn order_to_task(order: omniq_core::Order<serde_json::Value>) -> NewTask {
+    black_box(order.into_new_task(&CoreSettings::default())).expect("a good order")
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::in_order(new_task().payload)]
+fn payload_bind(payload: Payload) -> (String, u32) {
+    black_box(payload.bind(PARAMETERS)).expect("they fit")
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::two_arguments(running_task())]
+fn settle_success(task: Task) -> Change {
+    black_box(done(&task))
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::two_arguments(running_task())]
+fn settle_failure(task: Task) -> Change {
+    let error = TaskError::new("x", "it broke");
+    black_box(settle(&task, Outcome::Broke(error), NOW, 0.5)).expect("it runs")
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::of_1000(to_enqueue(Scene::memory()))]
+fn memory_enqueue((scene, tasks): (Scene, Vec<NewTask>)) -> Scene {
+    scene.enqueue(tasks);
+    scene
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::of_1000(to_claim(Scene::memory()))]
+fn memory_claim(scene: Scene) -> (Scene, Vec<Task>) {
+    let claimed = scene.claim();
+    (scene, claimed)
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::of_1000(to_settle(Scene::memory()))]
+fn memory_settle((scene, changes): (Scene, Vec<Change>)) -> Scene {
+    scene.settle(changes);
+    scene
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::of_1000(to_enqueue(Scene::sqlite()))]
+fn sqlite_enqueue((scene, tasks): (Scene, Vec<NewTask>)) -> Scene {
+    scene.enqueue(tasks);
+    scene
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::of_1000(to_claim(Scene::sqlite()))]
+fn sqlite_claim(scene: Scene) -> (Scene, Vec<Task>) {
+    let claimed = scene.claim();
+    (scene, claimed)
+}
+
+#[library_benchmark(config = at_most(1))]
+#[bench::of_1000(to_settle(Scene::sqlite()))]
+fn sqlite_settle((scene, changes): (Scene, Vec<Change>)) -> Scene {
+    scene.settle(changes);
+    scene
+}
+
+library_benchmark_group!(
+    name = core;
+    benchmarks = status_check, order_to_task, payload_bind, settle_success, settle_failure
+);
+library_benchmark_group!(
+    name = memory;
+    benchmarks = memory_enqueue, memory_claim, memory_settle
+);
+library_benchmark_group!(
+    name = sqlite;
+    benchmarks = sqlite_enqueue, sqlite_claim, sqlite_settle
+);
+
+main!(library_benchmark_groups = core, memory, sqlite);
