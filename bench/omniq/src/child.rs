@@ -72,7 +72,7 @@ async fn tell_counts(options: &Options, folder: &Path) -> Result<()> {
 }
 
 /// The time at which each handler starts goes to the parent.
-#[omniq::task]
+#[omniq::task(name = "noop")]
 async fn noop(said: State<UnboundedSender<String>>, n: usize) {
     // The receiver lives as long as the pool.
     let _ = said.send(format!("start {n} {}", clock::nanos()));

@@ -9,7 +9,7 @@ use omniq::{AsyncOmniQ, AsyncWorkerPool, Durability, Order, Settings, State};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-#[omniq::task]
+#[omniq::task(name = "noop")]
 async fn noop(runs: State<Arc<Runs>>, n: usize) {
     runs.started(n);
 }
