@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sqlite3
 
 DEFAULT_N = {"w1": 100_000, "w3": 100_000, "w4": 1_000, "w5": 10_000}
 
@@ -39,7 +40,7 @@ def report(options, seconds, tasks, latencies=(), cpu=None, ran_again=0):
     """Latencies and CPU time are nanoseconds."""
     ordered = sorted(latencies)
     only_latency = options.workload == "w4"
-    line = {"contender": "huey", **vars(options), "storage": "sqlite"}
+    line = {"contender": "huey", "sqlite": sqlite3.sqlite_version, **vars(options)}
     line.pop("dir"), line.pop("json")
     line |= {
         "per_second": None if only_latency else round(tasks / seconds),

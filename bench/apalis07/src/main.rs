@@ -64,6 +64,8 @@ fn config(name: &str, options: &Options) -> Config {
 
 impl Contender for Apalis {
     const NAME: &'static str = "apalis07";
+    /// What it stores is due in the next second of the clock.
+    const PERIOD: Duration = Duration::from_secs(1);
     type Pool = JoinHandle<()>;
 
     fn check(options: &Options) -> Result<()> {

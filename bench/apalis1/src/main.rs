@@ -98,12 +98,11 @@ impl Contender for Apalis {
     }
 
     async fn enqueue_many(&self, jobs: Vec<Job>) -> Result<()> {
-        let Some(first) = jobs.first() else {
+        let Some(mut queue) = jobs.first().map(|job| self.queue(job)) else {
             return Ok(());
         };
-        let mut tasks = futures::stream::iter(jobs.iter().map(task));
-        self.queue(first).push_all(&mut tasks).await?;
-        Ok(())
+        let tasks: Vec<_> = jobs.iter().map(task).collect();
+        Ok(queue.push_all(futures::stream::iter(tasks)).await?)
     }
 
     async fn start(&self, runs: Arc<Runs>) -> Result<JoinHandle<()>> {
@@ -112,7 +111,6 @@ impl Contender for Apalis {
             .data(runs)
             // Deviation: it has no limit by default.
             .concurrency(self.concurrency)
-            .parallelize(tokio::spawn)
             .build(noop);
         Ok(tokio::spawn(async move {
             if let Err(error) = worker.run().await {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bench_harness::{
@@ -13,6 +13,9 @@ use effectum::{JobRunner, Queue, RunningJob, Worker};
 use rusqlite::Connection;
 
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// Its writer thread panics if it is dropped last, outside the runtime.
+static KEPT: OnceLock<Arc<Queue>> = OnceLock::new();
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -66,17 +69,23 @@ impl Contender for Effectum {
         only_default_conditions(options)
     }
 
+    fn sqlite_version() -> &'static str {
+        rusqlite::version()
+    }
+
     async fn open(options: &Options, folder: &Path) -> Result<Self> {
         let path = folder.join("effectum.db");
         let reader = Connection::open(&path)?;
         if !options.as_shipped {
             // Deviation: it asks for WAL with a pragma of the wrong name ("journal"), which SQLite ignores. The mode
             // is kept in the file, so a file that is in WAL mode before effectum opens it stays so.
-            reader.pragma_update(None, "journal_mode", "wal")?;
+            reader.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         }
         reader.busy_timeout(Duration::from_secs(10))?;
+        let queue = Arc::new(Queue::new(&path).await?);
+        KEPT.get_or_init(|| Arc::clone(&queue));
         Ok(Self {
-            queue: Arc::new(Queue::new(&path).await?),
+            queue,
             reader: Arc::new(Mutex::new(reader)),
             concurrency: options.concurrency.try_into()?,
         })

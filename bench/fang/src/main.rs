@@ -136,7 +136,7 @@ impl Contender for Fang {
             (sleep.sleep_period, sleep.min_sleep_period) = (moment, moment);
             (sleep.max_sleep_period, sleep.sleep_step) = (moment, Duration::ZERO);
         }
-        let mut pool = AsyncWorkerPool::builder()
+        let mut pool: AsyncWorkerPool<AsyncQueue> = AsyncWorkerPool::builder()
             .queue(self.queue.clone())
             .number_of_workers(self.workers)
             .task_type("noop")

@@ -45,11 +45,19 @@ impl Job {
 /// A queue under test. Clones are the same queue.
 pub trait Contender: Clone + Send + Sync + 'static {
     const NAME: &'static str;
+    /// In W4, the moments of enqueueing are spread over this, so that they don't keep step with what a contender does
+    /// at regular times.
+    const PERIOD: Duration = Duration::from_millis(6);
     type Pool: Send;
 
     /// An error that says why, if it can't do what these options ask for.
     fn check(options: &Options) -> Result<()> {
         only_default_conditions(options)
+    }
+
+    /// Which SQLite it runs on, where it tells.
+    fn sqlite_version() -> &'static str {
+        ""
     }
 
     /// A fresh queue in this empty folder.

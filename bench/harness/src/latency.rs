@@ -15,7 +15,7 @@ pub async fn w4<C: Contender>(contender: &C, options: &Options, runs: &Runs) -> 
     let started = Instant::now();
     let mut latencies = Vec::with_capacity(options.n());
     for n in 0..options.n() {
-        idle_moment().await;
+        idle_moment(C::PERIOD).await;
         runs.want(n + 1);
         let called = nanos();
         contender.enqueue(preload::job(options, &pad, n)).await?;
@@ -27,9 +27,10 @@ pub async fn w4<C: Contender>(contender: &C, options: &Options, runs: &Runs) -> 
     Ok(Outcome::timed(started.elapsed(), options.n()).latency_only(latencies))
 }
 
-/// Long enough that the pool is idle again; never the same, so that no poll keeps step with it.
-pub async fn idle_moment() {
-    tokio::time::sleep(Duration::from_micros(fastrand::u64(3_000..9_000))).await;
+/// Long enough that the pool is idle again, and never the same.
+pub async fn idle_moment(period: Duration) {
+    let micros = fastrand::u64(0..period.as_micros() as u64);
+    tokio::time::sleep(Duration::from_micros(3_000 + micros)).await;
 }
 
 pub(crate) async fn in_this_process<C: Contender>(

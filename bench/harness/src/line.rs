@@ -33,6 +33,9 @@ pub struct Outcome {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Line {
     pub contender: String,
+    /// Which SQLite it runs on, where it tells.
+    #[serde(default)]
+    pub sqlite: String,
     #[serde(flatten)]
     pub options: Options,
     #[serde(flatten)]

@@ -9,7 +9,7 @@ use crate::{enqueue, latency, preload, process};
 pub async fn main<C: Contender>() -> ExitCode {
     let options = Options::read();
     let outcome = run::<C>(&options).await;
-    finish(C::NAME, options, outcome)
+    finish::<C>(options, outcome)
 }
 
 /// Opens a fresh queue and does to it what the options say.
@@ -33,7 +33,8 @@ pub async fn workload<C: Contender>(contender: &C, options: &Options) -> Result<
 }
 
 /// Prints the result, or what went wrong.
-pub fn finish(contender: &str, options: Options, outcome: Result<Outcome>) -> ExitCode {
+pub fn finish<C: Contender>(options: Options, outcome: Result<Outcome>) -> ExitCode {
+    let contender = C::NAME;
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -47,6 +48,7 @@ pub fn finish(contender: &str, options: Options, outcome: Result<Outcome>) -> Ex
     }
     let line = Line {
         contender: contender.to_owned(),
+        sqlite: C::sqlite_version().to_owned(),
         options,
         outcome,
     };

@@ -74,6 +74,10 @@ impl Contender for Raw {
         bench_harness::only_default_conditions(&options)
     }
 
+    fn sqlite_version() -> &'static str {
+        rusqlite::version()
+    }
+
     async fn open(options: &Options, folder: &Path) -> Result<Self> {
         Ok(match options.storage {
             StorageKind::Memory => Self::on(options, Map::default()),

@@ -105,7 +105,7 @@ async fn enqueue_and_finish(
 async fn probe(queue: &Queue, options: &Options, runs: &Runs) -> Result<Vec<u64>> {
     let mut latencies = Vec::with_capacity(PROBES);
     for _ in 0..PROBES {
-        idle_moment().await;
+        idle_moment(Queue::PERIOD).await;
         let called = bench_harness::clock::nanos();
         let (n, pad) = (runs.ran(), preload::pad(options));
         runs.want(n + 1);

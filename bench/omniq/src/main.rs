@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
         return child::main(&options, folder, &troubles).await;
     }
     let outcome = run(&options, &troubles).await;
-    finish(Queue::NAME, options, outcome)
+    finish::<Queue>(options, outcome)
 }
 
 async fn run(options: &Options, troubles: &Troubles) -> Result<Outcome> {

@@ -88,6 +88,10 @@ impl Contender for Queue {
         }
     }
 
+    fn sqlite_version() -> &'static str {
+        omniq::rusqlite::version()
+    }
+
     async fn open(options: &Options, folder: &Path) -> Result<Self> {
         let omniq = AsyncOmniQ::with_settings(settings(options, folder)?).await?;
         Ok(Self::new(omniq, options))
