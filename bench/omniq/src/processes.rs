@@ -58,7 +58,6 @@ pub async fn w4(options: &Options, folder: &Path) -> Result<Outcome> {
     preload::conditions(&queue, options).await?;
     let expected = queue.succeeded().await? + options.n() as u64;
     let mut workers = Workers::start(1, folder).await?;
-    workers.go().await?;
     let runs = Arc::new(Runs::new(options.n(), 0));
     let listening = tokio::spawn({
         let runs = Arc::clone(&runs);
