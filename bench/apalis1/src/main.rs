@@ -1,12 +1,14 @@
-//! apalis-sqlite 1.0, set right: every connection has the durability that was asked for, and an idle worker looks each
-//! millisecond. `--as-shipped` leaves durability to `setup`, which turns `synchronous` off on one connection of the pool.
+//! apalis-sqlite 1.0, set right: every connection has the durability that was asked for, and an idle worker hears of
+//! new tasks. `--as-shipped` leaves durability to `setup`, which turns `synchronous` off on one connection of the pool.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use apalis::prelude::*;
+use apalis_sqlite::callback::HookCallbackListener;
 use apalis_sqlite::{Config, SqliteStorage};
 use bench_harness::{
     Arguments, Contender, Job, Level, Options, Result, Runs, only_default_conditions, poll_until,
@@ -15,8 +17,8 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use tokio::task::JoinHandle;
 
-/// How often an idle worker looks for tasks.
-const LOOK: Duration = Duration::from_millis(1);
+/// How often an idle worker looks for tasks that it was not told of.
+const LOOK: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[tokio::main]
@@ -28,6 +30,9 @@ async fn main() -> ExitCode {
 struct Apalis {
     ours: SqliteStorage<Arguments>,
     foreign: SqliteStorage<Arguments>,
+    news: HookCallbackListener,
+    /// That were started.
+    workers: Arc<AtomicUsize>,
     concurrency: usize,
 }
 
@@ -35,25 +40,30 @@ async fn noop(arguments: Arguments, runs: Data<Arc<Runs>>) {
     runs.started(arguments.n);
 }
 
-/// The pool of connections: prepared by `setup`, and then opened again.
-async fn pool(options: &Options, folder: &Path) -> Result<SqlitePool> {
+/// The pool of connections, and what tells of new rows.
+async fn connect(options: &Options, folder: &Path) -> Result<(SqlitePool, HookCallbackListener)> {
     let level = match options.durability {
         Level::Full => SqliteSynchronous::Full,
         Level::Normal => SqliteSynchronous::Normal,
     };
+    let file = folder.join("apalis.db");
     let place = SqliteConnectOptions::new()
-        .filename(folder.join("apalis.db"))
-        .create_if_missing(true)
-        .synchronous(level);
-    let pool = SqlitePool::connect_with(place.clone()).await?;
-    SqliteStorage::setup(&pool).await?;
+        .filename(&file)
+        .create_if_missing(true);
+    let (pool, news) =
+        SqliteStorage::connect_with_callback(&format!("sqlite://{}", file.display()))?;
     if options.as_shipped {
-        return Ok(pool);
+        pool.set_connect_options(place);
+        SqliteStorage::setup(&pool).await?;
+        return Ok((pool, news));
     }
-    // Deviation: the connection that `setup` ran on has synchronous = OFF. A new pool has none such; WAL is kept in the
-    // file.
-    pool.close().await;
-    Ok(SqlitePool::connect_with(place).await?)
+    // Deviation: `setup` leaves the connection that it ran on with synchronous = OFF. It runs on a pool that is closed
+    // after it; each connection of the other one gets the level that was asked for. WAL is kept in the file.
+    let first = SqlitePool::connect_with(place.clone()).await?;
+    SqliteStorage::setup(&first).await?;
+    first.close().await;
+    pool.set_connect_options(place.synchronous(level));
+    Ok((pool, news))
 }
 
 fn task(job: &Job) -> Task<Arguments> {
@@ -84,12 +94,14 @@ impl Contender for Apalis {
     }
 
     async fn open(options: &Options, folder: &Path) -> Result<Self> {
-        let pool = pool(options, folder).await?;
+        let (pool, news) = connect(options, folder).await?;
         let queue =
             |name: &str| SqliteStorage::new(&pool).with_config(Config::default().queue(name));
         Ok(Self {
             ours: queue("noop"),
             foreign: queue("foreign"),
+            news,
+            workers: Arc::default(),
             concurrency: options.concurrency,
         })
     }
@@ -108,9 +120,13 @@ impl Contender for Apalis {
     }
 
     async fn start(&self, runs: Arc<Runs>) -> Result<JoinHandle<()>> {
-        let worker = WorkerBuilder::new("bench")
-            // Deviation: a worker that found nothing looks again at its next heartbeat, after 30 s.
-            .backend(self.ours.clone().poll_with_interval(LOOK))
+        // Deviation: a worker that found nothing looks again at its next heartbeat, after 30 s, unless it is told how, as
+        // its README does it.
+        let strategy = Strategy::new().stream(self.news.clone()).interval(LOOK);
+        // A name that was used before is refused.
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        let worker = WorkerBuilder::new(format!("bench-{number}"))
+            .backend(self.ours.clone().poll_with_strategy(strategy))
             .data(runs)
             // Deviation: it has no limit by default.
             .concurrency(self.concurrency)

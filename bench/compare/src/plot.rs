@@ -22,7 +22,7 @@ pub struct Series {
 
 const SIZE: (u32, u32) = (960, 480);
 const LEGEND: u32 = 250;
-/// Okabe and Ito's, which the colour-blind can tell apart; dashed once they are used up.
+/// Okabe and Ito's, which the colour-blind can tell apart; dashed and hollow once they are used up.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -96,7 +96,7 @@ impl Chart<'_> {
             }
             // A few points are figures of their own; a curve has none.
             if series.points.len() < 10 {
-                let dot = |point: &(f64, f64)| Circle::new(*point, 3, style(number).filled());
+                let dot = |point: &(f64, f64)| Circle::new(*point, 3, dot(number));
                 chart.draw_series(series.points.iter().map(dot))?;
             }
         }
@@ -122,6 +122,14 @@ impl Chart<'_> {
 
 fn style(number: usize) -> ShapeStyle {
     COLOURS[number % COLOURS.len()].stroke_width(2)
+}
+
+/// Hollow where the line is dashed.
+fn dot(number: usize) -> ShapeStyle {
+    match number < COLOURS.len() {
+        true => style(number).filled(),
+        false => style(number),
+    }
 }
 
 fn short(value: f64) -> String {

@@ -34,7 +34,7 @@ that makes it, in `bench/NAME`. `--as-shipped` undoes it.
 - effectum sets a pragma of the wrong name and so runs on a rollback journal: its file is put into WAL mode first. It
   sets `synchronous` to NORMAL itself, so there is no row of it at full.
 - apalis-sqlite 1.0 turns `synchronous` off on one connection of its pool: it is set back on all. An idle
-  worker of it looks again after 30 s unless it is told how often: it is told each millisecond.
+  worker of it looks again after 30 s unless it is told otherwise: it hears of new rows, and looks each 100 ms.
 - apalis-sql 0.7 looks for 10 tasks each 100 ms: shown so (\"as shipped\") and tuned to 1,000 each millisecond. A task that it
   stored is due in the second after.
 - fang runs on a rollback journal, deletes what has finished and lets idle workers sleep 5 s: it is given WAL mode, keeps
