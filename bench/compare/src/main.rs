@@ -3,15 +3,16 @@
 //!
 //! | where | what |
 //! | --- | --- |
-//! | `matrix` | every row: who runs beside whom, doing what |
+//! | `matrix`, `row` | every row: who runs beside whom, doing what |
 //! | `sizes` | how many tasks each of them gets |
 //! | `measure`, `program` | the runs, in turn; one program |
 //! | `machine` | disk, CPU steal, versions |
 //! | `footprint` | W6 |
 //! | `results` | what is kept in `results.jsonl` |
-//! | `report`, `table`, `targets` | `benchmarks.md` |
+//! | `report`, `table`, `aims`, `targets` | `benchmarks.md` |
 //! | `charts`, `plot` | the SVG files |
 
+mod aims;
 mod charts;
 mod footprint;
 mod machine;
@@ -22,6 +23,7 @@ mod plot;
 mod program;
 mod report;
 mod results;
+mod row;
 mod sizes;
 mod stats;
 mod table;
@@ -46,11 +48,12 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let rows = matrix::rows(options.short);
     let mut results = Results::open(&options.out)?;
     if !options.redraw {
-        measure::all(options, &rows, &mut results)?;
+        measure::all(options, &matrix::rows(options.short), &mut results)?;
     }
+    // Also rows that this run left out, if they were measured before.
+    let rows = matrix::rows(false);
     std::fs::write(
         options.out.join("benchmarks.md"),
         report::whole(&rows, &results),

@@ -5,9 +5,9 @@ use std::time::Instant;
 use bench_harness::Result;
 
 use crate::machine::{self, Machine, Ticks};
-use crate::matrix::{Row, Run};
 use crate::options::Options;
 use crate::results::{Entry, Record, Results};
+use crate::row::{Row, Run};
 use crate::{footprint, program};
 
 /// Measures every row that is asked for. A run that fails is a gap in its table.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bench_harness::{Line, Result};
 
-use crate::matrix::Run;
 use crate::options::Options;
+use crate::row::Run;
 use crate::sizes;
 
 /// The arguments of a run, as one would type them after `bench/run`.

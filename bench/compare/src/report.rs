@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::matrix::{Row, TABLES};
 use crate::results::Results;
+use crate::row::{Row, TABLES};
 use crate::stats::{Spread, time};
 use crate::{charts, table, targets};
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::footprint::Footprint;
 use crate::machine::Machine;
-use crate::matrix::Row;
+use crate::row::Row;
 use crate::stats::Spread;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

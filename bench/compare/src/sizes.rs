@@ -1,12 +1,7 @@
 //! How many tasks each run gets: enough to be measured, few enough to be waited for.
 
-use crate::matrix::Run;
 use crate::options::Options;
-
-/// The workload that a table's rows have in common.
-pub fn workload(table: &'static str) -> &'static str {
-    table
-}
+use crate::row::Run;
 
 /// About what a contender does in three seconds on a small machine, or fewer where it slows down with their number.
 pub fn tasks(run: &Run, options: &Options) -> usize {

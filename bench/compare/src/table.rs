@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use bench_harness::{Level, Line, StorageKind};
 use serde_json::Value;
 
-use crate::matrix::{Row, Run};
 use crate::results::{Record, Results, spread};
+use crate::row::{Row, Run};
 use crate::stats::{Spread, bytes, rate, ratio, time};
 
 /// A heading, the command, the rows; `None` if nothing was measured.
