@@ -110,6 +110,7 @@ impl Chart<'_> {
             area.draw(&line(8, 18))?;
             // Solid, or dashed as in the chart.
             area.draw(&line(if number < COLOURS.len() { 18 } else { 23 }, 34))?;
+            area.draw(&Circle::new((21, y), 3, dot(number)))?;
             area.draw(&Text::new(
                 series.name.clone(),
                 (42, y - 7),

@@ -26,8 +26,8 @@ fn of_workload(run: &Run) -> usize {
         "w3" => of_process(run, memory),
         "w4" => of_latency(run),
         "w5" if matches!(run.contender, "omniq" | "limit") => 40_000,
-        "w5" => 8_000,
-        "day" => 480_000,
+        "w5" => 4_000,
+        "day" => 240_000,
         other => unreachable!("{other} is no workload of the matrix"),
     }
 }
@@ -65,6 +65,8 @@ fn of_process(run: &Run, memory: bool) -> usize {
 
 fn of_latency(run: &Run) -> usize {
     match run.contender {
+        // Every queue is looked at.
+        _ if run.args.contains("--queues") => 40,
         // A second each.
         "apalis07" => 20,
         // Tens of milliseconds each.

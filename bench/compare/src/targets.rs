@@ -91,7 +91,7 @@ fn size(text: &mut String, footprint: &Footprint) {
         footprint.binary_bytes as f64 / MB,
         footprint.idle_bytes as f64 / MB,
     );
-    let mb = |value: f64| Some(format!("{value:.1} MB"));
+    let mb = |value: f64| Some(format!("{value:.2} MB"));
     let under = |value: f64| AtMost(value);
     line(
         text,
