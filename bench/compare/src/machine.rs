@@ -1,16 +1,17 @@
 //! What the figures depend on: the machine, its disk, and how much of its CPU others took.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bench_harness::{Result, quantile_us};
 use serde::{Deserialize, Serialize};
 
 /// How many flushes are timed.
-const FLUSHES: usize = 200;
+const FLUSHES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(1);
 const PAGE: usize = 4_096;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -52,14 +53,18 @@ fn first_line(program: &str, args: &[&str]) -> String {
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// The median of what a write of 4 KiB at the end of a file and its `fdatasync` take in this folder, in microseconds:
-/// what a WAL does while it grows.
+/// The median of what a write of 4 KiB and its `fdatasync` take in this folder, in microseconds: as in a WAL that has
+/// been filled before, and with a pause between, so that the disk and the CPU are as idle as an idle pool's.
 pub fn flush_us(dir: &Path) -> Result<f64> {
     let path = dir.join("bench-flush");
     let mut file = fs::File::create(&path)?;
     let page = [0x5a; PAGE];
+    file.write_all(&page.repeat(FLUSHES))?;
+    file.sync_all()?;
+    file.rewind()?;
     let mut nanos = Vec::with_capacity(FLUSHES);
     for _ in 0..FLUSHES {
+        std::thread::sleep(PAUSE);
         let started = Instant::now();
         file.write_all(&page)?;
         file.sync_data()?;

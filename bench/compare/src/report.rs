@@ -21,7 +21,7 @@ Cells are the median of the rounds, with the minimum and the maximum; a ratio is
 *full*: a commit survives a power cut. *normal*: it survives the death of the process. Handlers do nothing, arguments
 are `{\"n\": 7}` unless a row says so, results are kept. *Raw limit*: plain SQLite behind a writer thread (`bench/limit`),
 without leases, retries, unique keys, errors or wake-ups: what the hardware allows, not a queue. \"flush\" is the median
-of a write of 4 KiB at the end of a file and its `fdatasync`, just before; \"stolen\" is the CPU that other guests of the
+of a write of 4 KiB into a file of its size and its `fdatasync`, just before; \"stolen\" is the CPU that other guests of the
 host took meanwhile.
 ";
 
