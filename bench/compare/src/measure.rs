@@ -8,9 +8,9 @@ use crate::machine::{self, Machine, Ticks};
 use crate::options::Options;
 use crate::results::{Entry, Record, Results};
 use crate::row::{Row, Run};
-use crate::{footprint, program};
+use crate::{footprint, program, table};
 
-/// Measures every row that is asked for. A run that fails is a gap in its table.
+/// Measures every row that is asked for, and prints it. A run that fails is a gap in its table.
 pub fn all(options: &Options, rows: &[Row], results: &mut Results) -> Result<()> {
     let wanted = |row: &&Row| {
         let peer = row.theirs.as_ref().map_or("omniq", |run| run.contender);
@@ -26,12 +26,16 @@ pub fn all(options: &Options, rows: &[Row], results: &mut Results) -> Result<()>
     })?;
     results.add(Entry::Machine(Machine::look(&options.dir)))?;
     if footprint {
-        results.add(Entry::Footprint(footprint::measure()?))?;
+        let footprint = footprint::measure()?;
+        println!("{footprint:?}");
+        results.add(Entry::Footprint(footprint))?;
     }
     let begun = Instant::now();
+    print!("{}", table::HEAD);
     for (done, row) in rows.iter().enumerate() {
         tell(row, done, rows.len(), begun);
         pair(row, options, results)?;
+        print!("{}", table::line(results, row));
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ use crate::results::{Record, Results, spread};
 use crate::row::{Row, Run};
 use crate::stats::{Spread, bytes, rate, ratio, time};
 
+pub const HEAD: &str =
+    "| | OmniQ | beside | ratio | flush | stolen |\n| --- | --- | --- | --- | --- | --- |\n";
+
 /// A heading, the command, the rows; `None` if nothing was measured.
 pub fn section(name: &str, title: &str, rows: &[&Row], results: &Results) -> Option<String> {
     let measured = |row: &&&Row| !results.side(row, true).is_empty();
@@ -44,7 +47,8 @@ pub fn section(name: &str, title: &str, rows: &[&Row], results: &Results) -> Opt
     Some(text)
 }
 
-fn line(results: &Results, row: &Row) -> String {
+/// A row that is a pair.
+pub fn line(results: &Results, row: &Row) -> String {
     let (ours, theirs) = (results.side(row, true), results.side(row, false));
     let latency = is_latency(&row.ours);
     let ratio_of = if latency { p50 } else { per_second };
