@@ -1,6 +1,6 @@
 //! One run of one program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,20 @@ pub fn command(run: &Run, options: &Options) -> String {
 
 /// What the program said in its last line; an error says why there is none.
 pub fn run(run: &Run, options: &Options) -> Result<Line> {
+    // A program that has to be killed can't clean up.
+    let folder = options.dir.join("bench-run");
+    std::fs::create_dir_all(&folder)?;
+    let line = run_in(&folder, run, options);
+    std::fs::remove_dir_all(&folder)?;
+    line
+}
+
+fn run_in(folder: &Path, run: &Run, options: &Options) -> Result<Line> {
     let command = command(run, options);
     let mut child = Command::new(path(run.contender))
         .args(command.split(' ').skip(1))
         .arg("--dir")
-        .arg(&options.dir)
+        .arg(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
