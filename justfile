@@ -32,9 +32,13 @@ coverage $CARGO_TARGET_DIR="target/coverage":
 docs:
     cargo doc --workspace --no-deps --all-features --open
 
-# Throughput beside the raw limit: prints a table
+# OmniQ beside other queues and the raw limit, in turn: writes docs/benchmarks.md (about an hour)
 bench:
     bench/run compare
+
+# The same with fewer tasks and rounds (10 minutes on 2 cores, once built)
+bench-short:
+    bench/run compare --short --rounds 3
 
 # How long things take between real processes, and 200 random kills: prints a table
 figures:

@@ -1,0 +1,259 @@
+//! Every row: who runs beside whom, doing what. This is the only place that says so.
+
+use crate::row::{Row, Run};
+
+/// All rows; without the heavy ones, if it has to be short.
+pub fn rows(short: bool) -> Vec<Row> {
+    let mut rows = [w1(), w2(), w3(), w4(), w5(), growth(), day()].concat();
+    rows.retain(|row| !(short && row.heavy));
+    rows
+}
+
+/// OmniQ and another contender with options of their own beside those of both.
+fn row(
+    table: &'static str,
+    what: &str,
+    both: &str,
+    ours: &str,
+    theirs: (&'static str, &str),
+) -> Row {
+    let run = |contender, own: &str| {
+        let words = format!("--workload {table} {both} {own}");
+        let args = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        Run { contender, args }
+    };
+    Row {
+        table,
+        what: what.to_owned(),
+        ours: run("omniq", ours),
+        theirs: Some(run(theirs.0, theirs.1)),
+        heavy: false,
+    }
+}
+
+const FULL: &str = "--durability full";
+const NORMAL: &str = "--durability normal";
+const SHIPPED: &str = "--durability normal --as-shipped";
+const MEMORY: &str = "--storage memory";
+
+fn w1() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for producers in [1, 16, 64, 1000] {
+        let both = format!("--producers {producers}");
+        let what = match producers {
+            1 => "1 producer".to_owned(),
+            n => format!("{n} producers"),
+        };
+        let mut add = |ours, theirs| rows.push(row("w1", &what, &both, ours, theirs));
+        add(FULL, ("limit", FULL));
+        add(NORMAL, ("effectum", NORMAL));
+        if producers == 1 || producers == 64 {
+            add(NORMAL, ("limit", NORMAL));
+            add(FULL, ("effectum", NORMAL));
+            add(FULL, ("effectum", SHIPPED));
+        }
+        if producers == 1 || producers == 16 {
+            add(FULL, ("huey", FULL));
+            add(FULL, ("fang", FULL));
+            add(NORMAL, ("apalis1", NORMAL));
+            add(NORMAL, ("apalis07", NORMAL));
+        }
+    }
+    for (bytes, name) in PAYLOADS {
+        let both = format!("--producers 64 --payload {bytes}");
+        let what = format!("64 producers, {name}");
+        rows.push(row("w1", &what, &both, FULL, ("limit", FULL)));
+    }
+    rows.push(row(
+        "w1",
+        "64 producers, in memory",
+        "--producers 64",
+        MEMORY,
+        ("limit", MEMORY),
+    ));
+    rows
+}
+
+const PAYLOADS: [(usize, &str); 3] = [(100, "100 bytes"), (10_240, "10 KiB"), (1_048_576, "1 MiB")];
+
+fn w2() -> Vec<Row> {
+    let add = |ours, theirs| row("w2", "1 producer", "--producers 1", ours, theirs);
+    vec![
+        add(FULL, ("limit", FULL)),
+        add(NORMAL, ("limit", NORMAL)),
+        add(NORMAL, ("effectum", NORMAL)),
+        add(NORMAL, ("apalis1", NORMAL)),
+        add(MEMORY, ("limit", MEMORY)),
+    ]
+}
+
+fn w3() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for concurrency in [1, 10, 100] {
+        let both = format!("--concurrency {concurrency}");
+        let what = match concurrency {
+            1 => "1 handler".to_owned(),
+            n => format!("{n} handlers"),
+        };
+        let strict = format!("{what}, strict");
+        let mut add = |what: &str, ours, theirs| rows.push(row("w3", what, &both, ours, theirs));
+        add(&what, FULL, ("limit", "--durability full --prefetch 256"));
+        let none = "--durability full --prefetch 0";
+        add(&strict, none, ("limit", none));
+        add(&what, FULL, ("effectum", NORMAL));
+        if concurrency == 10 {
+            add(
+                &what,
+                NORMAL,
+                ("limit", "--durability normal --prefetch 256"),
+            );
+            add(&what, NORMAL, ("effectum", NORMAL));
+            add(&what, NORMAL, ("apalis1", NORMAL));
+            add(&what, NORMAL, ("apalis07", NORMAL));
+            add(&what, NORMAL, ("apalis07", SHIPPED));
+        }
+        if concurrency < 100 {
+            add(&what, FULL, ("fang", FULL));
+            add(&what, FULL, ("huey", FULL));
+        }
+    }
+    for (bytes, name) in PAYLOADS {
+        let both = format!("--concurrency 10 --payload {bytes}");
+        let what = format!("10 handlers, {name}");
+        let limit = ("limit", "--durability full --prefetch 256");
+        rows.push(row("w3", &what, &both, FULL, limit));
+    }
+    let limit = ("limit", "--storage memory --prefetch 256");
+    rows.push(row(
+        "w3",
+        "10 handlers, in memory",
+        "--concurrency 10",
+        MEMORY,
+        limit,
+    ));
+    rows
+}
+
+fn w4() -> Vec<Row> {
+    let add = |what, ours, theirs| row("w4", what, "", ours, theirs);
+    let across_full = "--durability full --across";
+    let across_normal = "--durability normal --across";
+    vec![
+        add("claim shares the enqueue's commit", FULL, ("limit", FULL)),
+        add(
+            "claim in a commit of its own",
+            FULL,
+            ("limit", "--durability full --own-commit"),
+        ),
+        add(
+            "claim shares the enqueue's commit",
+            NORMAL,
+            ("limit", NORMAL),
+        ),
+        add("one process", NORMAL, ("effectum", NORMAL)),
+        add("one process", NORMAL, ("apalis1", NORMAL)),
+        Row {
+            heavy: true,
+            ..add("one process", NORMAL, ("apalis07", NORMAL))
+        },
+        add("one process", FULL, ("fang", FULL)),
+        add("one process", FULL, ("huey", FULL)),
+        add("across processes, beside one", across_full, ("omniq", FULL)),
+        add(
+            "across processes, beside one",
+            across_normal,
+            ("omniq", NORMAL),
+        ),
+    ]
+}
+
+fn w5() -> Vec<Row> {
+    let backlog = |tasks: usize| format!("--durability full --backlog {tasks}");
+    let mut rows = Vec::new();
+    for tasks in [1_000, 10_000, 100_000, 1_000_000] {
+        let what = format!("{tasks} waiting");
+        let limit = format!("{} --prefetch 256", backlog(tasks));
+        let heavy = tasks == 1_000_000;
+        let beside_limit = row("w5", &what, "", &backlog(tasks), ("limit", &limit));
+        rows.push(Row {
+            heavy,
+            ..beside_limit
+        });
+        if tasks <= 100_000 {
+            let normal = format!("--durability normal --backlog {tasks}");
+            rows.push(row("w5", &what, "", &normal, ("effectum", &normal)));
+        }
+    }
+    let few = backlog(1_000);
+    let mut beside_few = |what, ours: &str| rows.push(row("w5", what, "", ours, ("omniq", &few)));
+    beside_few("1000000 waiting, beside 1000", &backlog(1_000_000));
+    beside_few(
+        "100000 of higher priority in a day",
+        &format!("{few} --future 100000"),
+    );
+    beside_few("100000 of other names", &format!("{few} --foreign 100000"));
+    let few = "--durability normal --backlog 1000";
+    let mut both = |what, args: &str| rows.push(row("w5", what, "", args, ("effectum", args)));
+    both(
+        "100000 of higher priority in a day",
+        &format!("{few} --future 100000"),
+    );
+    both("100000 of other names", &format!("{few} --foreign 100000"));
+    rows
+}
+
+fn growth() -> Vec<Row> {
+    let w3 = "--workload w3 --concurrency 10 --durability full";
+    let w4 = "--workload w4 --durability full";
+    let beside = |what, plain: &str, more: &str| {
+        let args = format!("{plain} {more}");
+        let run = |args: &str| Run {
+            contender: "omniq",
+            args: args.to_owned(),
+        };
+        Row {
+            table: "growth",
+            what: format!("{what}, beside none"),
+            ours: run(&args),
+            theirs: Some(run(plain)),
+            heavy: false,
+        }
+    };
+    let processes = |count: usize| Row {
+        what: format!("{count} worker processes, beside 1"),
+        ..beside("", w3, &format!("--processes {count}"))
+    };
+    vec![
+        beside("10000 queues: processing", w3, "--queues 10000"),
+        beside("10000 queues: latency", w4, "--queues 10000"),
+        beside("100000 finished tasks: processing", w3, "--finished 100000"),
+        Row {
+            heavy: true,
+            ..beside(
+                "1000000 finished tasks: processing",
+                w3,
+                "--finished 1000000",
+            )
+        },
+        beside("100000 finished tasks: latency", w4, "--finished 100000"),
+        beside("10000 waiting callers: processing", w3, "--waits 10000"),
+        beside("10000 waiting callers: latency", w4, "--waits 10000"),
+        processes(2),
+        processes(4),
+    ]
+}
+
+fn day() -> Vec<Row> {
+    let args = "--workload day --durability full".to_owned();
+    let ours = Run {
+        contender: "omniq",
+        args,
+    };
+    vec![Row {
+        table: "day",
+        what: "24 hours, results kept for 2".to_owned(),
+        ours,
+        theirs: None,
+        heavy: false,
+    }]
+}
