@@ -50,6 +50,7 @@ questions! { $
         nothing_is_no_work
         a_dropped_batch_lands_whole_or_not_at_all
         an_id_is_never_given_twice
+        many_that_are_alike_are_kept_each
         every_field_is_kept
         texts_and_bytes_of_any_kind_are_kept
         the_ends_of_every_range_are_kept

@@ -176,4 +176,31 @@ impl NewTask {
             headers: BTreeMap::new(),
         }
     }
+
+    /// Whether the other differs from this in the bytes of its payload only, so that a storage can write both
+    /// with one statement.
+    pub fn is_like(&self, other: &Self) -> bool {
+        // Every field is named here, so that a new one is not forgotten.
+        let Self {
+            name,
+            queue,
+            payload,
+            priority,
+            eta,
+            interval,
+            series_id,
+            max_attempts,
+            timeout,
+            backoff,
+            unique_key,
+            holds,
+            headers,
+        } = self;
+        (name, queue, payload.format) == (&other.name, &other.queue, other.payload.format)
+            && (*priority, *eta) == (other.priority, other.eta)
+            && (interval, series_id) == (&other.interval, &other.series_id)
+            && (max_attempts, timeout, backoff)
+                == (&other.max_attempts, &other.timeout, &other.backoff)
+            && (unique_key, holds, headers) == (&other.unique_key, &other.holds, &other.headers)
+    }
 }

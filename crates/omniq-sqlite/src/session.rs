@@ -154,8 +154,8 @@ impl Engine for Session {
         self.refresh()
     }
 
-    fn enqueue(&mut self, task: &NewTask, now: Timestamp) -> Result<Enqueued, Failure> {
-        self.batch()?.enqueue(task, now)
+    fn enqueue(&mut self, tasks: &[NewTask], now: Timestamp) -> Result<Vec<Enqueued>, Failure> {
+        self.batch()?.enqueue_all(tasks, now)
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Failure> {

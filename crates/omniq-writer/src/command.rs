@@ -242,10 +242,7 @@ impl<E: Engine> Write<E> for Enqueue {
     type Answer = Vec<Enqueued>;
 
     fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure> {
-        self.tasks
-            .iter()
-            .map(|task| engine.enqueue(task, self.now))
-            .collect()
+        engine.enqueue(&self.tasks, self.now)
     }
 
     fn rows(&self) -> usize {

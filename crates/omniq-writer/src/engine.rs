@@ -36,8 +36,12 @@ pub trait Engine: Send + 'static {
     /// last one.
     fn begin(&mut self) -> Result<bool, Self::Failure>;
 
-    /// Adds a task, or finds the one that holds its unique key or is the live member of its series.
-    fn enqueue(&mut self, task: &NewTask, now: Timestamp) -> Result<Enqueued, Self::Failure>;
+    /// Adds tasks, or finds those that hold their unique keys or are the live members of their series.
+    fn enqueue(
+        &mut self,
+        tasks: &[NewTask],
+        now: Timestamp,
+    ) -> Result<Vec<Enqueued>, Self::Failure>;
 
     /// Takes due tasks.
     fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Self::Failure>;

@@ -101,6 +101,33 @@ async fn all_are_kept(scene: &Scene, orders: Vec<NewTask>) {
     }
 }
 
+/// Runs of tasks that differ in their payload only, of payloads of every byte and length, between tasks that
+/// differ in more.
+pub(crate) async fn many_that_are_alike_are_kept_each(scene: Scene) {
+    let mut rng = rng();
+    let raw = |bytes: Vec<u8>| Payload::new(Format::Raw, bytes);
+    let mut orders = Vec::new();
+    for run in 0..6 {
+        orders.push(order_with("alone", |new| {
+            new.unique_key = Some(format!("{run}"))
+        }));
+        let length = rng.usize(1..40);
+        let priority = rng.i32(0..2);
+        for _ in 0..length {
+            let bytes = (0..rng.usize(0..200)).map(|_| rng.u8(..)).collect();
+            orders.push(order_with("alike", |new| {
+                new.payload = raw(bytes);
+                new.priority = priority;
+            }));
+        }
+        orders.extend((0..5).map(|n| order_with("large", |new| new.payload = raw(vec![n; 5_000]))));
+    }
+    orders.push(order_with("every byte", |new| {
+        new.payload = raw((0..=255).collect())
+    }));
+    all_are_kept(&scene, orders).await;
+}
+
 pub(crate) async fn every_field_is_kept(scene: Scene) {
     let first = scene.add(order("the first of a series")).await;
     let full = order_with("full", |new| {
