@@ -127,12 +127,8 @@ impl Store {
             let Some(known) = self.entry(id)? else {
                 continue;
             };
-            let fresh = self.files.fresh(&*self.disk, &self.paths, id)?;
-            let fresh = fresh
-                .filter(|fresh| fresh.lease == known.lease)
-                .unwrap_or(known);
             if let Some(owner) = known.owner {
-                let lease = fresh.held_lease(id);
+                let lease = self.beaten(id, known)?.held_lease(id);
                 held.push(HeldBy { lease, owner });
             }
         }

@@ -22,7 +22,7 @@ pub(crate) enum Shelf {
 
 /// A folder of a shelf, named for the lowest name that it was made for. The number is given out once, so that
 /// what is redone after a crash never meets a chunk that came later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChunkName {
     pub(crate) lowest: Name,
     pub(crate) number: TaskId,
@@ -57,6 +57,12 @@ impl fmt::Display for ChunkName {
 }
 
 impl ChunkName {
+    /// No chunk that was made for this name comes after it.
+    pub(crate) fn last_from(lowest: Name) -> Self {
+        let number = TaskId::from_i64(i64::MAX).unwrap_or(lowest.id);
+        Self { lowest, number }
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (lowest, number) = text.split_at_checked(Name::LEN)?;
         Some(Self {

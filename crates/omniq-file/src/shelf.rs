@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use omniq_core::TaskId;
-
 use crate::disk::{Disk, Found, Kind, if_there};
 use crate::name::Name;
 use crate::place::ChunkName;
@@ -13,15 +11,9 @@ use crate::place::ChunkName;
 /// A folder with more names than this is split.
 pub(crate) const FULL: usize = 1_000;
 
+/// The chunks with the names in them, unless nobody has looked into one.
 #[derive(Debug, Default)]
-pub(crate) struct Chunks(BTreeMap<Name, Chunk>);
-
-#[derive(Debug)]
-struct Chunk {
-    number: TaskId,
-    /// Unless nobody has looked into it.
-    names: Option<BTreeSet<Name>>,
-}
+pub(crate) struct Chunks(BTreeMap<ChunkName, Option<BTreeSet<Name>>>);
 
 /// What has to be done so that a name has room.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,11 +31,7 @@ impl Chunks {
         let found = if_there(disk.list(folder))?.unwrap_or_default();
         let chunk = |found: &Found| {
             let name = ChunkName::parse(found.text()?)?;
-            let chunk = Chunk {
-                number: name.number,
-                names: None,
-            };
-            (found.kind == Kind::Folder).then_some((name.lowest, chunk))
+            (found.kind == Kind::Folder).then_some((name, None))
         };
         Ok(Self(found.iter().filter_map(chunk).collect()))
     }
@@ -53,10 +41,7 @@ impl Chunks {
     }
 
     pub(crate) fn names(&self) -> impl DoubleEndedIterator<Item = ChunkName> + '_ {
-        self.0.iter().map(|(lowest, chunk)| ChunkName {
-            lowest: *lowest,
-            number: chunk.number,
-        })
+        self.0.keys().copied()
     }
 
     pub(crate) fn first(&self) -> Option<ChunkName> {
@@ -65,29 +50,21 @@ impl Chunks {
 
     /// The chunk that has a name, or would have it.
     pub(crate) fn chunk_of(&self, name: Name) -> Option<ChunkName> {
-        let covering = self.0.range(..=name).next_back();
-        let (lowest, chunk) = covering.or_else(|| self.0.iter().next())?;
-        Some(ChunkName {
-            lowest: *lowest,
-            number: chunk.number,
-        })
+        let covering = self.0.range(..=ChunkName::last_from(name)).next_back();
+        covering.map(|(chunk, _)| *chunk).or_else(|| self.first())
     }
 
     pub(crate) fn is_read(&self, chunk: ChunkName) -> bool {
-        self.0
-            .get(&chunk.lowest)
-            .is_some_and(|chunk| chunk.names.is_some())
+        self.set(chunk).is_some()
     }
 
     /// What was found in the chunk's folder.
     pub(crate) fn read(&mut self, chunk: ChunkName, names: BTreeSet<Name>) {
-        if let Some(chunk) = self.0.get_mut(&chunk.lowest) {
-            chunk.names = Some(names);
-        }
+        self.0.insert(chunk, Some(names));
     }
 
     pub(crate) fn set(&self, chunk: ChunkName) -> Option<&BTreeSet<Name>> {
-        self.0.get(&chunk.lowest)?.names.as_ref()
+        self.0.get(&chunk)?.as_ref()
     }
 
     /// Where a name goes, which is not there yet. Its chunk was read.
@@ -108,54 +85,38 @@ impl Chunks {
 
     /// A name is there from now on. A chunk that nobody knew is new, and has nothing else.
     pub(crate) fn insert(&mut self, chunk: ChunkName, name: Name) {
-        let known = self.0.entry(chunk.lowest).or_insert_with(|| Chunk {
-            number: chunk.number,
-            names: Some(BTreeSet::new()),
-        });
-        if let Some(names) = &mut known.names {
+        let known = self.0.entry(chunk).or_insert_with(|| Some(BTreeSet::new()));
+        if let Some(names) = known {
             names.insert(name);
         }
     }
 
     pub(crate) fn remove(&mut self, chunk: ChunkName, name: Name) {
-        if let Some(Chunk {
-            names: Some(names), ..
-        }) = self.0.get_mut(&chunk.lowest)
-        {
+        if let Some(Some(names)) = self.0.get_mut(&chunk) {
             names.remove(&name);
         }
     }
 
     pub(crate) fn split(&mut self, chunk: ChunkName, into: ChunkName) {
-        let moved = match self.0.get_mut(&chunk.lowest) {
-            Some(Chunk {
-                names: Some(names), ..
-            }) => Some(names.split_off(&into.lowest)),
+        let moved = match self.0.get_mut(&chunk) {
+            Some(Some(names)) => Some(names.split_off(&into.lowest)),
             _ => None,
         };
-        let number = into.number;
-        self.0.insert(
-            into.lowest,
-            Chunk {
-                number,
-                names: moved,
-            },
-        );
+        self.0.insert(into, moved);
     }
 
     pub(crate) fn drop_chunk(&mut self, chunk: ChunkName) {
-        self.0.remove(&chunk.lowest);
+        self.0.remove(&chunk);
     }
 
     /// So many names are remembered.
     pub(crate) fn weight(&self) -> usize {
-        let len = |chunk: &Chunk| chunk.names.as_ref().map_or(0, BTreeSet::len);
-        self.0.values().map(len).sum()
+        self.0.values().flatten().map(BTreeSet::len).sum()
     }
 
     /// Forgets the names, not the chunks.
     pub(crate) fn forget_names(&mut self) {
-        self.0.values_mut().for_each(|chunk| chunk.names = None);
+        self.0.values_mut().for_each(|names| *names = None);
     }
 }
 

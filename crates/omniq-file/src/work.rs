@@ -126,14 +126,7 @@ impl Store {
         if hold == Hold::Lost {
             return Ok(hold);
         }
-        let fresh = match self.batch.renewed.get(&id) {
-            Some(renewed) => Some(*renewed),
-            None => self.files.fresh(&*self.disk, &self.paths, id)?,
-        };
-        let mut entry = known;
-        if let Some(fresh) = fresh.filter(|fresh| fresh.lease == known.lease) {
-            entry.beats = entry.beats.max(fresh.beats);
-        }
+        let mut entry = self.beaten(id, known)?;
         entry.beats += 1;
         entry.lease_for = lease_for;
         self.index.set(id, Some(entry));

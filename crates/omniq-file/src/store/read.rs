@@ -78,6 +78,20 @@ impl Store {
         })
     }
 
+    /// An entry with its last beat: renewals are noted in the index alone, also by other processes.
+    pub(crate) fn beaten(&mut self, id: TaskId, known: Entry) -> Result<Entry, Failure> {
+        if self.batch.renewed.contains_key(&id) {
+            return Ok(known);
+        }
+        let fresh = self.files.fresh(&*self.disk, &self.paths, id)?;
+        let fresh = fresh.filter(|fresh| fresh.lease == known.lease && fresh.beats > known.beats);
+        Ok(fresh.map_or(known, |fresh| Entry {
+            beats: fresh.beats,
+            lease_for: fresh.lease_for,
+            ..known
+        }))
+    }
+
     /// Where a file still is that the batch will move.
     fn before_the_batch(&self, id: TaskId, place: Place) -> Place {
         let ops = &self.batch.ops;

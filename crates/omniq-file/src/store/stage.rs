@@ -61,8 +61,13 @@ impl Store {
         let before = self.entry(id)?;
         let mut entry = Entry::of(&row, lane);
         if let Some(before) = before.filter(|before| before.lease == entry.lease) {
-            // Renewals are noted in the index alone.
-            (entry.beats, entry.lease_for) = (before.beats, before.lease_for);
+            let held = before.owner.is_some() && entry.owner.is_some();
+            let beaten = if held {
+                self.beaten(id, before)?
+            } else {
+                before
+            };
+            (entry.beats, entry.lease_for) = (beaten.beats, beaten.lease_for);
         }
         self.keep_claims(&row);
         self.remember(row);
