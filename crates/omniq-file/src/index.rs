@@ -11,7 +11,7 @@ use crate::disk::{Disk, Opened, if_there};
 use crate::entry::{Entry, SIZE};
 use crate::paths::Paths;
 
-pub(crate) const PER_SEGMENT: u64 = 4096;
+pub(crate) const PER_SEGMENT: u64 = if cfg!(test) { 32 } else { 4_096 };
 /// So many segments are remembered, 256 KiB each.
 const REMEMBERED: usize = 64;
 /// So many files stay open.

@@ -97,8 +97,9 @@ fn write(disk: &dyn Disk, paths: &Paths) -> io::Result<String> {
     let mut text = serde_json::to_vec_pretty(&layout)?;
     text.push(b'\n');
     // Under another name first, so that it is never there in part.
-    let draft = paths.at("queue/layout.tmp");
+    let draft = paths.at("layout.tmp");
     disk.write(&draft, &text, true)?;
+    disk.open(&draft)?.sync()?;
     disk.rename(&draft, &paths.layout())?;
     Ok(layout.id)
 }

@@ -40,6 +40,8 @@ mod open;
 mod paths;
 mod place;
 mod rebuild;
+#[cfg(test)]
+mod rehearsal;
 mod session;
 mod shelf;
 mod store;

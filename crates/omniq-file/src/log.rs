@@ -16,7 +16,7 @@ pub(crate) const START: u64 = 4096;
 const HEAD: usize = 40;
 const RECORD: u32 = 0x6f71_7231;
 /// The file grows by so much at a time, so that a flush usually finds its size as it was.
-const STEP: u64 = 1 << 20;
+const STEP: u64 = if cfg!(test) { 8 << 10 } else { 1 << 20 };
 /// The length of a record that is none.
 const LONGEST: u32 = 1 << 31;
 

@@ -18,7 +18,7 @@ use crate::store::Store;
 use crate::trouble::Failure;
 
 /// A longer log is begun anew, once all is in the files for good.
-const LONG: u64 = 48 << 20;
+const LONG: u64 = if cfg!(test) { 24 << 10 } else { 48 << 20 };
 
 pub(crate) struct Open {
     pub(crate) identity: String,
@@ -51,7 +51,7 @@ impl Open {
     ) -> Result<Self, Failure> {
         let paths = Paths::new(base);
         layout::make(&**disk, &paths, "queue")?;
-        let boot = boot_id();
+        let boot = disk.boot().unwrap_or_else(|| NO_BOOT.to_owned());
         let lock = Lock::open(&**disk, &paths, &boot)?;
         let identity = layout::prepare(&**disk, &paths)?;
         let mut log = Log::open(&**disk, &paths.at("queue/redo"))?;
@@ -325,8 +325,3 @@ fn steps_of(body: &[u8]) -> io::Result<Vec<Op>> {
 
 /// Where there is no boot id.
 const NO_BOOT: &str = "-";
-
-fn boot_id() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    id.map_or_else(|_| NO_BOOT.to_owned(), |id| id.trim().to_owned())
-}

@@ -112,7 +112,7 @@ impl Findings {
             return Ok(());
         }
         let bytes = store.disk.read(&path)?;
-        let row = match body::read(&bytes) {
+        let mut row = match body::read(&bytes) {
             Ok(row) => row,
             Err(error) => {
                 self.broken
@@ -122,6 +122,12 @@ impl Findings {
         };
         let id = row.task.id;
         self.largest = self.largest.max(id.as_i64());
+        // A file that waited and came due only moved.
+        match spot {
+            Some(Spot::On(Shelf::Ready { .. }, _)) => row.due = true,
+            Some(Spot::On(Shelf::Waiting { .. }, _)) => row.due = false,
+            _ => {}
+        }
         let task = &row.task;
         let lane = crate::lanes::Lane {
             queue: task.queue.clone(),

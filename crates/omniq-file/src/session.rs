@@ -50,6 +50,14 @@ impl Session {
         Ok(self.open.insert(opened))
     }
 
+    /// Lets others write, where the lock was taken to open.
+    #[cfg(test)]
+    pub(crate) fn let_go(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.let_go();
+        }
+    }
+
     /// What tells the folder from every other.
     pub(crate) fn identity(&self) -> Option<&str> {
         self.open.as_ref().map(|open| open.identity.as_str())

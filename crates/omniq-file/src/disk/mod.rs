@@ -33,6 +33,8 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path) -> io::Result<Box<dyn Opened>>;
     /// Flushes all that was written below a folder.
     fn sync_all(&self, folder: &Path) -> io::Result<()>;
+    /// What tells one run of the machine from the next, where something does.
+    fn boot(&self) -> Option<String>;
 }
 
 /// An open file.

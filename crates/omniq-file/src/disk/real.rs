@@ -79,6 +79,11 @@ impl Disk for RealDisk {
     fn sync_all(&self, folder: &Path) -> io::Result<()> {
         sync_all(folder).map_err(named(folder))
     }
+
+    fn boot(&self) -> Option<String> {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_owned())
+    }
 }
 
 impl Opened for RealFile {
