@@ -15,6 +15,7 @@ use crate::index::{self, PER_SEGMENT};
 use crate::name::{ENDING, Name};
 use crate::op::Op;
 use crate::place::{ChunkName, Shelf, Spot};
+use crate::shelf::Chunks;
 use crate::store::Store;
 use crate::trouble::Failure;
 
@@ -72,12 +73,15 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
 impl Findings {
     fn shelf(&mut self, store: &Store, shelf: Shelf) -> Result<(), Failure> {
         let folder = store.paths.shelf(shelf);
+        let chunks = Chunks::list(&*store.disk, &folder)?;
         for found in if_there(store.disk.list(&folder))?.unwrap_or_default() {
             let Some(chunk) = found.text().and_then(ChunkName::parse) else {
                 continue;
             };
             self.largest = self.largest.max(chunk.number.as_i64());
-            let spot = |name: &str| Some(Spot::On(shelf, Name::of_file(name)?));
+            // In another chunk nobody would look for it.
+            let fits = |name: &Name| chunks.chunk_of(*name) == Some(chunk);
+            let spot = |name: &str| Some(Spot::On(shelf, Name::of_file(name).filter(fits)?));
             self.folder(store, &store.paths.chunk(shelf, chunk), spot)?;
         }
         Ok(())

@@ -48,10 +48,10 @@ impl Chunks {
         self.names().next()
     }
 
-    /// The chunk that has a name, or would have it.
+    /// The chunk that has a name, or would have it. Nothing in a chunk comes before its lowest name.
     pub(crate) fn chunk_of(&self, name: Name) -> Option<ChunkName> {
         let covering = self.0.range(..=ChunkName::last_from(name)).next_back();
-        covering.map(|(chunk, _)| *chunk).or_else(|| self.first())
+        covering.map(|(chunk, _)| *chunk)
     }
 
     pub(crate) fn is_read(&self, chunk: ChunkName) -> bool {

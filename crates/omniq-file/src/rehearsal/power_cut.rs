@@ -156,10 +156,10 @@ fn whole(tree: Tree, durability: Durability) -> Vec<Task> {
         Ok(())
     });
     assert_eq!(told, Told::Done);
-    assert_eq!(
-        all(&mut session),
-        found,
-        "the index says what the files say"
+    same(
+        &all(&mut session),
+        &found,
+        "the index says what the files say",
     );
     let (told, _) = batch(&mut session, |session| {
         session.enqueue(&task("next", 0), NOW)
