@@ -7,7 +7,7 @@ use omniq_core::Format;
 use omniq_core::storage::ClaimFilter;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Disk, Found};
+use crate::disk::{Disk, Found, if_there};
 use crate::encode::slug;
 use crate::paths::Paths;
 
@@ -42,6 +42,10 @@ impl Lane {
 pub(crate) struct Lanes {
     by_number: BTreeMap<u32, Lane>,
     numbers: HashMap<Lane, u32>,
+    /// Folders that do not say which lane they belong to.
+    pub(crate) unreadable: Vec<String>,
+    /// The largest number that a folder has.
+    largest: u32,
 }
 
 impl Lanes {
@@ -49,12 +53,12 @@ impl Lanes {
         let mut lanes = Self::default();
         for found in disk.list(&paths.lanes())? {
             if let Some((number, folder)) = number(&found) {
+                lanes.largest = lanes.largest.max(number);
                 let file = paths.lanes().join(folder).join("lane.json");
+                let text = if_there(disk.read(&file))?.unwrap_or_default();
                 // One without its file was made by a batch that is not done yet, or has lost it.
-                let Ok(lane) =
-                    serde_json::from_slice::<Lane>(&disk.read(&file).unwrap_or_default())
-                else {
-                    tracing::warn!(path = %file.display(), "it can't be read, so its tasks are left out");
+                let Ok(lane) = serde_json::from_slice::<Lane>(&text) else {
+                    lanes.unreadable.push(folder.to_owned());
                     continue;
                 };
                 paths.lane_is_called(number, folder.to_owned());
@@ -65,6 +69,7 @@ impl Lanes {
     }
 
     pub(crate) fn add(&mut self, number: u32, lane: Lane) {
+        self.largest = self.largest.max(number);
         self.numbers.insert(lane.clone(), number);
         self.by_number.insert(number, lane);
     }
@@ -78,9 +83,7 @@ impl Lanes {
     }
 
     pub(crate) fn next(&self) -> u32 {
-        self.by_number
-            .last_key_value()
-            .map_or(1, |(last, _)| last + 1)
+        self.largest + 1
     }
 
     pub(crate) fn matching(&self, filter: &ClaimFilter) -> Vec<u32> {

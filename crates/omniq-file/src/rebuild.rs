@@ -54,6 +54,10 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
         findings.shelf(store, Shelf::Waiting { lane })?;
         findings.shelf(store, Shelf::Held { lane })?;
     }
+    for folder in store.lanes.unreadable.clone() {
+        let folder = store.paths.lanes().join(folder);
+        findings.lost(store, &folder)?;
+    }
     for status in [
         TaskStatus::Success,
         TaskStatus::Failed,
@@ -83,6 +87,19 @@ impl Findings {
             let fits = |name: &Name| chunks.chunk_of(*name) == Some(chunk);
             let spot = |name: &str| Some(Spot::On(shelf, Name::of_file(name).filter(fits)?));
             self.folder(store, &store.paths.chunk(shelf, chunk), spot)?;
+        }
+        Ok(())
+    }
+
+    /// Below a folder that nobody would look into.
+    fn lost(&mut self, store: &Store, folder: &Path) -> Result<(), Failure> {
+        for found in store.disk.list(folder)? {
+            let path = folder.join(&found.name);
+            match found.kind {
+                Kind::Folder => self.lost(store, &path)?,
+                _ if found.name == "lane.json" => {}
+                _ => self.file(store, &found, path, None)?,
+            }
         }
         Ok(())
     }
@@ -189,9 +206,12 @@ impl Findings {
             let name = format!("{}-{}", store.next_id()?, slug(&file));
             store.stage_file(Op::SetAside { file, name, reason });
         }
-        for (row, path) in self.astray.into_values() {
+        // All are taken away before the first is put back: making room moves what stands in a folder.
+        for (_, path) in self.astray.values() {
             tracing::warn!(path = %path.display(), "a task is brought to where it belongs");
-            store.stage_file(Op::Taken { file: file(&path) });
+            store.stage_file(Op::Taken { file: file(path) });
+        }
+        for (row, _) in self.astray.into_values() {
             store.put(row)?;
         }
         Ok(store.high_water)

@@ -200,14 +200,20 @@ fn each_cut(durability: Durability, seed: u64, batches: usize, subsets: usize) {
     eprintln!("{} steps, {} batches", steps.len(), batches);
 }
 
+/// `OMNIQ_CUT_BATCHES` asks for more.
+fn batches(usual: usize) -> usize {
+    let asked = std::env::var("OMNIQ_CUT_BATCHES").ok();
+    asked.map_or(usual, |text| text.parse().unwrap())
+}
+
 #[test]
 fn at_full_durability_what_was_answered_is_there_and_nothing_is_torn() {
-    each_cut(Durability::Full, seed(), 16, 16);
+    each_cut(Durability::Full, seed(), batches(7), 16);
 }
 
 #[test]
 fn at_normal_durability_nothing_is_torn_or_doubled() {
-    each_cut(Durability::Normal, seed(), 12, 6);
+    each_cut(Durability::Normal, seed(), batches(7), 6);
 }
 
 /// Not an accident of one workload.
