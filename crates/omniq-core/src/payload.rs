@@ -176,6 +176,7 @@ impl<'de> Deserialize<'de> for Payload {
         #[derive(Deserialize)]
         struct Owned {
             format: Format,
+            #[serde(default, deserialize_with = "even_null")]
             data: Option<Box<RawValue>>,
             base64: Option<String>,
         }
@@ -192,6 +193,13 @@ impl<'de> Deserialize<'de> for Payload {
     }
 }
 
+/// A `null` is a value like any other.
+fn even_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,8 +214,9 @@ mod tests {
         );
         let raw = Payload::new(Format::Raw, vec![0, 255, 10]);
         let none = Payload::new(Format::Json, vec![0, 255]);
+        let null = Payload::new(Format::Json, b"null".to_vec());
         let spaced = Payload::new(Format::Json, b" 1\n".to_vec());
-        for payload in [json, raw, none, spaced] {
+        for payload in [json, raw, none, null, spaced] {
             let text = serde_json::to_string(&payload).unwrap();
             assert_eq!(serde_json::from_str::<Payload>(&text).unwrap(), payload);
         }

@@ -284,6 +284,13 @@ impl Open {
         Ok(())
     }
 
+    /// An index that was found damaged is built again by whoever opens the folder next.
+    pub(crate) fn tell_of_damage(&self) {
+        if self.store.index.is_damaged() {
+            let _ = self.disk.remove(&self.store.paths.index_is_whole());
+        }
+    }
+
     /// Nobody knows what the disk has of the log: until it is in the files, nobody may write behind it.
     pub(crate) fn is_broken(&mut self) {
         self.broken = true;

@@ -123,6 +123,6 @@ impl Chunks {
 /// The names in a chunk's folder.
 pub(crate) fn names_in(disk: &dyn Disk, folder: &Path) -> io::Result<BTreeSet<Name>> {
     let found = if_there(disk.list(folder))?.unwrap_or_default();
-    let name = |found: &Found| Name::of_file(found.text()?).filter(|_| found.kind == Kind::File);
+    let name = |found: &Found| Name::of_file(found.text()?).filter(|_| found.kind != Kind::Folder);
     Ok(found.iter().filter_map(name).collect())
 }

@@ -9,7 +9,7 @@ use omniq_core::{TaskId, Timestamp};
 
 use super::Store;
 use crate::body;
-use crate::disk::{Found, if_there};
+use crate::disk::{Found, Kind, if_there};
 use crate::entry::Entry;
 use crate::name::{ENDING, Name};
 use crate::op::Op;
@@ -43,9 +43,16 @@ impl Store {
             return Ok(None);
         };
         let path = self.paths.file(&self.before_the_batch(id, place));
-        let Some(bytes) = if_there(self.disk.read(&path))? else {
-            self.is_gone(id, &entry, "its file is gone")?;
-            return Ok(None);
+        let bytes = match self.disk.read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.is_gone(id, &entry, "its file is gone")?;
+                return Ok(None);
+            }
+            Err(_) if self.disk.kind(&path)? == Some(Kind::Other) => {
+                self.set_aside(id, &entry, &place, "it is a link, and no plain file")?;
+                return Ok(None);
+            }
+            read => read?,
         };
         match body::read_task(&bytes) {
             Ok(task) if task.id == id => Ok(Some(Row {
