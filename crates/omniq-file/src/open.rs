@@ -268,6 +268,7 @@ impl Open {
 
     pub(crate) fn forget(&mut self) {
         self.incoming.left = true;
+        self.tell_of_damage();
         if let Err(error) = self.store.forget_all() {
             tracing::debug!(%error, "the lanes can't be listed");
             // Nothing may be taken from memory that is half true.
@@ -285,7 +286,7 @@ impl Open {
     }
 
     /// An index that was found damaged is built again by whoever opens the folder next.
-    pub(crate) fn tell_of_damage(&self) {
+    fn tell_of_damage(&self) {
         if self.store.index.is_damaged() {
             let _ = self.disk.remove(&self.store.paths.index_is_whole());
         }

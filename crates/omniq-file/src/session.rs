@@ -197,9 +197,6 @@ impl Engine for Session {
     }
 
     fn give_up(&mut self) {
-        if let Some(open) = &self.open {
-            open.tell_of_damage();
-        }
         self.open = None;
     }
 }
