@@ -65,6 +65,22 @@ use crate::disk::RealDisk;
 use crate::session::Session;
 
 /// Tasks in a folder of files. Safe for several processes on one machine at once.
+///
+/// ```
+/// # use omniq_core::storage::{ClaimFilter, ClaimRequest};
+/// # use omniq_core::{CoreSettings, Format, NewTask, OwnerId, Payload, Storage as _, Timestamp};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let folder = dir.path().join("jobs");
+/// let storage = omniq_file::FileStorage::open(&folder, &CoreSettings::default())?;
+/// let payload = Payload::new(Format::Json, br#"{"args":["cat.png"]}"#.to_vec());
+/// let now = Timestamp(1_790_000_000_000_000);
+/// storage.enqueue(vec![NewTask::new("resize", "images", payload)], now).await?;
+/// // The task is a file that says where it stands.
+/// assert!(folder.join("queue/lanes/000001-images-resize/ready/p0").is_dir());
+/// # Ok(()) }
+/// ```
 pub struct FileStorage {
     writer: Writer<Session>,
     sweeper: Sweeper,

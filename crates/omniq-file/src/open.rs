@@ -216,12 +216,17 @@ impl Open {
             self.store.forget_all()?;
             self.end = self.applied()?;
         }
+        let was_behind = self.behind;
         let steps = self.read_on()?;
         others_wrote |= !steps.is_empty();
         if self.behind {
             self.catch_up()?;
         }
-        self.store.others_did(&steps);
+        match was_behind {
+            // What was remembered is from before our own last steps.
+            true => self.store.forget_all()?,
+            false => self.store.others_did(&steps),
+        }
         if self.store.index.is_damaged() {
             tracing::warn!(folder = %self.store.paths.base().display(), "the index is built again");
             self.rebuild()?;

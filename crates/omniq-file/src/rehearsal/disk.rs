@@ -20,6 +20,7 @@ struct State {
     boot: u32,
     /// So many steps go well, and then so many fail like this.
     fault: Option<(usize, usize, ErrorKind)>,
+    no_locks: bool,
 }
 
 struct MemoryFile {
@@ -49,16 +50,16 @@ impl MemoryDisk {
         self.lock().steps.clone()
     }
 
-    pub(crate) fn tree(&self) -> Tree {
-        self.lock().tree.clone()
-    }
-
     pub(crate) fn answered(&self) {
         self.lock().steps.push(Step::Answered);
     }
 
     pub(crate) fn will_fail(&self, after: usize, times: usize, how: ErrorKind) {
         self.lock().fault = Some((after, times, how));
+    }
+
+    pub(crate) fn has_no_locks(&self) {
+        self.lock().no_locks = true;
     }
 
     pub(crate) fn is_mended(&self) {
@@ -206,7 +207,10 @@ impl Opened for MemoryFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        Ok(true)
+        match self.state.lock().unwrap().no_locks {
+            true => Err(ErrorKind::Unsupported.into()),
+            false => Ok(true),
+        }
     }
 
     fn unlock(&self) -> io::Result<()> {

@@ -78,3 +78,24 @@ fn what_is_told_is_true_whatever_fails() {
         }
     }
 }
+
+#[test]
+fn without_locks_a_second_process_is_refused() {
+    let disk = MemoryDisk::new();
+    disk.has_no_locks();
+    let mut first = open(&disk, Durability::Full).unwrap();
+    let (told, _) = batch(&mut first, |session| session.enqueue(&task("a", 1), NOW));
+    assert_eq!(told, Told::Done);
+    let Err(error) = open(&disk, Durability::Full) else {
+        panic!("two processes would write at once");
+    };
+    let text = error.to_string();
+    for expected in ["no locks", "/base/queue/only", "delete that file"] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    let (told, _) = batch(&mut first, |session| session.enqueue(&task("a", 2), NOW));
+    assert_eq!(told, Told::Done);
+    drop(first);
+    let mut second = open(&disk, Durability::Full).unwrap();
+    assert_eq!(all(&mut second).len(), 2);
+}

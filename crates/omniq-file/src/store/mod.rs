@@ -1,6 +1,8 @@
 //! What is remembered of the folder, and what this batch will change in it. Everything in here already sees
 //! what the batch has done; if it is rolled back, all is forgotten and read again.
 
+mod aside;
+mod holders;
 mod note;
 mod read;
 mod stage;
@@ -29,6 +31,8 @@ const ROWS: usize = 8_192;
 const BYTES: usize = 32 << 20;
 /// … and so many names of files.
 const NAMES: usize = 400_000;
+/// A batch in so many looks whether there are more names.
+const WEIGH_EVERY: u64 = 64;
 
 pub(crate) struct Store {
     pub(crate) disk: Arc<dyn Disk>,
@@ -44,6 +48,8 @@ pub(crate) struct Store {
     rows: HashMap<TaskId, Row>,
     /// The bytes of their payloads.
     weight: usize,
+    /// How many there were.
+    batches: u64,
     pub(crate) batch: Batch,
     pub(crate) effects: Effects,
     /// The largest number that was given out.
@@ -79,6 +85,7 @@ impl Store {
             held: None,
             rows: HashMap::new(),
             weight: 0,
+            batches: 0,
             batch: Batch::default(),
             effects: Effects::default(),
             high_water: 0,
@@ -111,9 +118,12 @@ impl Store {
             self.rows.clear();
             self.weight = 0;
         }
-        let names: usize = self.shelves.values().map(Chunks::weight).sum();
-        if names > NAMES {
-            self.shelves.values_mut().for_each(Chunks::forget_names);
+        self.batches += 1;
+        if self.batches.is_multiple_of(WEIGH_EVERY) {
+            let names: usize = self.shelves.values().map(Chunks::weight).sum();
+            if names > NAMES {
+                self.shelves.values_mut().for_each(Chunks::forget_names);
+            }
         }
     }
 

@@ -5,12 +5,9 @@ use omniq_core::{Error, ErrorKind, Format, TaskId};
 
 use super::Store;
 use crate::body;
-use crate::disk::if_there;
-use crate::encode::slug;
 use crate::entry::Entry;
 use crate::index::segment_of;
 use crate::lanes::Lane;
-use crate::name::Name;
 use crate::op::Op;
 use crate::place::{ChunkName, Place, Shelf, Spot};
 use crate::shelf::Room;
@@ -25,7 +22,7 @@ impl Store {
         Ok(id)
     }
 
-    fn stage(&mut self, op: Op) {
+    pub(super) fn stage(&mut self, op: Op) {
         self.note(&op);
         self.batch.ops.push(op);
     }
@@ -221,122 +218,6 @@ impl Store {
 
     pub(super) fn drop_chunk(&mut self, shelf: Shelf, chunk: ChunkName) {
         self.stage(Op::Drop { shelf, chunk });
-    }
-
-    /// A task's unique key and its place as the live member of its series come and go with its status.
-    fn keep_claims(&mut self, row: &Row) {
-        let task = &row.task;
-        let old = self.rows.get(&task.id).map(|row| &row.task);
-        if let Some(key) = &task.unique_key {
-            let held = old.is_some_and(|old| old.holds_its_key());
-            if held != task.holds_its_key() {
-                let holder = (!held).then_some(task.id);
-                let (name, key) = (task.name.clone(), key.clone());
-                self.batch.keys.insert((name.clone(), key.clone()), holder);
-                self.stage(Op::Key { name, key, holder });
-            }
-        }
-        let old = self.rows.get(&task.id).map(|row| &row.task);
-        if let Some(series) = task.series_id {
-            let lived = old.is_some_and(|old| !old.status.is_finished());
-            if lived == task.status.is_finished() {
-                let holder = (!lived).then_some(task.id);
-                self.batch.series.insert(series, holder);
-                self.stage(Op::Series { series, holder });
-            }
-        }
-    }
-
-    /// The task that keeps another one out: by its unique key, or as the live member of its series.
-    pub(crate) fn in_the_way(
-        &mut self,
-        name: &str,
-        key: Option<&str>,
-        series: Option<TaskId>,
-    ) -> Result<Option<TaskId>, Failure> {
-        let mut holder = None;
-        if let Some(key) = key {
-            let known = self.batch.keys.get(&(name.to_owned(), key.to_owned()));
-            holder = match known {
-                Some(known) => *known,
-                None => self.noted(&self.paths.key(name, key))?,
-            };
-            if let Some(id) = holder {
-                let holds = |e: Entry| !e.status.is_finished() || e.owner.is_some();
-                holder = self.entry(id)?.filter(|e| holds(*e)).map(|_| id);
-            }
-        }
-        if let (None, Some(series)) = (holder, series) {
-            holder = match self.batch.series.get(&series) {
-                Some(known) => *known,
-                None => self.noted(&self.paths.series(series))?,
-            };
-            if let Some(id) = holder {
-                holder = self
-                    .entry(id)?
-                    .filter(|e| !e.status.is_finished())
-                    .map(|_| id);
-            }
-        }
-        Ok(holder)
-    }
-
-    /// The id in a small file.
-    fn noted(&self, path: &std::path::Path) -> Result<Option<TaskId>, Failure> {
-        let text = if_there(self.disk.read(path))?;
-        let text = text.and_then(|text| String::from_utf8(text).ok());
-        Ok(text.and_then(|text| text.trim().parse().ok()))
-    }
-
-    /// Whether the task of a name stands there. A file that somebody put there goes to the quarantine.
-    pub(crate) fn is_known(&mut self, shelf: Shelf, name: Name) -> Result<bool, Failure> {
-        let Some(entry) = self.entry(name.id)? else {
-            return Err(self.index.damage().into());
-        };
-        if entry.spot(name.id) == Spot::On(shelf, name) {
-            return Ok(true);
-        }
-        if let Some(chunk) = self.chunks(shelf)?.chunk_of(name) {
-            let place = Place::On { shelf, chunk, name };
-            let reason = format!("Task {} is elsewhere, and {}", name.id, entry.status);
-            self.quarantine(&place, reason)?;
-            self.chunks(shelf)?.remove(chunk, name);
-        }
-        Ok(false)
-    }
-
-    fn quarantine(&mut self, place: &Place, reason: String) -> Result<(), Failure> {
-        let path = self.paths.file(place);
-        tracing::error!(path = %path.display(), reason, "a file goes to queue/quarantine");
-        let file = path.strip_prefix(self.paths.base()).unwrap_or(&path);
-        let file = file.to_string_lossy().into_owned();
-        let name = format!("{}-{}", self.next_id()?, slug(&file));
-        self.stage(Op::SetAside { file, name, reason });
-        Ok(())
-    }
-
-    /// A file was removed by hand: its task is gone, and the others go on.
-    pub(super) fn is_gone(&mut self, id: TaskId, entry: &Entry, why: &str) -> Result<(), Failure> {
-        tracing::error!(task = %id, status = %entry.status, "{why}: the task is forgotten");
-        self.effects.finished.push(id);
-        self.forget(id)
-    }
-
-    /// A file that is none of ours any more goes to the quarantine, with the reason.
-    pub(super) fn set_aside(
-        &mut self,
-        id: TaskId,
-        entry: &Entry,
-        place: &Place,
-        reason: &str,
-    ) -> Result<(), Failure> {
-        let reason = format!(
-            "The file of task {id} ({}) can't be read: {reason}",
-            entry.status
-        );
-        self.quarantine(place, reason)?;
-        self.effects.finished.push(id);
-        self.forget(id)
     }
 
     /// A step about a file that is no task yet.
