@@ -6,17 +6,24 @@ use std::collections::{BTreeSet, HashMap};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Who may depend on whom, development aside.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("omniq-core", &[]),
     ("omniq-memory", &["omniq-core"]),
     ("omniq-local", &["omniq-core"]),
     ("omniq-writer", &["omniq-core", "omniq-local"]),
     ("omniq-sqlite", &["omniq-core", "omniq-writer"]),
+    ("omniq-file", &["omniq-core", "omniq-writer"]),
     ("omniq-conformance", &["omniq-core"]),
     ("omniq-macros", &[]),
     (
         "omniq",
-        &["omniq-core", "omniq-macros", "omniq-memory", "omniq-sqlite"],
+        &[
+            "omniq-core",
+            "omniq-file",
+            "omniq-macros",
+            "omniq-memory",
+            "omniq-sqlite",
+        ],
     ),
     ("xtask", &[]),
 ];

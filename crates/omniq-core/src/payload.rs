@@ -6,7 +6,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{DeserializeOwned, Error as _};
-use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -140,7 +139,7 @@ fn unreadable(format: Format) -> Error {
     Error::new(ErrorKind::Serialization, text)
 }
 
-/// The wire form: JSON stands as it is, other bytes as base64.
+/// The wire form: JSON stands as it is, other bytes as base64, and so does what is called JSON but is none.
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     format: Format,
@@ -150,6 +149,12 @@ struct Wire<'a> {
     base64: Option<String>,
 }
 
+/// The bytes, if they are JSON from the first to the last.
+fn as_json(bytes: &[u8]) -> Option<&RawValue> {
+    let value: &RawValue = serde_json::from_slice(bytes).ok()?;
+    (value.get().len() == bytes.len()).then_some(value)
+}
+
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut wire = Wire {
@@ -157,11 +162,10 @@ impl Serialize for Payload {
             data: None,
             base64: None,
         };
-        match self.format {
-            Format::Json => {
-                wire.data = Some(serde_json::from_slice(&self.bytes).map_err(S::Error::custom)?);
-            }
-            _ => wire.base64 = Some(BASE64.encode(&self.bytes)),
+        let json = (self.format == Format::Json).then(|| as_json(&self.bytes));
+        match json.flatten() {
+            Some(data) => wire.data = Some(data),
+            None => wire.base64 = Some(BASE64.encode(&self.bytes)),
         }
         wire.serialize(serializer)
     }
@@ -172,6 +176,7 @@ impl<'de> Deserialize<'de> for Payload {
         #[derive(Deserialize)]
         struct Owned {
             format: Format,
+            #[serde(default, deserialize_with = "even_null")]
             data: Option<Box<RawValue>>,
             base64: Option<String>,
         }
@@ -188,6 +193,13 @@ impl<'de> Deserialize<'de> for Payload {
     }
 }
 
+/// A `null` is a value like any other.
+fn even_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,7 +213,10 @@ mod tests {
             r#"{"format":"json","data":{"args":[18446744073709551615]}}"#
         );
         let raw = Payload::new(Format::Raw, vec![0, 255, 10]);
-        for payload in [json, raw] {
+        let none = Payload::new(Format::Json, vec![0, 255]);
+        let null = Payload::new(Format::Json, b"null".to_vec());
+        let spaced = Payload::new(Format::Json, b" 1\n".to_vec());
+        for payload in [json, raw, none, null, spaced] {
             let text = serde_json::to_string(&payload).unwrap();
             assert_eq!(serde_json::from_str::<Payload>(&text).unwrap(), payload);
         }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Format;
+use crate::{Format, TaskStatus};
 
 /// How many tasks there are, by queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,6 +33,20 @@ pub struct QueueStats {
 }
 
 impl QueueStats {
+    /// One more task of this status. `scheduled` counts for a pending one.
+    pub fn count(&mut self, status: TaskStatus, scheduled: bool) {
+        match status {
+            TaskStatus::Pending => {
+                self.pending += 1;
+                self.scheduled += u64::from(scheduled);
+            }
+            TaskStatus::Running => self.running += 1,
+            TaskStatus::Success => self.success += 1,
+            TaskStatus::Failed => self.failed += 1,
+            TaskStatus::Cancelled => self.cancelled += 1,
+        }
+    }
+
     /// Adds another's numbers.
     pub fn add(&mut self, other: &Self) {
         self.pending += other.pending;

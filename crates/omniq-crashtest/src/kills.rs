@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use omniq::Backend;
+
 use crate::judge::{Evidence, Verdict, all_tasks, judge};
 use crate::{Death, Heard, Mark, Outcome, Scene, stamp};
 
@@ -17,6 +19,8 @@ pub struct Plan {
     pub workers: usize,
     /// How many producers there are.
     pub producers: usize,
+    /// Where tasks are kept.
+    pub storage: Backend,
 }
 
 /// What came of it.
@@ -46,6 +50,7 @@ impl Plan {
             kills: asked.map_or(Ok(kills), u32::try_from)?,
             workers: 4,
             producers: 2,
+            storage: Backend::Sqlite,
         })
     }
 }
@@ -58,6 +63,7 @@ impl Plan {
 pub async fn run(program: &Path, plan: Plan) -> Outcome<Report> {
     let begin = Instant::now();
     let mut scene = Scene::new(program)?;
+    scene.options.storage = plan.storage;
     scene.options.lease = Duration::from_secs(5);
     // Above the kills: nothing fails.
     scene.options.max_crashes = plan.kills + 1;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use omniq::{AsyncOmniQ, Settings};
+use omniq::{AsyncOmniQ, Backend, Settings};
 
 use crate::Outcome;
 use crate::till::Driver;
@@ -13,6 +13,8 @@ use crate::till::Driver;
 pub struct Options {
     /// The database.
     pub db: PathBuf,
+    /// Where tasks are kept: in the database, or in a folder of files beside where it would be.
+    pub storage: Backend,
     /// The log.
     pub log: PathBuf,
     /// How many handlers run at the same time.
@@ -35,6 +37,7 @@ impl Options {
         let defaults = Settings::default();
         Self {
             db,
+            storage: Backend::Sqlite,
             log,
             concurrency: 4,
             lease: defaults.lease(),
@@ -49,6 +52,7 @@ impl Options {
     pub fn to_args(&self) -> Vec<String> {
         vec![
             format!("db={}", self.db.display()),
+            format!("storage={}", self.storage),
             format!("log={}", self.log.display()),
             format!("concurrency={}", self.concurrency),
             format!("lease_ms={}", self.lease.as_millis()),
@@ -70,6 +74,7 @@ impl Options {
             let (key, value) = arg.split_once('=').ok_or("expected key=value")?;
             match key {
                 "db" => options.db = value.into(),
+                "storage" => options.storage = backend(value)?,
                 "log" => options.log = value.into(),
                 "concurrency" => options.concurrency = value.parse()?,
                 "lease_ms" => options.lease = Duration::from_millis(value.parse()?),
@@ -89,8 +94,12 @@ impl Options {
     ///
     /// If one of them can't be used.
     pub fn settings(&self) -> omniq::Result<Settings> {
+        let url = match self.storage {
+            Backend::File => format!("file:{}", self.db.with_extension("files").display()),
+            _ => format!("sqlite:///{}", self.db.display()),
+        };
         Settings::builder()
-            .url(format!("sqlite:///{}", self.db.display()))
+            .url(url)
             .lease(self.lease)
             .poll_interval(self.poll)
             .max_crashes(self.max_crashes)
@@ -105,4 +114,10 @@ impl Options {
     pub async fn open(&self) -> omniq::Result<AsyncOmniQ> {
         AsyncOmniQ::with_settings(self.settings()?).await
     }
+}
+
+fn backend(name: &str) -> Outcome<Backend> {
+    let all = [Backend::Sqlite, Backend::File];
+    let found = all.into_iter().find(|backend| backend.as_str() == name);
+    found.ok_or_else(|| format!("no process can use the storage {name}").into())
 }

@@ -1,9 +1,9 @@
 use std::collections::{BTreeSet, HashMap};
 
+use omniq_core::storage::Row;
 use omniq_core::{Task, TaskId, TaskStatus, Timestamp};
 
 use crate::lanes::Lanes;
-use crate::row::Row;
 
 /// What finds tasks otherwise than by id. Each row is added and removed as a whole, so that no part can
 /// fall behind another.

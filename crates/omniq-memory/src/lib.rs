@@ -14,7 +14,6 @@
 mod ids;
 mod index;
 mod lanes;
-mod row;
 mod settle;
 mod state;
 

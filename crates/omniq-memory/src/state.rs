@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use omniq_core::storage::{
     ClaimRequest, Claimed, Enqueued, HeldLease, Hold, LaneStats, Lease, LeaseWatch, Note, Orphan,
-    OrphanReason, PurgeRequest, QueueStats, TaskFilter,
+    OrphanReason, PurgeRequest, QueueStats, Row, TaskFilter,
 };
-use omniq_core::{NewTask, Result, Task, TaskId, TaskStatus, Timestamp};
+use omniq_core::{NewTask, Result, Task, TaskId, Timestamp};
 
 use crate::ids::Ids;
 use crate::index::Index;
 use crate::lanes::LaneKey;
-use crate::row::Row;
 
 /// How many waiting tasks one claim lets come due, so that it stays short.
 const COME_DUE: usize = 1_000;
@@ -37,13 +36,7 @@ impl State {
         if let Some(holder) = self.index.in_the_way(&new.name, key, new.series_id) {
             return Enqueued::Existing(holder);
         }
-        let task = Task::first(new, id, now);
-        let row = Row {
-            due: task.eta <= now,
-            task,
-            beats: 0,
-            lease_for: Duration::ZERO,
-        };
+        let row = Row::first(new, id, now);
         self.index.add(&row);
         self.rows.insert(id, row);
         Enqueued::New(id)
@@ -174,41 +167,5 @@ impl State {
             }
         }
         ids.len() as u64
-    }
-}
-
-impl Row {
-    fn begin(&mut self, request: &ClaimRequest, now: Timestamp) {
-        let task = &mut self.task;
-        task.status = TaskStatus::Running;
-        task.attempts = task.attempts.saturating_add(1);
-        task.lease += 1;
-        task.owner = Some(request.owner);
-        task.started_at = Some(now);
-        task.progress = None;
-        self.beats = 0;
-        self.lease_for = request.lease_for;
-    }
-
-    fn hold(&self, lease: Lease) -> Hold {
-        let ours = self.task.owner.is_some() && self.task.lease == lease.number;
-        match self.task.status {
-            TaskStatus::Running if ours => Hold::Held,
-            TaskStatus::Cancelled if ours => Hold::Cancelled,
-            _ => Hold::Lost,
-        }
-    }
-
-    fn count(&self, counts: &mut QueueStats, now: Timestamp) {
-        match self.task.status {
-            TaskStatus::Running => counts.running += 1,
-            TaskStatus::Success => counts.success += 1,
-            TaskStatus::Failed => counts.failed += 1,
-            TaskStatus::Cancelled => counts.cancelled += 1,
-            _ => {
-                counts.pending += 1;
-                counts.scheduled += u64::from(!self.due && self.task.eta > now);
-            }
-        }
     }
 }

@@ -46,7 +46,7 @@ struct Inner {
 
 impl AsyncOmniQ {
     /// Opens the storage of a URL with the default settings: `sqlite:///relative.db`,
-    /// `sqlite:////absolute.db`, `sqlite::memory:` or `memory:`.
+    /// `sqlite:////absolute.db`, `sqlite::memory:`, `file:relative/folder`, `file:///absolute/folder` or `memory:`.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::with_settings(Settings::builder().url(url).build()?).await
     }

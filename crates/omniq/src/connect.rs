@@ -7,13 +7,15 @@ use omniq_core::{Error, ErrorKind, Result, Storage};
 
 use crate::{Backend, Settings};
 
-const KNOWN: &str = "sqlite:///relative.db, sqlite:////absolute.db, sqlite::memory: and memory:";
+const KNOWN: &str = "sqlite:///relative.db, sqlite:////absolute.db, sqlite::memory:, file:relative/folder, \
+                     file:///absolute/folder and memory:";
 
 /// What a URL means.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     SqliteFile(PathBuf),
     SqliteMemory,
+    Folder(PathBuf),
     Memory,
 }
 
@@ -30,6 +32,7 @@ pub async fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>> {
     match place {
         Place::SqliteFile(path) => sqlite(Some(path), settings).await,
         Place::SqliteMemory => sqlite(None, settings).await,
+        Place::Folder(path) => folder(path, settings).await,
         Place::Memory => memory(),
     }
 }
@@ -38,6 +41,7 @@ pub async fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>> {
 pub(crate) fn backend(url: &str) -> Result<Backend> {
     Ok(match parse(url)? {
         Place::SqliteFile(_) | Place::SqliteMemory => Backend::Sqlite,
+        Place::Folder(_) => Backend::File,
         Place::Memory => Backend::Memory,
     })
 }
@@ -54,9 +58,7 @@ fn parse(url: &str) -> Result<Place> {
         )),
         "sqlite" if rest == ":memory:" => Ok(Place::SqliteMemory),
         "sqlite" => sqlite_path(rest),
-        "file" => Err(refused(format!(
-            "file storage is not there yet: use one of {KNOWN}"
-        ))),
+        "file" => folder_path(rest),
         path if !url.contains(':') && !path.is_empty() => Err(refused(format!(
             "{path:?} is no URL: write sqlite:///{path} for a database file"
         ))),
@@ -96,6 +98,31 @@ fn sqlite_path(rest: &str) -> Result<Place> {
             )))
         }
     }
+}
+
+fn folder_path(rest: &str) -> Result<Place> {
+    let path = match rest.strip_prefix("//") {
+        Some(path) if path.starts_with('/') => path,
+        // Who thinks of a server may have written a password.
+        Some(_) => {
+            return Err(refused(
+                "a URL that begins with file: names a folder, as in file:relative/folder and \
+                 file:///absolute/folder (three slashes): no host",
+            ));
+        }
+        None => rest,
+    };
+    if path.contains('?') {
+        return Err(refused(
+            "the URL of a folder takes no options after a `?`: they are settings of OmniQ",
+        ));
+    }
+    if path.trim_matches('/').is_empty() {
+        return Err(refused(
+            "file: names no folder: write file:omniq_data, or file:///var/omniq for an absolute path",
+        ));
+    }
+    Ok(Place::Folder(PathBuf::from(path)))
 }
 
 fn refused(text: impl Into<String>) -> Error {
@@ -139,6 +166,22 @@ async fn sqlite(_: Option<PathBuf>, _: &Settings) -> Result<Arc<dyn Storage>> {
     Err(not_built("sqlite"))
 }
 
+#[cfg(feature = "file")]
+async fn folder(path: PathBuf, settings: &Settings) -> Result<Arc<dyn Storage>> {
+    let core: omniq_core::CoreSettings =
+        AsRef::<omniq_core::CoreSettings>::as_ref(settings).clone();
+    let opened = tokio::task::spawn_blocking(move || omniq_file::FileStorage::open(path, &core));
+    let storage = opened.await.map_err(|e| {
+        Error::new(ErrorKind::Storage, "opening the folder was broken off").with_source(e)
+    })??;
+    Ok(Arc::new(storage))
+}
+
+#[cfg(not(feature = "file"))]
+async fn folder(_: PathBuf, _: &Settings) -> Result<Arc<dyn Storage>> {
+    Err(not_built("file"))
+}
+
 #[cfg(feature = "memory")]
 fn memory() -> Result<Arc<dyn Storage>> {
     Ok(Arc::new(omniq_memory::MemoryStorage::new()))
@@ -149,7 +192,7 @@ fn memory() -> Result<Arc<dyn Storage>> {
     Err(not_built("memory"))
 }
 
-#[cfg(not(all(feature = "sqlite", feature = "memory")))]
+#[cfg(not(all(feature = "sqlite", feature = "file", feature = "memory")))]
 fn not_built(feature: &str) -> Error {
     refused(format!(
         "this program was built without the storage {feature:?}: add the feature {feature:?} to omniq in Cargo.toml"
@@ -163,11 +206,16 @@ mod tests {
     #[test]
     fn each_form_of_a_url_has_its_place() {
         let file = |path: &str| Place::SqliteFile(PathBuf::from(path));
+        let folder = |path: &str| Place::Folder(PathBuf::from(path));
         let cases = [
             ("sqlite:///jobs.db", file("jobs.db")),
             ("sqlite:///a b/%20.db", file("a b/%20.db")),
             ("sqlite:////var/jobs.db", file("/var/jobs.db")),
             ("sqlite::memory:", Place::SqliteMemory),
+            ("file:a b/%20", folder("a b/%20")),
+            ("file:./omniq_data", folder("./omniq_data")),
+            ("file:///var/omniq", folder("/var/omniq")),
+            ("file:/var/omniq", folder("/var/omniq")),
             ("memory:", Place::Memory),
         ];
         for (url, expected) in cases {
@@ -188,7 +236,10 @@ mod tests {
             (":memory:", "write sqlite::memory:"),
             ("memory", "memory: and nothing else"),
             ("memory:x", "memory: and nothing else"),
-            ("file:///data", "not there yet"),
+            ("file:", "file:omniq_data"),
+            ("file:///", "file:omniq_data"),
+            ("file://me:secret@host/data", "no host"),
+            ("file:data?secret", "no options"),
             ("mysql://me:secret@host/db", "sqlite:///relative.db"),
             ("", "memory:"),
             ("sqlite:///x.db?key=secret", "takes no options"),

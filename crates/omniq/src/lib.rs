@@ -95,6 +95,8 @@ pub use omniq_core::{
     Order, OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage,
     Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
 };
+#[cfg(feature = "file")]
+pub use omniq_file::FileStorage;
 #[cfg(feature = "macros")]
 pub use omniq_macros::task;
 #[cfg(feature = "memory")]

@@ -14,11 +14,13 @@ mod answer;
 mod claim;
 mod look;
 mod note;
+mod row;
 
 pub use answer::{Enqueued, Hold, Orphan, OrphanReason, Settled};
 pub use claim::{ClaimFilter, ClaimRequest, Claimed, Lease, Parked};
 pub use look::{PurgeRequest, TaskFilter};
 pub use note::Note;
+pub use row::Row;
 
 pub use crate::lease_watch::{HeldLease, LeaseWatch};
 pub use crate::stats::{LaneStats, QueueStats, Stats};

@@ -106,16 +106,8 @@ fn place<L: Fn(&str) -> Option<Value>>(
     if let Some(folder) = env.text("OMNIQ_BASE_DIR") {
         settings = settings.base_dir(PathBuf::from(folder));
     }
-    let backend = env.value("OMNIQ_BACKEND", "sqlite or memory", Backend::parse);
+    let backend = env.value("OMNIQ_BACKEND", "sqlite, file or memory", Backend::parse);
     let Some(url) = env.text("OMNIQ_DB_URL") else {
-        if backend == Some(Backend::File) {
-            env.problem(
-                "OMNIQ_BACKEND",
-                "file",
-                "sqlite or memory: file storage is not there yet",
-            );
-            return settings;
-        }
         return match backend {
             Some(backend) => settings.backend(backend),
             None => settings,

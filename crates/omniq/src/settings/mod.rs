@@ -119,9 +119,9 @@ impl Settings {
     ///
     /// | variable | meaning | default |
     /// | --- | --- | --- |
-    /// | `OMNIQ_BACKEND` | `sqlite` or `memory` | from the URL, else `sqlite` |
+    /// | `OMNIQ_BACKEND` | `sqlite`, `file` or `memory` | from the URL, else `sqlite` |
     /// | `OMNIQ_DB_URL` | where tasks are kept: see [`AsyncOmniQ::connect`](crate::AsyncOmniQ::connect) | `sqlite:///<base_dir>/omniq.db` |
-    /// | `OMNIQ_BASE_DIR` | the folder of the default database | `./omniq_data` |
+    /// | `OMNIQ_BASE_DIR` | the folder of file storage, or of the default database | `./omniq_data` |
     /// | `OMNIQ_DEFAULT_TIMEOUT` | seconds for one attempt; `none` for no limit | 300 |
     /// | `OMNIQ_DEFAULT_MAX_ATTEMPTS` | total executions; `OMNIQ_DEFAULT_MAX_RETRIES` is read as the same number | 3 |
     /// | `OMNIQ_RESULT_TTL` | seconds that successes and cancellations are kept | 86400 |
@@ -159,7 +159,7 @@ impl Settings {
         self.url.as_ref().map(|url| url.0.as_str())
     }
 
-    /// The folder of the default database.
+    /// The folder of file storage, or of the default database.
     pub fn base_dir(&self) -> &Path {
         &self.base_dir
     }

@@ -4,7 +4,12 @@ use omniq::{AsyncOmniQ, ErrorKind};
 
 #[tokio::test]
 async fn a_url_that_cannot_be_used_is_a_settings_error() {
-    for url in ["", "sqlite://x.db", "file:data", "redis://me:secret@host"] {
+    for url in [
+        "",
+        "sqlite://x.db",
+        "file://me:secret@data",
+        "redis://me:secret@host",
+    ] {
         let error = AsyncOmniQ::connect(url).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Settings, "{error}");
         assert!(!format!("{error:?}").contains("secret"));
@@ -13,9 +18,12 @@ async fn a_url_that_cannot_be_used_is_a_settings_error() {
 
 #[tokio::test]
 async fn a_storage_that_is_not_built_in_names_its_feature() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("file:{}", folder.path().display());
     let cases = [
         ("memory:", cfg!(feature = "memory"), "\"memory\""),
         ("sqlite::memory:", cfg!(feature = "sqlite"), "\"sqlite\""),
+        (&file, cfg!(feature = "file"), "\"file\""),
     ];
     for (url, built_in, expected) in cases {
         match AsyncOmniQ::connect(url).await {
@@ -54,5 +62,42 @@ mod sqlite {
         let omniq = AsyncOmniQ::with_settings(settings.build().unwrap()).await;
         omniq.unwrap().enqueue(call("echo")).await.unwrap();
         assert!(folder.path().join("data/omniq.db").is_file());
+    }
+}
+
+#[cfg(feature = "file")]
+mod file {
+    use omniq::{Settings, call};
+
+    use super::*;
+    use crate::setup::*;
+
+    #[tokio::test]
+    async fn a_folder_is_created_and_its_tasks_run_after_it_was_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file://{}/a/b", folder.path().display());
+        let first = AsyncOmniQ::connect(&url).await.unwrap();
+        let id = first.enqueue(call("echo").arg(4)).await.unwrap().id();
+        drop(first);
+        let settings = Settings::from_lookup(|name| (name == "OMNIQ_DB_URL").then(|| url.clone()));
+        let second = AsyncOmniQ::with_settings(settings.unwrap()).await.unwrap();
+        let worker = second.worker().handler("echo", echo);
+        let _pool = worker.start().await.unwrap();
+        let handle = second.handle::<u8>(id);
+        assert_eq!(handle.wait(CEILING).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn the_backend_alone_means_the_base_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("data").display().to_string();
+        let settings = Settings::from_lookup(|name| match name {
+            "OMNIQ_BACKEND" => Some("file".to_owned()),
+            "OMNIQ_BASE_DIR" => Some(base.clone()),
+            _ => None,
+        });
+        let omniq = AsyncOmniQ::with_settings(settings.unwrap()).await;
+        omniq.unwrap().enqueue(call("echo")).await.unwrap();
+        assert!(folder.path().join("data/queue/lanes").is_dir());
     }
 }

@@ -39,9 +39,10 @@ const VARIABLES: [Variable; 16] = [
             ("sqlite", "None"),
             ("memory", "Some(\"memory:\")"),
             (" Memory ", "Some(\"memory:\")"),
+            ("file", "Some(\"file:./omniq_data\")"),
         ],
-        invalid: &["redis", "mem", "file"],
-        allowed: "sqlite or memory",
+        invalid: &["redis", "mem", "files"],
+        allowed: "sqlite, file or memory",
     },
     Variable {
         name: "OMNIQ_DB_URL",
@@ -50,6 +51,7 @@ const VARIABLES: [Variable; 16] = [
         valid: &[
             ("sqlite:///a.db", "Some(\"sqlite:///a.db\")"),
             (" memory: ", "Some(\"memory:\")"),
+            ("file:a", "Some(\"file:a\")"),
         ],
         invalid: &["sqlite://a.db", "mysql://host/db"],
         allowed: "sqlite:///",

@@ -1,0 +1,172 @@
+//! Does the steps of a record. Done again, in order, they lead to the same files.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use omniq_core::TaskId;
+
+use crate::disk::{Disk, Found, Kind, if_there};
+use crate::index::IndexFiles;
+use crate::lanes::Lane;
+use crate::name::Name;
+use crate::op::Op;
+use crate::paths::Paths;
+use crate::place::{ChunkName, Place, Shelf};
+
+/// Where steps are done.
+pub(crate) struct Apply<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) paths: &'a mut Paths,
+    pub(crate) files: &'a mut IndexFiles,
+}
+
+impl Apply<'_> {
+    pub(crate) fn all(&mut self, ops: &[Op]) -> io::Result<()> {
+        for op in ops {
+            self.one(op)?;
+        }
+        self.files.write(self.disk, self.paths)
+    }
+
+    fn one(&mut self, op: &Op) -> io::Result<()> {
+        match op {
+            Op::Lane {
+                number,
+                queue,
+                name,
+                format,
+            } => {
+                let lane = Lane {
+                    queue: queue.clone(),
+                    name: name.clone(),
+                    format: *format,
+                };
+                self.paths.lane_is_called(*number, lane.folder(*number));
+                self.write(&self.paths.lane(*number).join("lane.json"), &lane.to_json())
+            }
+            Op::Put {
+                id,
+                from,
+                to,
+                entry,
+                body,
+            } => {
+                self.put(from.as_ref(), to.as_ref(), body.as_deref())?;
+                self.files.put(*id, *entry);
+                Ok(())
+            }
+            Op::Split { shelf, chunk, into } => self.split(*shelf, *chunk, *into),
+            Op::Drop { shelf, chunk } => self.drop_chunk(&self.paths.chunk(*shelf, *chunk)),
+            Op::Key { name, key, holder } => self.holds(&self.paths.key(name, key), *holder),
+            Op::Series { series, holder } => self.holds(&self.paths.series(*series), *holder),
+            Op::Segment(number) => self.files.remove(self.disk, self.paths, *number),
+            Op::SetAside { file, name, reason } => self.set_aside(file, name, reason),
+            Op::Taken { file } => if_there(self.disk.remove(&self.paths.at(file))).map(drop),
+        }
+    }
+
+    fn put(&self, from: Option<&Place>, to: Option<&Place>, body: Option<&[u8]>) -> io::Result<()> {
+        let file = |place: &Place| self.paths.file(place);
+        match (from.map(file), to.map(file), body) {
+            (Some(from), Some(to), Some(body)) if from != to => {
+                match self.disk.write(&from, body, false) {
+                    Ok(()) => self.rename(&from, &to),
+                    Err(e) if e.kind() == ErrorKind::NotFound => self.write(&to, body),
+                    Err(e) if self.disk.kind(&from)? == Some(Kind::File) => Err(e),
+                    Err(_) => {
+                        self.disk.rename(&from, &self.strange(&from))?;
+                        self.write(&to, body)
+                    }
+                }
+            }
+            (_, Some(to), Some(body)) => self.write(&to, body),
+            (Some(from), Some(to), None) if from != to => self.rename(&from, &to),
+            (Some(from), None, _) => if_there(self.disk.remove(&from)).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody put a link, or something else, in the place of a task's file.
+    fn strange(&self, path: &Path) -> std::path::PathBuf {
+        let name = path.file_name().unwrap_or_default();
+        tracing::error!(path = %path.display(), "it is no plain file: it goes to queue/quarantine");
+        self.paths.at("queue/quarantine").join(name)
+    }
+
+    /// A file, in a folder that is made where it is missing.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match self.disk.write(path, bytes, true) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                self.make_folder(path.parent())?;
+                self.disk.write(path, bytes, true)
+            }
+            written => written,
+        }
+    }
+
+    /// What is not there to be moved was moved before.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match self.disk.rename(from, to) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                self.make_folder(to.parent())?;
+                if_there(self.disk.rename(from, to)).map(drop)
+            }
+            renamed => renamed,
+        }
+    }
+
+    fn make_folder(&self, folder: Option<&Path>) -> io::Result<()> {
+        let Some(folder) = folder else { return Ok(()) };
+        match self.disk.make_dir(folder) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound && folder != self.paths.base() => {
+                self.make_folder(folder.parent())?;
+                self.disk.make_dir(folder)
+            }
+            made => made,
+        }
+    }
+
+    fn split(&self, shelf: Shelf, chunk: ChunkName, into: ChunkName) -> io::Result<()> {
+        let (from, to) = (
+            self.paths.chunk(shelf, chunk),
+            self.paths.chunk(shelf, into),
+        );
+        self.make_folder(Some(&to))?;
+        let moves = |found: &Found| {
+            let name = found.text().and_then(Name::of_file);
+            name.is_some_and(|name| name >= into.lowest)
+        };
+        let found = if_there(self.disk.list(&from))?.unwrap_or_default();
+        for found in found.iter().filter(|found| moves(found)) {
+            self.disk
+                .rename(&from.join(&found.name), &to.join(&found.name))?;
+        }
+        Ok(())
+    }
+
+    /// What stands in it although nobody knows of it stays.
+    fn drop_chunk(&self, folder: &Path) -> io::Result<()> {
+        match self.disk.remove_dir(folder) {
+            Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
+            removed => if_there(removed).map(drop),
+        }
+    }
+
+    fn holds(&self, path: &Path, holder: Option<TaskId>) -> io::Result<()> {
+        match holder {
+            Some(id) => self.write(path, format!("{id}\n").as_bytes()),
+            None => if_there(self.disk.remove(path)).map(drop),
+        }
+    }
+
+    fn set_aside(&self, file: &str, name: &str, reason: &str) -> io::Result<()> {
+        let quarantine = self.paths.at("queue/quarantine");
+        let text = format!("{reason}\n");
+        self.write(
+            &quarantine.join(format!("{name}.reason.txt")),
+            text.as_bytes(),
+        )?;
+        self.rename(&self.paths.at(file), &quarantine.join(name))
+    }
+}

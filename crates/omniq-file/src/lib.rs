@@ -1,0 +1,174 @@
+//! OmniQ's tasks in a folder: one file a task, in JSON that people can read.
+//!
+//! Where a file is, and what it is called, says how its task stands and whose turn it is, so that a claim
+//! lists one small folder, however many tasks wait. A batch of writes is first written into a log, whole, and
+//! flushed; then the files follow. Whoever comes next after a crash does what is missing. The layout is in
+//! `docs/file-layout.md`, byte by byte.
+//!
+//! | where | what |
+//! | --- | --- |
+//! | `session`, `open`, `lock` | a batch's begin and commit; who may write; what was left undone |
+//! | `log`, `op`, `wire` | the log, and the steps that its records are made of |
+//! | `apply` | does the steps |
+//! | `store` | what is remembered of the folder, and what this batch will change |
+//! | `work`, `look` | the operations |
+//! | `place`, `name`, `paths`, `encode`, `body` | where a task's file is, what it is called, and what it holds |
+//! | `shelf`, `lanes` | folders in order, in chunks; tasks of one queue, name and format |
+//! | `entry`, `index`, `rebuild` | what is asked by id; a cache of what the files say |
+//! | `incoming`, `dropped` | tasks that other programs drop in as files |
+//! | `layout` | whether a folder is ours |
+//! | `disk` | the few things that are done to a disk |
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod apply;
+mod body;
+mod disk;
+mod dropped;
+mod encode;
+mod entry;
+mod incoming;
+mod index;
+mod lanes;
+mod layout;
+mod lock;
+mod log;
+mod look;
+mod name;
+mod op;
+mod open;
+mod paths;
+mod place;
+mod rebuild;
+#[cfg(test)]
+mod rehearsal;
+mod session;
+mod shelf;
+mod store;
+mod trouble;
+mod wall_clock;
+mod wire;
+mod work;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::storage::{
+    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, Note, Orphan, PurgeRequest,
+    Settled, Storage, TaskFilter, Watch,
+};
+use omniq_core::{Change, CoreSettings, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
+use omniq_writer::{Home, Sweeper, Writer};
+
+use crate::disk::RealDisk;
+use crate::session::Session;
+
+/// Tasks in a folder of files. Safe for several processes on one machine at once.
+///
+/// ```
+/// # use omniq_core::storage::{ClaimFilter, ClaimRequest};
+/// # use omniq_core::{CoreSettings, Format, NewTask, OwnerId, Payload, Storage as _, Timestamp};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let folder = dir.path().join("jobs");
+/// let storage = omniq_file::FileStorage::open(&folder, &CoreSettings::default())?;
+/// let payload = Payload::new(Format::Json, br#"{"args":["cat.png"]}"#.to_vec());
+/// let now = Timestamp(1_790_000_000_000_000);
+/// storage.enqueue(vec![NewTask::new("resize", "images", payload)], now).await?;
+/// // The task is a file that says where it stands.
+/// assert!(folder.join("queue/lanes/000001-images-resize/ready/p0").is_dir());
+/// # Ok(()) }
+/// ```
+pub struct FileStorage {
+    writer: Writer<Session>,
+    sweeper: Sweeper,
+}
+
+impl FileStorage {
+    /// Opens the folder, and makes it where it is missing. Blocks for some milliseconds; longer after a crash,
+    /// until what was left undone is done.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), with nothing changed: the folder is not
+    /// writable, is no folder of ours, or a newer OmniQ wrote it.
+    pub fn open(folder: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
+        let (folder, settings) = (folder.as_ref(), settings.as_ref());
+        layout::make_base(folder)?;
+        let session = Session::open(folder, Arc::new(RealDisk), settings)?;
+        let identity = session.identity().unwrap_or_default().to_owned();
+        let home = Home {
+            data: &folder.join("queue"),
+            identity: &identity,
+        };
+        let writer = Writer::start(session, Some(home), settings.poll_interval)?;
+        Ok(Self {
+            sweeper: writer.sweeper(),
+            writer,
+        })
+    }
+}
+
+impl Storage for FileStorage {
+    fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
+        Box::pin(self.writer.enqueue(tasks, now))
+    }
+
+    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
+        Box::pin(self.writer.claim(request))
+    }
+
+    fn renew(&self, leases: Vec<Lease>, lease_for: Duration) -> BoxFuture<'_, Result<Vec<Hold>>> {
+        Box::pin(self.writer.renew(leases, lease_for))
+    }
+
+    fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
+        Box::pin(self.writer.look(move |store| store.holds(&leases)))
+    }
+
+    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>> {
+        Box::pin(self.writer.note(notes, now))
+    }
+
+    fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
+        Box::pin(self.writer.settle(changes, now))
+    }
+
+    fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
+        let sweeper = self.sweeper.clone();
+        Box::pin(
+            self.writer
+                .look(move |store| store.orphans(&sweeper, steady, limit)),
+        )
+    }
+
+    fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+        self.writer.started(owner, seat, lease);
+    }
+
+    fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
+        Box::pin(self.writer.look(move |store| store.tasks(&ids)))
+    }
+
+    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(self.writer.look(move |store| store.finished(&ids)))
+    }
+
+    fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {
+        Box::pin(self.writer.look(move |store| store.list(&filter)))
+    }
+
+    fn stats(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<LaneStats>>> {
+        Box::pin(self.writer.look(move |store| store.stats(now)))
+    }
+
+    fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(self.writer.purge(request))
+    }
+
+    fn watch(&self) -> Watch {
+        self.writer.watch()
+    }
+}

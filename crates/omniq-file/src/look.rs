@@ -1,0 +1,137 @@
+//! Questions: answered from the index, but for what whole tasks are asked for.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use omniq_core::storage::{Hold, LaneStats, Lease, Orphan, QueueStats, TaskFilter};
+use omniq_core::{Task, TaskId, TaskStatus, Timestamp};
+use omniq_writer::{HeldBy, Sweeper};
+
+use crate::store::Store;
+use crate::trouble::Failure;
+
+impl Store {
+    pub(crate) fn holds(&mut self, leases: &[Lease]) -> Result<Vec<Hold>, Failure> {
+        let mut holds = Vec::with_capacity(leases.len());
+        for lease in leases {
+            let entry = self.entry(lease.id)?;
+            holds.push(entry.map_or(Hold::Lost, |entry| entry.hold(lease.number)));
+        }
+        Ok(holds)
+    }
+
+    /// Those that have finished, and those that nobody knows.
+    pub(crate) fn finished(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>, Failure> {
+        let mut over = Vec::new();
+        for id in ids {
+            if self
+                .entry(*id)?
+                .is_none_or(|entry| entry.status.is_finished())
+            {
+                over.push(*id);
+            }
+        }
+        Ok(over)
+    }
+
+    pub(crate) fn list(&mut self, filter: &TaskFilter) -> Result<Vec<Task>, Failure> {
+        let lanes: HashMap<u32, bool> = self
+            .lanes
+            .numbers()
+            .into_iter()
+            .map(|number| (number, self.is_wanted(number, filter)))
+            .collect();
+        let mut tasks = Vec::new();
+        let mut from = filter
+            .after
+            .map_or(1, |id| id.as_i64().unsigned_abs().saturating_add(1));
+        // More than once only if files are missing that the index knows of.
+        while tasks.len() < filter.limit as usize {
+            let wanted = filter.limit as usize - tasks.len();
+            let mut ids = Vec::new();
+            self.index
+                .each(&*self.disk, &self.paths, from, |id, entry| {
+                    let of_lane = lanes.get(&entry.lane).copied().unwrap_or(false);
+                    if of_lane && filter.status.is_none_or(|status| status == entry.status) {
+                        ids.push(id);
+                    }
+                    ids.len() < wanted
+                })?;
+            let Some(last) = ids.last() else { break };
+            from = last.as_i64().unsigned_abs() + 1;
+            tasks.extend(self.tasks(&ids)?.into_iter().flatten());
+        }
+        Ok(tasks)
+    }
+
+    fn is_wanted(&self, lane: u32, filter: &TaskFilter) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| {
+            filter
+                .queue
+                .as_ref()
+                .is_none_or(|queue| *queue == lane.queue)
+                && filter.name.as_ref().is_none_or(|name| *name == lane.name)
+        })
+    }
+
+    pub(crate) fn stats(&mut self, now: Timestamp) -> Result<Vec<LaneStats>, Failure> {
+        let mut by_lane = HashMap::<u32, QueueStats>::new();
+        self.index.each(&*self.disk, &self.paths, 1, |_, entry| {
+            let scheduled = !entry.due && entry.eta > now;
+            let pending = entry.status == TaskStatus::Pending;
+            let counts = by_lane.entry(entry.lane).or_default();
+            counts.count(entry.status, pending && scheduled);
+            true
+        })?;
+        let lane = |(number, counts)| {
+            let lane = self.lanes.get(number)?.clone();
+            Some(LaneStats {
+                queue: lane.queue,
+                name: lane.name,
+                format: lane.format,
+                counts,
+            })
+        };
+        let mut stats: Vec<_> = by_lane.into_iter().filter_map(lane).collect();
+        stats.sort_unstable_by(|a, b| {
+            (&a.queue, &a.name, a.format).cmp(&(&b.queue, &b.name, b.format))
+        });
+        Ok(stats)
+    }
+
+    /// Tasks whose owner is gone, or whose lease was seen unrenewed for its full length.
+    pub(crate) fn orphans(
+        &mut self,
+        sweeper: &Sweeper,
+        steady: Duration,
+        limit: usize,
+    ) -> Result<Vec<Orphan>, Failure> {
+        let lost = sweeper.lost(&self.held_leases()?, steady, limit);
+        let mut orphans = Vec::with_capacity(lost.len());
+        for lost in lost {
+            if let Some(row) = self.row(lost.lease.id)? {
+                orphans.push(Orphan {
+                    task: row.task.clone(),
+                    reason: lost.reason,
+                    started: lost.started,
+                });
+            }
+        }
+        Ok(orphans)
+    }
+
+    /// With the beats that others wrote.
+    fn held_leases(&mut self) -> Result<Vec<HeldBy>, Failure> {
+        let mut held = Vec::new();
+        for id in self.held()? {
+            let Some(known) = self.entry(id)? else {
+                continue;
+            };
+            if let Some(owner) = known.owner {
+                let lease = self.beaten(id, known)?.held_lease(id);
+                held.push(HeldBy { lease, owner });
+            }
+        }
+        Ok(held)
+    }
+}

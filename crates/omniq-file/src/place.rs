@@ -1,0 +1,160 @@
+//! Where a task's file is. Its status and its turn can be seen from that alone.
+
+use std::fmt;
+
+use omniq_core::{TaskId, TaskStatus};
+
+use crate::name::Name;
+use crate::wire::{Reader, Writer};
+
+/// A folder in which files stand in order, in chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Shelf {
+    /// What a claim may take.
+    Ready { lane: u32, priority: i32 },
+    /// What waits for its eta.
+    Waiting { lane: u32 },
+    /// What is held back.
+    Held { lane: u32 },
+    /// What has ended like this, and nobody holds.
+    Finished(TaskStatus),
+}
+
+/// A folder of a shelf, named for the lowest name that it was made for. The number is given out once, so that
+/// what is redone after a crash never meets a chunk that came later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ChunkName {
+    pub(crate) lowest: Name,
+    pub(crate) number: TaskId,
+}
+
+/// Where a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    On {
+        shelf: Shelf,
+        chunk: ChunkName,
+        name: Name,
+    },
+    /// Claimed.
+    Running(TaskId),
+    /// Cancelled, and its owner has not let go of it.
+    Stopping(TaskId),
+}
+
+/// Where a task belongs; the chunk is a matter of the shelf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spot {
+    On(Shelf, Name),
+    Running,
+    Stopping,
+}
+
+impl fmt::Display for ChunkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.lowest, self.number)
+    }
+}
+
+impl ChunkName {
+    /// No chunk that was made for this name comes after it.
+    pub(crate) fn last_from(lowest: Name) -> Self {
+        let number = TaskId::from_i64(i64::MAX).unwrap_or(lowest.id);
+        Self { lowest, number }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (lowest, number) = text.split_at_checked(Name::LEN)?;
+        Some(Self {
+            lowest: Name::parse(lowest)?,
+            number: number.strip_prefix('.')?.parse().ok()?,
+        })
+    }
+
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        write_name(self.lowest, to);
+        to.put_i64(self.number.as_i64());
+    }
+
+    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            lowest: read_name(from)?,
+            number: read_id(from)?,
+        })
+    }
+}
+
+impl Shelf {
+    pub(crate) fn write(self, to: &mut Vec<u8>) {
+        let (kind, lane, priority) = match self {
+            Self::Ready { lane, priority } => (0, lane, priority),
+            Self::Waiting { lane } => (1, lane, 0),
+            Self::Held { lane } => (2, lane, 0),
+            Self::Finished(status) => (3 + status.code(), 0, 0),
+        };
+        to.put_u8(kind);
+        to.put_u32(lane);
+        to.put_u32(priority.cast_unsigned());
+    }
+
+    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let (kind, lane, priority) = (from.u8()?, from.u32()?, from.u32()?.cast_signed());
+        Some(match kind {
+            0 => Self::Ready { lane, priority },
+            1 => Self::Waiting { lane },
+            2 => Self::Held { lane },
+            code => Self::Finished(TaskStatus::from_code(code - 3)?),
+        })
+    }
+}
+
+impl Place {
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::On { shelf, chunk, name } => {
+                to.put_u8(1);
+                shelf.write(to);
+                chunk.write(to);
+                write_name(*name, to);
+            }
+            Self::Running(id) => {
+                to.put_u8(2);
+                to.put_i64(id.as_i64());
+            }
+            Self::Stopping(id) => {
+                to.put_u8(3);
+                to.put_i64(id.as_i64());
+            }
+        }
+    }
+
+    /// `None` inside for no place.
+    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Option<Self>> {
+        Some(Some(match from.u8()? {
+            0 => return Some(None),
+            1 => Self::On {
+                shelf: Shelf::read(from)?,
+                chunk: ChunkName::read(from)?,
+                name: read_name(from)?,
+            },
+            2 => Self::Running(read_id(from)?),
+            3 => Self::Stopping(read_id(from)?),
+            _ => return None,
+        }))
+    }
+}
+
+pub(crate) fn write_name(name: Name, to: &mut Vec<u8>) {
+    to.put_i64(name.time.0);
+    to.put_i64(name.id.as_i64());
+}
+
+pub(crate) fn read_name(from: &mut Reader<'_>) -> Option<Name> {
+    let time = omniq_core::Timestamp(from.i64()?);
+    let id = read_id(from)?;
+    Some(Name { time, id })
+}
+
+pub(crate) fn read_id(from: &mut Reader<'_>) -> Option<TaskId> {
+    TaskId::from_i64(from.i64()?)
+}

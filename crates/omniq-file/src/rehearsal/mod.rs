@@ -1,0 +1,106 @@
+//! Crashes and faults are rehearsed on a disk in memory that keeps account of all that was done to it.
+
+mod disk;
+mod faults;
+mod power_cut;
+mod tree;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use omniq_core::settle::{Outcome, settle};
+use omniq_core::storage::{ClaimFilter, ClaimRequest, TaskFilter};
+use omniq_core::{
+    Change, CoreSettings, Durability, Format, NewTask, OwnerId, Payload, Task, TaskError, Timestamp,
+};
+use omniq_writer::{Broken, Engine as _, Failure as _};
+
+use crate::rehearsal::disk::MemoryDisk;
+use crate::session::Session;
+use crate::trouble::Failure;
+
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp(NOW.0 + seconds * 1_000_000)
+}
+
+/// What a caller is told of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Done,
+    Not,
+    Unknown,
+}
+
+pub(crate) fn open(disk: &Arc<MemoryDisk>, durability: Durability) -> omniq_core::Result<Session> {
+    let mut settings = CoreSettings::default();
+    settings.durability = durability;
+    Session::open(Path::new("/base"), disk.clone(), &settings)
+}
+
+/// One batch, as the thread of the writer does it.
+pub(crate) fn batch<T>(
+    session: &mut Session,
+    work: impl FnOnce(&mut Session) -> Result<T, Failure>,
+) -> (Told, Option<T>) {
+    if session.get_ready().is_err() {
+        return (Told::Not, None);
+    }
+    let done = session.begin().and_then(|_| work(session));
+    let committed = match done {
+        Ok(found) => session.commit().map(|_| found),
+        Err(failure) => Err(Broken::Before(failure)),
+    };
+    match committed {
+        Ok(found) => (Told::Done, Some(found)),
+        Err(Broken::Before(failure)) => {
+            session.roll_back();
+            if failure.is_general() {
+                session.give_up();
+            }
+            (Told::Not, None)
+        }
+        Err(Broken::Unknown(error)) => {
+            assert!(error.is_unknown());
+            session.give_up();
+            (Told::Unknown, None)
+        }
+    }
+}
+
+pub(crate) fn task(name: &str, number: usize) -> NewTask {
+    let payload = format!("{{\"args\":[{number}]}}").into_bytes();
+    NewTask::new(name, "q", Payload::new(Format::Json, payload))
+}
+
+pub(crate) fn claim(limit: usize, now: Timestamp) -> ClaimRequest {
+    let owner = OwnerId::from_i64(7).unwrap();
+    ClaimRequest::new(owner, ClaimFilter::any(), now, Duration::from_secs(30)).limit(limit)
+}
+
+pub(crate) fn success(task: &Task, then: Vec<NewTask>) -> Change {
+    let result = Payload::new(Format::Json, b"1".to_vec());
+    settle(task, Outcome::Done { result, then }, NOW, 0.5).unwrap()
+}
+
+pub(crate) fn broke(task: &Task) -> Change {
+    settle(task, Outcome::Broke(TaskError::new("no", "luck")), NOW, 0.5).unwrap()
+}
+
+/// Every task there is.
+pub(crate) fn all(session: &mut Session) -> Vec<Task> {
+    let filter = TaskFilter::new().limit(10_000);
+    let (told, found) = batch(session, |session| session.eyes()?.list(&filter));
+    assert_eq!(told, Told::Done);
+    found.unwrap()
+}
+
+/// Printed, so that a failure can be run again.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("OMNIQ_TEST_SEED").ok();
+    let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
+    eprintln!("OMNIQ_TEST_SEED={seed}");
+    seed
+}

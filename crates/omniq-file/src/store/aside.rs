@@ -1,0 +1,64 @@
+//! Files that are not what they should be: gone, torn, or put somewhere by hand.
+
+use omniq_core::TaskId;
+
+use super::Store;
+use crate::encode::slug;
+use crate::entry::Entry;
+use crate::name::Name;
+use crate::op::Op;
+use crate::place::{Place, Shelf, Spot};
+use crate::trouble::Failure;
+
+impl Store {
+    /// Whether the task of a name stands there. A file that somebody put there goes to the quarantine.
+    pub(crate) fn is_known(&mut self, shelf: Shelf, name: Name) -> Result<bool, Failure> {
+        let Some(entry) = self.entry(name.id)? else {
+            return Err(self.index.damage().into());
+        };
+        if entry.spot(name.id) == Spot::On(shelf, name) {
+            return Ok(true);
+        }
+        if let Some(chunk) = self.chunks(shelf)?.chunk_of(name) {
+            let place = Place::On { shelf, chunk, name };
+            let reason = format!("Task {} is elsewhere, and {}", name.id, entry.status);
+            self.quarantine(&place, reason)?;
+            self.chunks(shelf)?.remove(chunk, name);
+        }
+        Ok(false)
+    }
+
+    fn quarantine(&mut self, place: &Place, reason: String) -> Result<(), Failure> {
+        let path = self.paths.file(place);
+        tracing::error!(path = %path.display(), reason, "a file goes to queue/quarantine");
+        let file = path.strip_prefix(self.paths.base()).unwrap_or(&path);
+        let file = file.to_string_lossy().into_owned();
+        let name = format!("{}-{}", self.next_id()?, slug(&file));
+        self.stage(Op::SetAside { file, name, reason });
+        Ok(())
+    }
+
+    /// A file was removed by hand: its task is gone, and the others go on.
+    pub(super) fn is_gone(&mut self, id: TaskId, entry: &Entry, why: &str) -> Result<(), Failure> {
+        tracing::error!(task = %id, status = %entry.status, "{why}: the task is forgotten");
+        self.effects.finished.push(id);
+        self.forget(id)
+    }
+
+    /// A file that is none of ours any more goes to the quarantine, with the reason.
+    pub(super) fn set_aside(
+        &mut self,
+        id: TaskId,
+        entry: &Entry,
+        place: &Place,
+        reason: &str,
+    ) -> Result<(), Failure> {
+        let reason = format!(
+            "The file of task {id} ({}) can't be read: {reason}",
+            entry.status
+        );
+        self.quarantine(place, reason)?;
+        self.effects.finished.push(id);
+        self.forget(id)
+    }
+}

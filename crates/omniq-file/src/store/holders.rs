@@ -1,0 +1,77 @@
+//! Who holds a unique key, and who is the live member of a series.
+
+use omniq_core::TaskId;
+use omniq_core::storage::Row;
+
+use super::Store;
+use crate::disk::if_there;
+use crate::entry::Entry;
+use crate::op::Op;
+use crate::trouble::Failure;
+
+impl Store {
+    /// A task's unique key and its place as the live member of its series come and go with its status.
+    pub(super) fn keep_claims(&mut self, row: &Row) {
+        let task = &row.task;
+        let old = self.rows.get(&task.id).map(|row| &row.task);
+        if let Some(key) = &task.unique_key {
+            let held = old.is_some_and(|old| old.holds_its_key());
+            if held != task.holds_its_key() {
+                let holder = (!held).then_some(task.id);
+                let (name, key) = (task.name.clone(), key.clone());
+                self.batch.keys.insert((name.clone(), key.clone()), holder);
+                self.stage(Op::Key { name, key, holder });
+            }
+        }
+        let old = self.rows.get(&task.id).map(|row| &row.task);
+        if let Some(series) = task.series_id {
+            let lived = old.is_some_and(|old| !old.status.is_finished());
+            if lived == task.status.is_finished() {
+                let holder = (!lived).then_some(task.id);
+                self.batch.series.insert(series, holder);
+                self.stage(Op::Series { series, holder });
+            }
+        }
+    }
+
+    /// The task that keeps another one out: by its unique key, or as the live member of its series.
+    pub(crate) fn in_the_way(
+        &mut self,
+        name: &str,
+        key: Option<&str>,
+        series: Option<TaskId>,
+    ) -> Result<Option<TaskId>, Failure> {
+        let mut holder = None;
+        if let Some(key) = key {
+            let known = self.batch.keys.get(&(name.to_owned(), key.to_owned()));
+            holder = match known {
+                Some(known) => *known,
+                None => self.noted(&self.paths.key(name, key))?,
+            };
+            if let Some(id) = holder {
+                let holds = |e: Entry| !e.status.is_finished() || e.owner.is_some();
+                holder = self.entry(id)?.filter(|e| holds(*e)).map(|_| id);
+            }
+        }
+        if let (None, Some(series)) = (holder, series) {
+            holder = match self.batch.series.get(&series) {
+                Some(known) => *known,
+                None => self.noted(&self.paths.series(series))?,
+            };
+            if let Some(id) = holder {
+                holder = self
+                    .entry(id)?
+                    .filter(|e| !e.status.is_finished())
+                    .map(|_| id);
+            }
+        }
+        Ok(holder)
+    }
+
+    /// The id in a small file.
+    fn noted(&self, path: &std::path::Path) -> Result<Option<TaskId>, Failure> {
+        let text = if_there(self.disk.read(path))?;
+        let text = text.and_then(|text| String::from_utf8(text).ok());
+        Ok(text.and_then(|text| text.trim().parse().ok()))
+    }
+}

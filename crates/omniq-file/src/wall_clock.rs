@@ -1,0 +1,17 @@
+//! The only place of this crate that reads the wall clock. Whoever calls through the queue brings the time
+//! along; a file that somebody dropped into the folder has passed no queue.
+
+use std::time::{Duration, SystemTime};
+
+use omniq_core::Timestamp;
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+/// How long ago a file was written. One from the future was written just now.
+pub(crate) fn age(written: SystemTime) -> Duration {
+    SystemTime::now()
+        .duration_since(written)
+        .unwrap_or_default()
+}

@@ -1,0 +1,7 @@
+//! What is special about a queue that is a folder.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod dropped_in;
+mod surroundings;
+mod two_handles;
