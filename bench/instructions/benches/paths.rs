@@ -132,73 +132,73 @@ fn to_settle(scene: Scene) -> (Scene, Vec<Change>) {
     (scene, changes)
 }
 
-#[library_benchmark(config = at_most(1))]
+#[library_benchmark(config = at_most(47))]
 #[bench::of_a_success(TaskStatus::Running, Event::Succeed)]
 fn status_check(from: TaskStatus, event: Event) -> TaskStatus {
     black_box(apply(black_box(from), black_box(event))).expect("allowed")
 }
 
-#[library_benchmark(config = at_most(1))]
+#[library_benchmark(config = at_most(2_454))]
 #[bench::two_arguments(order())]
 fn order_to_task(order: omniq_core::Order<serde_json::Value>) -> NewTask {
     black_box(order.into_new_task(&CoreSettings::default())).expect("a good order")
 }
 
-#[library_benchmark(config = at_most(1))]
+#[library_benchmark(config = at_most(1_703))]
 #[bench::in_order(new_task().payload)]
 fn payload_bind(payload: Payload) -> (String, u32) {
     black_box(payload.bind(PARAMETERS)).expect("they fit")
 }
 
-#[library_benchmark(config = at_most(1))]
+#[library_benchmark(config = at_most(737))]
 #[bench::two_arguments(running_task())]
 fn settle_success(task: Task) -> Change {
     black_box(done(&task))
 }
 
-#[library_benchmark(config = at_most(1))]
+#[library_benchmark(config = at_most(1_674))]
 #[bench::two_arguments(running_task())]
 fn settle_failure(task: Task) -> Change {
     let error = TaskError::new("x", "it broke");
     black_box(settle(&task, Outcome::Broke(error), NOW, 0.5)).expect("it runs")
 }
 
-#[library_benchmark(config = at_most(1))]
+#[library_benchmark(config = at_most(2_416_834))]
 #[bench::of_1000(to_enqueue(Scene::memory()))]
 fn memory_enqueue((scene, tasks): (Scene, Vec<NewTask>)) -> Scene {
     scene.enqueue(tasks);
     scene
 }
 
-#[library_benchmark(config = at_most(1))]
+#[library_benchmark(config = at_most(3_456_796))]
 #[bench::of_1000(to_claim(Scene::memory()))]
 fn memory_claim(scene: Scene) -> (Scene, Vec<Task>) {
     let claimed = scene.claim();
     (scene, claimed)
 }
 
-#[library_benchmark(config = at_most(1))]
+#[library_benchmark(config = at_most(1_939_364))]
 #[bench::of_1000(to_settle(Scene::memory()))]
 fn memory_settle((scene, changes): (Scene, Vec<Change>)) -> Scene {
     scene.settle(changes);
     scene
 }
 
-#[library_benchmark(config = inside("*Batch*::enqueue_all", 1))]
+#[library_benchmark(config = inside("*Batch*::enqueue_all", 12_884_020))]
 #[bench::of_1000(to_enqueue(Scene::sqlite()))]
 fn sqlite_enqueue((scene, tasks): (Scene, Vec<NewTask>)) -> Scene {
     scene.enqueue(tasks);
     scene
 }
 
-#[library_benchmark(config = inside("*Batch*::claim", 1))]
+#[library_benchmark(config = inside("*Batch*::claim", 33_555_818))]
 #[bench::of_1000(to_claim(Scene::sqlite()))]
 fn sqlite_claim(scene: Scene) -> (Scene, Vec<Task>) {
     let claimed = scene.claim();
     (scene, claimed)
 }
 
-#[library_benchmark(config = inside("*Batch*::settle", 1))]
+#[library_benchmark(config = inside("*Batch*::settle", 24_576_733))]
 #[bench::of_1000(to_settle(Scene::sqlite()))]
 fn sqlite_settle((scene, changes): (Scene, Vec<Change>)) -> Scene {
     scene.settle(changes);
