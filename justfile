@@ -40,6 +40,10 @@ bench:
 bench-short:
     bench/run compare --short --rounds 3
 
+# Instructions of the core paths: fails if one takes more than 5 % more than it did (needs valgrind)
+instructions:
+    bench/run instructions
+
 # How long things take between real processes, and 200 random kills: prints a table
 figures:
     cargo run --release --locked -p omniq-crashtest -- figures
