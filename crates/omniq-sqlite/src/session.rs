@@ -16,7 +16,7 @@ use crate::lanes::Lanes;
 use crate::open;
 use crate::reader::Eyes;
 use crate::trouble::{Failure, Place, explain, unknown};
-use crate::write::Batch;
+use crate::write::{Alike, Batch};
 
 pub(crate) struct Session {
     place: Place,
@@ -25,6 +25,7 @@ pub(crate) struct Session {
     eyes: Option<Eyes>,
     heads: Heads,
     high_water: HighWater,
+    alike: Alike,
     /// The version of the database that is remembered. None: nothing is.
     version: Option<i64>,
     effects: Effects,
@@ -45,6 +46,7 @@ impl Session {
             eyes: Some(eyes),
             heads: Heads::default(),
             high_water: HighWater::default(),
+            alike: Alike::default(),
             version: None,
             effects: Effects::default(),
             changes: 0,
@@ -74,8 +76,16 @@ impl Session {
             lanes,
             heads: &mut self.heads,
             high_water: &mut self.high_water,
+            alike: &mut self.alike,
             effects: &mut self.effects,
         })
+    }
+
+    /// A batch whose tasks are all written.
+    fn whole_batch(&mut self) -> Result<Batch<'_>, Failure> {
+        let mut batch = self.batch()?;
+        batch.write_alike()?;
+        Ok(batch)
     }
 
     /// Under the write lock: forgets what others may have changed. Says whether others wrote.
@@ -89,6 +99,7 @@ impl Session {
             // What was remembered may have been rolled back.
             eyes.lanes = Lanes::load(&eyes.conn)?;
             self.heads = Heads::default();
+            self.alike = Alike::default();
         } else {
             eyes.lanes.refresh(&eyes.conn)?;
             let last = self.high_water.known();
@@ -101,6 +112,7 @@ impl Session {
 
     fn try_to_commit(&mut self) -> Result<Committed, Broken<Failure>> {
         let before = |e: Failure| Broken::Before(e);
+        self.whole_batch().map_err(before)?;
         let Eyes { conn, .. } = self.eyes.as_ref().ok_or_else(not_open).map_err(before)?;
         self.high_water.save(conn).map_err(before)?;
         let mut commit = conn
@@ -147,6 +159,7 @@ impl Engine for Session {
 
     fn begin(&mut self) -> Result<bool, Failure> {
         self.effects = Effects::default();
+        self.alike.clear();
         let conn = self.conn()?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let changes = conn.total_changes();
@@ -159,30 +172,31 @@ impl Engine for Session {
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Failure> {
-        self.batch()?.claim(request, now)
+        self.whole_batch()?.claim(request, now)
     }
 
     fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
-        self.batch()?.peek(request)
+        self.whole_batch()?.peek(request)
     }
 
     fn renew(&mut self, lease: Lease, lease_for: Duration) -> Result<Hold, Failure> {
-        self.batch()?.renew(lease, lease_for)
+        self.whole_batch()?.renew(lease, lease_for)
     }
 
     fn keep_progress(&mut self, note: &Note, now: Timestamp) -> Result<bool, Failure> {
-        self.batch()?.keep_progress(note, now)
+        self.whole_batch()?.keep_progress(note, now)
     }
 
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
-        self.batch()?.settle(change, now)
+        self.whole_batch()?.settle(change, now)
     }
 
     fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Failure> {
-        self.batch()?.purge(request)
+        self.whole_batch()?.purge(request)
     }
 
     fn eyes(&mut self) -> Result<&mut Eyes, Failure> {
+        self.whole_batch()?;
         self.eyes.as_mut().ok_or_else(not_open)
     }
 

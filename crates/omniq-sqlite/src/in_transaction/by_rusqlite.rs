@@ -11,7 +11,7 @@ use crate::heads::Heads;
 use crate::ids::HighWater;
 use crate::lanes::Lanes;
 use crate::trouble::Failure;
-use crate::write::Batch;
+use crate::write::{Alike, Batch};
 use crate::{SqliteStorage, wall_clock};
 
 impl SqliteStorage {
@@ -106,6 +106,7 @@ impl SqliteStorage {
                 lanes: &mut Lanes::default(),
                 heads: &mut Heads::default(),
                 high_water: &mut HighWater::default(),
+                alike: &mut Alike::default(),
                 effects: &mut Effects::default(),
             };
             let done = work(&mut batch)?;

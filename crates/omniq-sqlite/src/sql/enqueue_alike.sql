@@ -1,8 +1,10 @@
--- In: the columns of the first of some new tasks, with a JSON list of all payloads in hex for its payload. Guard: none has
--- a unique key or a series. Changes: a new row for each, with ids that follow each other.
+-- In: the columns of new tasks that differ in id, time and payload only. For the payload, a JSON object of all: the
+-- 19 digits of an id and the time of its enqueue, and the payload in hex. Guard: none has a unique key or a series,
+-- and all are due at once. Changes: a new row for each.
 INSERT INTO main.omniq_task (
     id, lane, due, priority, eta, interval, series_id, max_attempts, timeout, backoff,
     unique_name, unique_key, holds, headers, payload, enqueued_at
 )
-SELECT ?1 + key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, unhex(value), ?16
+SELECT CAST(substr(key, 1, 19) AS INTEGER), ?2, 1, ?4, CAST(substr(key, 20) AS INTEGER), ?6, ?7, ?8, ?9, ?10,
+    ?11, ?12, ?13, ?14, unhex(value), CAST(substr(key, 20) AS INTEGER)
 FROM json_each(?15)

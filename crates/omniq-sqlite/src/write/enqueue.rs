@@ -7,86 +7,28 @@ use crate::row::id;
 use crate::trouble::{Failure, is_taken};
 use crate::values::new_row;
 
-/// Fewer are written one by one, and so are larger ones.
-const FEW: usize = 4;
-const SMALL: usize = 4096;
-
-/// Where the payload is in a row of `enqueue.sql`.
-const PAYLOAD: usize = 14;
-
-/// Whether nothing can be in the way of such a task.
-fn can_be_alike(task: &NewTask) -> bool {
-    task.unique_key.is_none() && task.series_id.is_none() && task.interval.is_none()
-}
-
-/// The payloads in hex, as a JSON list, if there are enough of them and none is large.
-fn in_hex(alike: &[NewTask]) -> Option<String> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let small = |task: &NewTask| task.payload.bytes.len() <= SMALL;
-    if alike.len() < FEW || !alike.iter().all(small) {
-        return None;
-    }
-    let mut list = String::from("[");
-    for (at, task) in alike.iter().enumerate() {
-        list.push_str(if at == 0 { "\"" } else { "\",\"" });
-        for byte in &task.payload.bytes {
-            list.push(DIGITS[usize::from(byte >> 4)].into());
-            list.push(DIGITS[usize::from(byte & 15)].into());
-        }
-    }
-    list.push_str("\"]");
-    Some(list)
-}
-
 impl Batch<'_> {
-    /// Adds tasks. Those that follow each other and differ in their payload only are written with one statement:
-    /// one for each takes twice as long.
+    /// Adds tasks; those that can wait for others like them are written later in the batch.
     pub(crate) fn enqueue_all(
         &mut self,
         tasks: &[NewTask],
         now: Timestamp,
     ) -> Result<Vec<Enqueued>, Failure> {
         let mut answers = Vec::with_capacity(tasks.len());
-        for alike in tasks.chunk_by(|one, next| can_be_alike(one) && one.is_like(next)) {
-            match in_hex(alike) {
-                Some(payloads) => answers.extend(self.enqueue_alike(alike, payloads, now)?),
-                None => {
-                    for task in alike {
-                        answers.push(self.enqueue(task, now)?);
-                    }
+        for task in tasks {
+            let answer = match self.wait_for_others(task, now)? {
+                Some(id) => {
+                    self.effects.add_work(now);
+                    Enqueued::New(id)
                 }
-            }
+                None => self.enqueue(task, now)?,
+            };
+            answers.push(answer);
         }
         Ok(answers)
     }
 
-    /// Adds tasks that differ in their payload only.
-    fn enqueue_alike(
-        &mut self,
-        alike: &[NewTask],
-        payloads: String,
-        now: Timestamp,
-    ) -> Result<Vec<Enqueued>, Failure> {
-        let mut ids = Vec::with_capacity(alike.len());
-        for _ in alike {
-            ids.push(self.high_water.next(self.conn, now)?);
-        }
-        let lane = self.lane_of(&alike[0])?;
-        let mut row = new_row(&alike[0], ids[0], lane, now)?;
-        row[PAYLOAD] = payloads.into();
-        let mut statement = self
-            .conn
-            .prepare_cached(include_str!("../sql/enqueue_alike.sql"))?;
-        let added = statement.execute(row)?;
-        if added != ids.len() {
-            return Err(rusqlite::Error::StatementChangedRows(added).into());
-        }
-        self.heads.touch(lane);
-        self.effects.add_work(now);
-        Ok(ids.into_iter().map(Enqueued::New).collect())
-    }
-
-    fn lane_of(&mut self, task: &NewTask) -> Result<i64, Failure> {
+    pub(super) fn lane_of(&mut self, task: &NewTask) -> Result<i64, Failure> {
         self.lanes
             .number(self.conn, &task.queue, &task.name, task.payload.format)
     }

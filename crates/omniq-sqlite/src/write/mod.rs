@@ -1,10 +1,12 @@
 //! What the writer does inside a batch's transaction, one file an operation.
 
+mod alike;
 mod claim;
 mod enqueue;
 mod purge;
 mod settle;
 
+pub(crate) use alike::Alike;
 #[cfg(feature = "sqlx")]
 pub(crate) use settle::moved;
 
@@ -27,6 +29,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) lanes: &'a mut Lanes,
     pub(crate) heads: &'a mut Heads,
     pub(crate) high_water: &'a mut HighWater,
+    pub(crate) alike: &'a mut Alike,
     pub(crate) effects: &'a mut Effects,
 }
 

@@ -2,6 +2,7 @@
 //! What every storage promises is the conformance suite's.
 #![allow(clippy::unwrap_used)] // A test that can't go on panics, in its helpers as well.
 
+mod alike;
 mod commits;
 mod common;
 mod completed_in_transaction;
