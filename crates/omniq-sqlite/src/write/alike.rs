@@ -89,11 +89,18 @@ impl Batch<'_> {
             }
             return Ok(());
         }
-        let mut row = new_row(pattern, waiting[0].id, *lane, waiting[0].now)?;
-        row[PAYLOAD] = as_object(waiting).into();
-        let sql = include_str!("../sql/enqueue_alike.sql");
-        let columns = params_from_iter(&row[..=PAYLOAD]);
-        let added = self.conn.prepare_cached(sql)?.execute(columns)?;
+        let first = &waiting[0];
+        let mut row = new_row(pattern, first.id, *lane, first.now)?;
+        let added = if come_in_one_go(waiting) {
+            row[PAYLOAD] = as_list(waiting).into();
+            let sql = include_str!("../sql/enqueue_at_once.sql");
+            self.conn.prepare_cached(sql)?.execute(row)?
+        } else {
+            row[PAYLOAD] = as_object(waiting).into();
+            let sql = include_str!("../sql/enqueue_alike.sql");
+            let columns = params_from_iter(&row[..=PAYLOAD]);
+            self.conn.prepare_cached(sql)?.execute(columns)?
+        };
         let expected = std::mem::take(waiting).len();
         if added != expected {
             return Err(rusqlite::Error::StatementChangedRows(added).into());
@@ -102,9 +109,24 @@ impl Batch<'_> {
     }
 }
 
+/// Whether they have the same time, and ids that follow each other.
+fn come_in_one_go(waiting: &[Waiting]) -> bool {
+    waiting.is_sorted_by(|one, next| one.now == next.now && one.id.as_i64() + 1 == next.id.as_i64())
+}
+
+/// As `enqueue_at_once.sql` wants them.
+fn as_list(waiting: &[Waiting]) -> String {
+    let mut list = String::from("[\"");
+    for (at, one) in waiting.iter().enumerate() {
+        list.push_str(if at == 0 { "" } else { "\",\"" });
+        push_hex(&mut list, &one.payload);
+    }
+    list.push_str("\"]");
+    list
+}
+
 /// As `enqueue_alike.sql` wants them.
 fn as_object(waiting: &[Waiting]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut object = String::from("{");
     for (at, Waiting { id, now, payload }) in waiting.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
@@ -115,12 +137,18 @@ fn as_object(waiting: &[Waiting]) -> String {
             id.as_i64(),
             now.as_micros()
         );
-        for byte in payload {
-            object.push(DIGITS[usize::from(byte >> 4)].into());
-            object.push(DIGITS[usize::from(byte & 15)].into());
-        }
+        push_hex(&mut object, payload);
         object.push('"');
     }
     object.push('}');
     object
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text.reserve(2 * bytes.len());
+    for byte in bytes {
+        text.push(DIGITS[usize::from(byte >> 4)].into());
+        text.push(DIGITS[usize::from(byte & 15)].into());
+    }
 }
