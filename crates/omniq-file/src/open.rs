@@ -103,7 +103,8 @@ impl Open {
         self.catch_up()?;
         self.store.forget_all()?;
         let was_loose = !same_boot && self.epoch.flags & LOOSE != 0;
-        let rebuilt = was_loose || is_new || !rebuild::is_whole(&self.store)?;
+        let lost_lanes = !self.store.lanes.unreadable.is_empty();
+        let rebuilt = was_loose || is_new || lost_lanes || !rebuild::is_whole(&self.store)?;
         if rebuilt {
             self.rebuild()?;
         }
@@ -227,7 +228,11 @@ impl Open {
             true => self.store.forget_all()?,
             false => self.store.others_did(&steps),
         }
-        if self.store.index.is_damaged() {
+        if !self.store.lanes.unreadable.is_empty() {
+            // One that was half made when it was listed has its file by now.
+            self.store.forget_all()?;
+        }
+        if self.store.index.is_damaged() || !self.store.lanes.unreadable.is_empty() {
             tracing::warn!(folder = %self.store.paths.base().display(), "the index is built again");
             self.rebuild()?;
             self.checkpoint()?;

@@ -40,24 +40,9 @@ pub(crate) fn is_whole(store: &Store) -> io::Result<bool> {
 /// was given out comes back.
 pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
     let mut findings = Findings::default();
-    let lanes = store.lanes.numbers();
-    for lane in lanes {
-        let ready = store.paths.priorities(lane);
-        for found in if_there(store.disk.list(&ready))?.unwrap_or_default() {
-            let priority = found
-                .text()
-                .and_then(|text| text.strip_prefix('p')?.parse().ok());
-            if let Some(priority) = priority {
-                findings.shelf(store, Shelf::Ready { lane, priority })?;
-            }
-        }
-        findings.shelf(store, Shelf::Waiting { lane })?;
-        findings.shelf(store, Shelf::Held { lane })?;
-    }
-    for folder in store.lanes.unreadable.clone() {
-        let folder = store.paths.lanes().join(folder);
-        findings.lost(store, &folder)?;
-    }
+    findings.lanes(store)?;
+    let results = store.paths.at("results");
+    findings.strays(store, &results, &["success", "failed", "cancelled"])?;
     for status in [
         TaskStatus::Success,
         TaskStatus::Failed,
@@ -75,11 +60,54 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
 }
 
 impl Findings {
+    fn lanes(&mut self, store: &Store) -> Result<(), Failure> {
+        for found in store.disk.list(&store.paths.lanes())? {
+            if found.kind != Kind::Folder {
+                self.file(store, &found, store.paths.lanes().join(&found.name), None)?;
+            }
+        }
+        for folder in &store.lanes.unreadable {
+            self.lost(store, &store.paths.lanes().join(folder))?;
+        }
+        for lane in store.lanes.numbers() {
+            let folder = store.paths.lane(lane);
+            self.strays(store, &folder, &["ready", "waiting", "held", "lane.json"])?;
+            self.ready(store, lane)?;
+            self.shelf(store, Shelf::Waiting { lane })?;
+            self.shelf(store, Shelf::Held { lane })?;
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, store: &Store, lane: u32) -> Result<(), Failure> {
+        let ready = store.paths.priorities(lane);
+        for found in if_there(store.disk.list(&ready))?.unwrap_or_default() {
+            let priority = |name: &str| name.strip_prefix('p')?.parse().ok();
+            match found.text().and_then(priority) {
+                Some(priority) => self.shelf(store, Shelf::Ready { lane, priority })?,
+                None => self.file(store, &found, ready.join(&found.name), None)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in a folder beside what belongs there: somebody may have put a task there by hand.
+    fn strays(&mut self, store: &Store, folder: &Path, known: &[&str]) -> Result<(), Failure> {
+        for found in if_there(store.disk.list(folder))?.unwrap_or_default() {
+            if !found.text().is_some_and(|name| known.contains(&name)) {
+                self.file(store, &found, folder.join(&found.name), None)?;
+            }
+        }
+        Ok(())
+    }
+
     fn shelf(&mut self, store: &Store, shelf: Shelf) -> Result<(), Failure> {
         let folder = store.paths.shelf(shelf);
         let chunks = Chunks::list(&*store.disk, &folder)?;
         for found in if_there(store.disk.list(&folder))?.unwrap_or_default() {
-            let Some(chunk) = found.text().and_then(ChunkName::parse) else {
+            let chunk = found.text().and_then(ChunkName::parse);
+            let Some(chunk) = chunk.filter(|_| found.kind == Kind::Folder) else {
+                self.file(store, &found, folder.join(&found.name), None)?;
                 continue;
             };
             self.largest = self.largest.max(chunk.number.as_i64());
@@ -94,11 +122,8 @@ impl Findings {
     /// Below a folder that nobody would look into.
     fn lost(&mut self, store: &Store, folder: &Path) -> Result<(), Failure> {
         for found in store.disk.list(folder)? {
-            let path = folder.join(&found.name);
-            match found.kind {
-                Kind::Folder => self.lost(store, &path)?,
-                _ if found.name == "lane.json" => {}
-                _ => self.file(store, &found, path, None)?,
+            if found.name != "lane.json" {
+                self.file(store, &found, folder.join(&found.name), None)?;
             }
         }
         Ok(())
@@ -128,10 +153,14 @@ impl Findings {
         path: PathBuf,
         spot: Option<Spot>,
     ) -> Result<(), Failure> {
+        if found.kind == Kind::Folder {
+            return self.lost(store, &path);
+        }
         if found.kind != Kind::File {
             self.broken.push((path, "It is no plain file".to_owned()));
             return Ok(());
         }
+        let path = with_a_text_for_a_name(store, path)?;
         let bytes = store.disk.read(&path)?;
         let mut row = match body::read(&bytes) {
             Ok(row) => row,
@@ -156,7 +185,8 @@ impl Findings {
             format: task.payload.format,
         };
         let entry = Entry::of(&row, store.lanes.number(&lane).unwrap_or_default());
-        let in_place = spot == Some(entry.spot(id)) && entry.lane != 0;
+        let named = found.text() == Some(entry.spot(id).file_name(id).as_str());
+        let in_place = named && spot == Some(entry.spot(id)) && entry.lane != 0;
         self.keep(row, entry, path, in_place);
         Ok(())
     }
@@ -211,11 +241,26 @@ impl Findings {
             tracing::warn!(path = %path.display(), "a task is brought to where it belongs");
             store.stage_file(Op::Taken { file: file(path) });
         }
+        store.set_aside_lanes()?;
         for (row, _) in self.astray.into_values() {
             store.put(row)?;
         }
         Ok(store.high_water)
     }
+}
+
+/// Steps name files by texts, which not every path is.
+fn with_a_text_for_a_name(store: &Store, path: PathBuf) -> io::Result<PathBuf> {
+    if path
+        .strip_prefix(store.paths.base())
+        .is_ok_and(|path| path.to_str().is_some())
+    {
+        return Ok(path);
+    }
+    let name = format!("stray-{:016x}", fastrand::u64(..));
+    let named = store.paths.lanes().join(name);
+    store.disk.rename(&path, &named)?;
+    Ok(named)
 }
 
 /// In place, so that who has a file of it open goes on seeing the right one.

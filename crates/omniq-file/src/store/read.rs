@@ -48,11 +48,15 @@ impl Store {
                 self.is_gone(id, &entry, "its file is gone")?;
                 return Ok(None);
             }
-            Err(_) if self.disk.kind(&path)? == Some(Kind::Other) => {
-                self.set_aside(id, &entry, &place, "it is a link, and no plain file")?;
+            Err(e) => {
+                if matches!(self.disk.kind(&path)?, Some(Kind::File) | None) {
+                    return Err(e.into());
+                }
+                let reason = "it is a link or a folder, and no plain file";
+                self.set_aside(id, &entry, &place, reason)?;
                 return Ok(None);
             }
-            read => read?,
+            Ok(bytes) => bytes,
         };
         match body::read_task(&bytes) {
             Ok(task) if task.id == id => Ok(Some(Row {
@@ -100,7 +104,7 @@ impl Store {
     }
 
     /// Where a file still is that the batch will move.
-    fn before_the_batch(&self, id: TaskId, place: Place) -> Place {
+    pub(super) fn before_the_batch(&self, id: TaskId, place: Place) -> Place {
         let ops = &self.batch.ops;
         let first = self.batch.of_task.get(&id).map(|(first, _)| *first);
         let step = first.and_then(|first| ops.get(first));

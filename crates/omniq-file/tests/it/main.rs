@@ -3,5 +3,6 @@
 
 mod common;
 mod dropped_in;
+mod moved;
 mod surroundings;
 mod two_handles;
