@@ -16,7 +16,7 @@ use crate::name::{ENDING, Name};
 use crate::op::Op;
 use crate::place::{ChunkName, Shelf, Spot};
 use crate::shelf::Chunks;
-use crate::store::Store;
+use crate::store::{Claims, Store};
 use crate::trouble::Failure;
 
 /// What was found.
@@ -24,11 +24,18 @@ use crate::trouble::Failure;
 pub(crate) struct Findings {
     /// The largest number that anything has.
     pub(crate) largest: i64,
-    entries: HashMap<TaskId, (Entry, PathBuf)>,
+    entries: HashMap<TaskId, Known>,
     /// Tasks that are not where they belong.
     astray: HashMap<TaskId, (Row, PathBuf)>,
     /// What is no task, with the reason.
     broken: Vec<(PathBuf, String)>,
+}
+
+/// A task that is where it belongs.
+struct Known {
+    entry: Entry,
+    path: PathBuf,
+    claims: Claims,
 }
 
 /// Whether the index was ever built to its end.
@@ -53,6 +60,7 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
     let [running, stopping] = store.paths.held();
     findings.folder(store, &running, |_| Some(Spot::Running))?;
     findings.folder(store, &stopping, |_| Some(Spot::Stopping))?;
+    findings.restore_claims(store)?;
     write_index(store, &findings)?;
     store.high_water = store.high_water.max(findings.largest);
     store.forget_all()?;
@@ -201,7 +209,7 @@ impl Findings {
                 entry.status.is_finished(),
             )
         };
-        let known = self.entries.get(&id).map(|(known, _)| progress(known));
+        let known = self.entries.get(&id).map(|known| progress(&known.entry));
         let astray = self
             .astray
             .get(&id)
@@ -211,16 +219,33 @@ impl Findings {
             self.broken.push((path, older.to_owned()));
             return;
         }
-        let outdated = self.entries.remove(&id).map(|(_, path)| path);
+        let outdated = self.entries.remove(&id).map(|known| known.path);
         let outdated = outdated
             .into_iter()
             .chain(self.astray.remove(&id).map(|(_, path)| path));
         self.broken
             .extend(outdated.map(|path| (path, older.to_owned())));
-        match in_place {
-            true => drop(self.entries.insert(id, (entry, path))),
-            false => drop(self.astray.insert(id, (row, path))),
+        if in_place {
+            let claims = Claims::of(&row.task);
+            let known = Known {
+                entry,
+                path,
+                claims,
+            };
+            self.entries.insert(id, known);
+        } else {
+            self.astray.insert(id, (row, path));
         }
+    }
+
+    /// Of two that claim the same, which a power cut may leave, the later one has it.
+    fn restore_claims(&self, store: &Store) -> Result<(), Failure> {
+        let mut ids: Vec<_> = self.entries.keys().collect();
+        ids.sort_unstable();
+        for id in ids {
+            store.restore(*id, &self.entries[id].claims)?;
+        }
+        Ok(())
     }
 
     /// Brings tasks to where they belong, and sets aside what is none.
@@ -270,10 +295,10 @@ fn write_index(store: &mut Store, findings: &Findings) -> Result<(), Failure> {
     for number in index::segments(&*store.disk, &store.paths)? {
         segments.insert(number, empty());
     }
-    for (id, (entry, _)) in &findings.entries {
+    for (id, known) in &findings.entries {
         let bytes = segments.entry(index::segment_of(*id)).or_insert_with(empty);
         let at = index::offset(*id);
-        bytes[at..at + SIZE].copy_from_slice(&entry.to_bytes());
+        bytes[at..at + SIZE].copy_from_slice(&known.entry.to_bytes());
     }
     for (number, bytes) in segments {
         store

@@ -26,6 +26,8 @@ use crate::paths::Paths;
 use crate::place::Shelf;
 use crate::shelf::Chunks;
 
+pub(crate) use holders::Claims;
+
 /// So many tasks are remembered …
 const ROWS: usize = 8_192;
 /// … if their payloads are no larger together …

@@ -4,5 +4,6 @@
 mod common;
 mod dropped_in;
 mod moved;
+mod rebuilt;
 mod surroundings;
 mod two_handles;
