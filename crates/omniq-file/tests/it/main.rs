@@ -3,6 +3,8 @@
 
 mod common;
 mod dropped_in;
+#[cfg(target_os = "linux")]
+mod full;
 mod moved;
 mod rebuilt;
 mod surroundings;
