@@ -220,7 +220,12 @@ impl Store {
         if self.held.is_none() {
             let mut held = BTreeSet::new();
             for folder in self.paths.held() {
-                let id = |found: &Found| found.text()?.strip_suffix(ENDING)?.parse::<TaskId>().ok();
+                let id = |found: &Found| {
+                    let text = found.text()?.strip_suffix(ENDING)?;
+                    let id = text.parse::<TaskId>().ok()?;
+                    // There is one way to write it.
+                    (found.kind != Kind::Folder && id.to_string() == text).then_some(id)
+                };
                 held.extend(self.disk.list(&folder)?.iter().filter_map(id));
             }
             // What this batch did before is not on the disk yet.

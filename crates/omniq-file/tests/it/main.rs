@@ -5,6 +5,7 @@ mod common;
 mod dropped_in;
 #[cfg(target_os = "linux")]
 mod full;
+mod garbage;
 mod moved;
 mod rebuilt;
 mod surroundings;
