@@ -156,6 +156,9 @@ impl Store {
             if let Some(first) = names.and_then(BTreeSet::first) {
                 return Ok(Some(*first));
             }
+            if !self.chunks(shelf)?.is_spent(chunk) {
+                break;
+            }
             self.drop_chunk(shelf, chunk);
         }
         Ok(None)

@@ -22,7 +22,7 @@ fn member(series: TaskId) -> NewTask {
 }
 
 async fn meets(storage: &FileStorage, new: NewTask) -> Enqueued {
-    within(storage.enqueue(vec![new], NOW)).await.unwrap()[0].clone()
+    within(storage.enqueue(vec![new], NOW)).await.unwrap()[0]
 }
 
 #[tokio::test]
