@@ -154,3 +154,19 @@ async fn a_unique_key_holds_for_dropped_files_too() {
     assert_eq!(claimed(&storage).await.len(), 2);
     assert_eq!(fs::read_dir(&incoming).unwrap().count(), 0);
 }
+
+/// A clock that was set back makes files that come from the future.
+#[tokio::test]
+async fn a_torn_file_from_the_future_is_not_left_alone_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path()).unwrap();
+    let torn = folder.path().join("queue/incoming/torn");
+    fs::write(&torn, r#"{"name":"#).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(3_600);
+    let file = File::options().write(true).open(&torn).unwrap();
+    file.set_modified(later).unwrap();
+    enqueue(&storage, task("a", 1)).await;
+    assert_eq!(claimed(&storage).await.len(), 1);
+    assert!(!torn.exists());
+    assert!(quarantine(folder.path()).1.contains("EOF"));
+}
