@@ -101,6 +101,7 @@ questions! { $
         a_requeue_begins_again
         a_reschedule_moves_the_eta
         the_last_errors_are_kept
+        nothing_is_a_payload_and_a_result
     }
     lifecycle {
         attempts_run_out

@@ -72,9 +72,8 @@ impl Apply<'_> {
                 match self.disk.write(&from, body, false) {
                     Ok(()) => self.rename(&from, &to),
                     Err(e) if e.kind() == ErrorKind::NotFound => self.write(&to, body),
-                    Err(e) if self.disk.kind(&from)? == Some(Kind::File) => Err(e),
-                    Err(_) => {
-                        self.disk.rename(&from, &self.strange(&from))?;
+                    Err(e) => {
+                        self.make_way(&from, e)?;
                         self.write(&to, body)
                     }
                 }
@@ -86,33 +85,40 @@ impl Apply<'_> {
         }
     }
 
-    /// Somebody put a link, or something else, in the place of a task's file.
-    fn strange(&self, path: &Path) -> std::path::PathBuf {
-        let name = path.file_name().unwrap_or_default();
-        tracing::error!(path = %path.display(), "it is no plain file: it goes to queue/quarantine");
-        self.paths.at("queue/quarantine").join(name)
+    /// Somebody put a link or a folder in the place of a file of ours: it goes to the quarantine. If that is
+    /// not why it failed, the error comes back.
+    fn make_way(&self, path: &Path, error: io::Error) -> io::Result<()> {
+        if matches!(self.disk.kind(path)?, Some(Kind::File) | None) {
+            return Err(error);
+        }
+        let reason = "it is no plain file, and stood where a file of OmniQ's belongs";
+        tracing::error!(path = %path.display(), reason, "it goes to queue/quarantine");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let aside = format!("queue/quarantine/{:016x}-{name}", fastrand::u64(..));
+        let text = format!("{}: {reason}\n", path.display());
+        let beside = self.paths.at(&format!("{aside}.reason.txt"));
+        self.disk.write(&beside, text.as_bytes(), true)?;
+        self.disk.rename(path, &self.paths.at(&aside))
     }
 
     /// A file, in a folder that is made where it is missing.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         match self.disk.write(path, bytes, true) {
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                self.make_folder(path.parent())?;
-                self.disk.write(path, bytes, true)
-            }
-            written => written,
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound => self.make_folder(path.parent())?,
+            Err(e) => self.make_way(path, e)?,
         }
+        self.disk.write(path, bytes, true)
     }
 
     /// What is not there to be moved was moved before.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match self.disk.rename(from, to) {
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                self.make_folder(to.parent())?;
-                if_there(self.disk.rename(from, to)).map(drop)
-            }
-            renamed => renamed,
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound => self.make_folder(to.parent())?,
+            Err(e) => self.make_way(to, e)?,
         }
+        if_there(self.disk.rename(from, to)).map(drop)
     }
 
     fn make_folder(&self, folder: Option<&Path>) -> io::Result<()> {
@@ -167,6 +173,11 @@ impl Apply<'_> {
             &quarantine.join(format!("{name}.reason.txt")),
             text.as_bytes(),
         )?;
-        self.rename(&self.paths.at(file), &quarantine.join(name))
+        let to = quarantine.join(name);
+        match self.rename(&self.paths.at(file), &to) {
+            // A folder that was set aside before, and was made again by the steps before this one.
+            Err(_) if self.disk.kind(&to)? == Some(Kind::Folder) => Ok(()),
+            moved => moved,
+        }
     }
 }

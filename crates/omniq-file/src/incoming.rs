@@ -89,7 +89,14 @@ impl Open {
         let name = slug(&found.name.to_string_lossy());
         let own = format!("{:016x}-{name}", fastrand::u64(..));
         let own = self.store.paths.at(TAKING).join(own);
-        Ok(if_there(disk.rename(&path, &own)).map(|_| true)?)
+        match if_there(disk.rename(&path, &own)) {
+            // A folder of somebody else's, say. It must not hold up the others.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                tracing::warn!(%error, "a file that was dropped in can't be taken: it is left alone");
+                Ok(true)
+            }
+            taken => Ok(taken.map(|_| true)?),
+        }
     }
 
     fn take_in(&mut self) -> Result<bool, Failure> {

@@ -7,7 +7,7 @@ use omniq_core::Format;
 use omniq_core::storage::ClaimFilter;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Disk, Found, if_there};
+use crate::disk::{Disk, Found, Kind, if_there};
 use crate::encode::slug;
 use crate::paths::Paths;
 
@@ -52,12 +52,20 @@ impl Lanes {
     pub(crate) fn list(disk: &dyn Disk, paths: &mut Paths) -> io::Result<Self> {
         let mut lanes = Self::default();
         for found in disk.list(&paths.lanes())? {
+            if found.kind != Kind::Folder {
+                continue;
+            }
             if let Some((number, folder)) = number(&found) {
                 lanes.largest = lanes.largest.max(number);
                 let file = paths.lanes().join(folder).join("lane.json");
-                let text = if_there(disk.read(&file))?.unwrap_or_default();
+                let text = match disk.kind(&file)? {
+                    Some(Kind::File) => if_there(disk.read(&file))?.unwrap_or_default(),
+                    _ => Vec::new(),
+                };
                 // One without its file was made by a batch that is not done yet, or has lost it.
-                let Ok(lane) = serde_json::from_slice::<Lane>(&text) else {
+                let lane = serde_json::from_slice::<Lane>(&text).ok();
+                // A folder that was copied has the number of the one it is a copy of.
+                let Some(lane) = lane.filter(|_| !lanes.by_number.contains_key(&number)) else {
                     lanes.unreadable.push(folder.to_owned());
                     continue;
                 };

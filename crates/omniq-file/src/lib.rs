@@ -102,6 +102,7 @@ impl FileStorage {
         let home = Home {
             data: &folder.join("queue"),
             identity: &identity,
+            arrivals: Some(&folder.join("queue/incoming")),
         };
         let writer = Writer::start(session, Some(home), settings.poll_interval)?;
         Ok(Self {

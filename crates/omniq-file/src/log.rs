@@ -58,6 +58,30 @@ pub(crate) struct Record {
     pub(crate) end: Position,
 }
 
+impl Epoch {
+    /// Of a log that has none: it is new, or has lost what said so. What is left of it may have records, so
+    /// that no number may come again.
+    pub(crate) fn first(boot: &str) -> Self {
+        Self {
+            number: fastrand::i64(1..1 << 40),
+            high_water: 0,
+            boot: boot.to_owned(),
+            flags: 0,
+        }
+    }
+
+    /// The next one, which goes into the other slot. If that is lost later, the one before counts again, and
+    /// what follows it must not be taken for this one.
+    pub(crate) fn next(&self, high_water: i64, boot: &str) -> Self {
+        Self {
+            number: self.number + 1 + 2 * fastrand::i64(0..1 << 20),
+            high_water,
+            boot: boot.to_owned(),
+            flags: 0,
+        }
+    }
+}
+
 impl Log {
     pub(crate) fn open(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
         let file = disk.open(path)?;
@@ -191,6 +215,11 @@ impl Position {
             count: 0,
             high_water: epoch.high_water,
         }
+    }
+
+    /// The files came further than the log goes now: some of it is lost, and with it how they should be.
+    pub(crate) fn is_beyond(self, end: Self) -> bool {
+        (self.epoch, self.at) > (end.epoch, end.at)
     }
 
     /// For the file that says how far the files follow the log.

@@ -125,7 +125,8 @@ impl Store {
         let mut held = Vec::new();
         for id in self.held()? {
             let Some(known) = self.entry(id)? else {
-                continue;
+                // Somebody runs it.
+                return Err(self.index.damage().into());
             };
             if let Some(owner) = known.owner {
                 let lease = self.beaten(id, known)?.held_lease(id);

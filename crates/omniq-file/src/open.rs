@@ -59,12 +59,7 @@ impl Open {
         let (epoch, is_new) = match log.epoch()? {
             Some(epoch) => (epoch, false),
             None => {
-                let epoch = Epoch {
-                    number: 1,
-                    high_water: 0,
-                    boot: boot.clone(),
-                    flags: 0,
-                };
+                let epoch = Epoch::first(&boot);
                 log.begin(&epoch)?;
                 (epoch, true)
             }
@@ -94,16 +89,22 @@ impl Open {
     fn recover(&mut self, is_new: bool) -> Result<(), Failure> {
         let same_boot = self.epoch.boot == self.boot && self.boot != NO_BOOT;
         self.store.forget_all()?;
+        let said = self.said()?;
         if !same_boot {
             let start = Position::start(&self.epoch);
             self.applied.write_at(&start.to_bytes(), 0)?;
         }
         self.end = self.applied()?;
         self.read_on()?;
+        let lost_steps = said.is_some_and(|said| said.is_beyond(self.end));
+        let known = said.map_or(0, |said| said.high_water);
+        self.end.high_water = self.end.high_water.max(known);
         self.catch_up()?;
         self.store.forget_all()?;
         let was_loose = !same_boot && self.epoch.flags & LOOSE != 0;
-        let rebuilt = was_loose || is_new || !rebuild::is_whole(&self.store)?;
+        let lost_lanes = !self.store.lanes.unreadable.is_empty();
+        let is_whole = !lost_steps && !lost_lanes && rebuild::is_whole(&self.store)?;
+        let rebuilt = was_loose || is_new || !is_whole;
         if rebuilt {
             self.rebuild()?;
         }
@@ -128,11 +129,16 @@ impl Open {
         Ok(())
     }
 
-    /// How far the files follow the log of this epoch.
-    fn applied(&self) -> io::Result<Position> {
+    /// How far the files are said to follow, in whichever epoch.
+    fn said(&self) -> io::Result<Option<Position>> {
         let mut bytes = [0; 64];
         let read = self.applied.read_at(&mut bytes, 0)?;
-        let said = Position::from_bytes(&bytes[..read]);
+        Ok(Position::from_bytes(&bytes[..read]))
+    }
+
+    /// How far the files follow the log of this epoch.
+    fn applied(&self) -> io::Result<Position> {
+        let said = self.said()?;
         let start = Position::start(&self.epoch);
         Ok(said
             .filter(|said| said.epoch == start.epoch)
@@ -178,12 +184,7 @@ impl Open {
     fn checkpoint(&mut self) -> Result<(), Failure> {
         self.catch_up()?;
         self.disk.sync_all(self.store.paths.base())?;
-        let epoch = Epoch {
-            number: self.epoch.number + 1,
-            high_water: self.end.high_water,
-            boot: self.boot.clone(),
-            flags: 0,
-        };
+        let epoch = self.epoch.next(self.end.high_water, &self.boot);
         self.log.begin(&epoch)?;
         self.epoch = epoch;
         self.end = Position::start(&self.epoch);
@@ -227,7 +228,11 @@ impl Open {
             true => self.store.forget_all()?,
             false => self.store.others_did(&steps),
         }
-        if self.store.index.is_damaged() {
+        if !self.store.lanes.unreadable.is_empty() {
+            // One that was half made when it was listed has its file by now.
+            self.store.forget_all()?;
+        }
+        if self.store.index.is_damaged() || !self.store.lanes.unreadable.is_empty() {
             tracing::warn!(folder = %self.store.paths.base().display(), "the index is built again");
             self.rebuild()?;
             self.checkpoint()?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use omniq_core::{TaskId, TaskStatus};
 
-use crate::name::Name;
+use crate::name::{ENDING, Name};
 use crate::wire::{Reader, Writer};
 
 /// A folder in which files stand in order, in chunks.
@@ -65,10 +65,12 @@ impl ChunkName {
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (lowest, number) = text.split_at_checked(Name::LEN)?;
-        Some(Self {
+        let chunk = Self {
             lowest: Name::parse(lowest)?,
             number: number.strip_prefix('.')?.parse().ok()?,
-        })
+        };
+        // There is one way to write it.
+        (chunk.to_string() == text).then_some(chunk)
     }
 
     pub(crate) fn write(&self, to: &mut Vec<u8>) {
@@ -105,6 +107,16 @@ impl Shelf {
             2 => Self::Held { lane },
             code => Self::Finished(TaskStatus::from_code(code - 3)?),
         })
+    }
+}
+
+impl Spot {
+    /// What a task's file is called there.
+    pub(crate) fn file_name(&self, id: TaskId) -> String {
+        match self {
+            Self::On(_, name) => format!("{name}{ENDING}"),
+            Self::Running | Self::Stopping => format!("{id}{ENDING}"),
+        }
     }
 }
 

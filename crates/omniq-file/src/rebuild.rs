@@ -16,7 +16,7 @@ use crate::name::{ENDING, Name};
 use crate::op::Op;
 use crate::place::{ChunkName, Shelf, Spot};
 use crate::shelf::Chunks;
-use crate::store::Store;
+use crate::store::{Claims, Store};
 use crate::trouble::Failure;
 
 /// What was found.
@@ -24,11 +24,18 @@ use crate::trouble::Failure;
 pub(crate) struct Findings {
     /// The largest number that anything has.
     pub(crate) largest: i64,
-    entries: HashMap<TaskId, (Entry, PathBuf)>,
+    entries: HashMap<TaskId, Known>,
     /// Tasks that are not where they belong.
     astray: HashMap<TaskId, (Row, PathBuf)>,
     /// What is no task, with the reason.
     broken: Vec<(PathBuf, String)>,
+}
+
+/// A task that is where it belongs.
+struct Known {
+    entry: Entry,
+    path: PathBuf,
+    claims: Claims,
 }
 
 /// Whether the index was ever built to its end.
@@ -40,24 +47,9 @@ pub(crate) fn is_whole(store: &Store) -> io::Result<bool> {
 /// was given out comes back.
 pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
     let mut findings = Findings::default();
-    let lanes = store.lanes.numbers();
-    for lane in lanes {
-        let ready = store.paths.priorities(lane);
-        for found in if_there(store.disk.list(&ready))?.unwrap_or_default() {
-            let priority = found
-                .text()
-                .and_then(|text| text.strip_prefix('p')?.parse().ok());
-            if let Some(priority) = priority {
-                findings.shelf(store, Shelf::Ready { lane, priority })?;
-            }
-        }
-        findings.shelf(store, Shelf::Waiting { lane })?;
-        findings.shelf(store, Shelf::Held { lane })?;
-    }
-    for folder in store.lanes.unreadable.clone() {
-        let folder = store.paths.lanes().join(folder);
-        findings.lost(store, &folder)?;
-    }
+    findings.lanes(store)?;
+    let results = store.paths.at("results");
+    findings.strays(store, &results, &["success", "failed", "cancelled"])?;
     for status in [
         TaskStatus::Success,
         TaskStatus::Failed,
@@ -68,6 +60,7 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
     let [running, stopping] = store.paths.held();
     findings.folder(store, &running, |_| Some(Spot::Running))?;
     findings.folder(store, &stopping, |_| Some(Spot::Stopping))?;
+    findings.restore_claims(store)?;
     write_index(store, &findings)?;
     store.high_water = store.high_water.max(findings.largest);
     store.forget_all()?;
@@ -75,11 +68,54 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
 }
 
 impl Findings {
+    fn lanes(&mut self, store: &Store) -> Result<(), Failure> {
+        for found in store.disk.list(&store.paths.lanes())? {
+            if found.kind != Kind::Folder {
+                self.file(store, &found, store.paths.lanes().join(&found.name), None)?;
+            }
+        }
+        for folder in &store.lanes.unreadable {
+            self.lost(store, &store.paths.lanes().join(folder))?;
+        }
+        for lane in store.lanes.numbers() {
+            let folder = store.paths.lane(lane);
+            self.strays(store, &folder, &["ready", "waiting", "held", "lane.json"])?;
+            self.ready(store, lane)?;
+            self.shelf(store, Shelf::Waiting { lane })?;
+            self.shelf(store, Shelf::Held { lane })?;
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, store: &Store, lane: u32) -> Result<(), Failure> {
+        let ready = store.paths.priorities(lane);
+        for found in if_there(store.disk.list(&ready))?.unwrap_or_default() {
+            let priority = |name: &str| name.strip_prefix('p')?.parse().ok();
+            match found.text().and_then(priority) {
+                Some(priority) => self.shelf(store, Shelf::Ready { lane, priority })?,
+                None => self.file(store, &found, ready.join(&found.name), None)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in a folder beside what belongs there: somebody may have put a task there by hand.
+    fn strays(&mut self, store: &Store, folder: &Path, known: &[&str]) -> Result<(), Failure> {
+        for found in if_there(store.disk.list(folder))?.unwrap_or_default() {
+            if !found.text().is_some_and(|name| known.contains(&name)) {
+                self.file(store, &found, folder.join(&found.name), None)?;
+            }
+        }
+        Ok(())
+    }
+
     fn shelf(&mut self, store: &Store, shelf: Shelf) -> Result<(), Failure> {
         let folder = store.paths.shelf(shelf);
         let chunks = Chunks::list(&*store.disk, &folder)?;
         for found in if_there(store.disk.list(&folder))?.unwrap_or_default() {
-            let Some(chunk) = found.text().and_then(ChunkName::parse) else {
+            let chunk = found.text().and_then(ChunkName::parse);
+            let Some(chunk) = chunk.filter(|_| found.kind == Kind::Folder) else {
+                self.file(store, &found, folder.join(&found.name), None)?;
                 continue;
             };
             self.largest = self.largest.max(chunk.number.as_i64());
@@ -94,11 +130,8 @@ impl Findings {
     /// Below a folder that nobody would look into.
     fn lost(&mut self, store: &Store, folder: &Path) -> Result<(), Failure> {
         for found in store.disk.list(folder)? {
-            let path = folder.join(&found.name);
-            match found.kind {
-                Kind::Folder => self.lost(store, &path)?,
-                _ if found.name == "lane.json" => {}
-                _ => self.file(store, &found, path, None)?,
+            if found.name != "lane.json" {
+                self.file(store, &found, folder.join(&found.name), None)?;
             }
         }
         Ok(())
@@ -128,10 +161,14 @@ impl Findings {
         path: PathBuf,
         spot: Option<Spot>,
     ) -> Result<(), Failure> {
+        if found.kind == Kind::Folder {
+            return self.lost(store, &path);
+        }
         if found.kind != Kind::File {
             self.broken.push((path, "It is no plain file".to_owned()));
             return Ok(());
         }
+        let path = with_a_text_for_a_name(store, path)?;
         let bytes = store.disk.read(&path)?;
         let mut row = match body::read(&bytes) {
             Ok(row) => row,
@@ -156,7 +193,8 @@ impl Findings {
             format: task.payload.format,
         };
         let entry = Entry::of(&row, store.lanes.number(&lane).unwrap_or_default());
-        let in_place = spot == Some(entry.spot(id)) && entry.lane != 0;
+        let named = found.text() == Some(entry.spot(id).file_name(id).as_str());
+        let in_place = named && spot == Some(entry.spot(id)) && entry.lane != 0;
         self.keep(row, entry, path, in_place);
         Ok(())
     }
@@ -171,7 +209,7 @@ impl Findings {
                 entry.status.is_finished(),
             )
         };
-        let known = self.entries.get(&id).map(|(known, _)| progress(known));
+        let known = self.entries.get(&id).map(|known| progress(&known.entry));
         let astray = self
             .astray
             .get(&id)
@@ -181,16 +219,33 @@ impl Findings {
             self.broken.push((path, older.to_owned()));
             return;
         }
-        let outdated = self.entries.remove(&id).map(|(_, path)| path);
+        let outdated = self.entries.remove(&id).map(|known| known.path);
         let outdated = outdated
             .into_iter()
             .chain(self.astray.remove(&id).map(|(_, path)| path));
         self.broken
             .extend(outdated.map(|path| (path, older.to_owned())));
-        match in_place {
-            true => drop(self.entries.insert(id, (entry, path))),
-            false => drop(self.astray.insert(id, (row, path))),
+        if in_place {
+            let claims = Claims::of(&row.task);
+            let known = Known {
+                entry,
+                path,
+                claims,
+            };
+            self.entries.insert(id, known);
+        } else {
+            self.astray.insert(id, (row, path));
         }
+    }
+
+    /// Of two that claim the same, which a power cut may leave, the later one has it.
+    fn restore_claims(&self, store: &Store) -> Result<(), Failure> {
+        let mut ids: Vec<_> = self.entries.keys().collect();
+        ids.sort_unstable();
+        for id in ids {
+            store.restore(*id, &self.entries[id].claims)?;
+        }
+        Ok(())
     }
 
     /// Brings tasks to where they belong, and sets aside what is none.
@@ -211,11 +266,26 @@ impl Findings {
             tracing::warn!(path = %path.display(), "a task is brought to where it belongs");
             store.stage_file(Op::Taken { file: file(path) });
         }
+        store.set_aside_lanes()?;
         for (row, _) in self.astray.into_values() {
             store.put(row)?;
         }
         Ok(store.high_water)
     }
+}
+
+/// Steps name files by texts, which not every path is.
+fn with_a_text_for_a_name(store: &Store, path: PathBuf) -> io::Result<PathBuf> {
+    if path
+        .strip_prefix(store.paths.base())
+        .is_ok_and(|path| path.to_str().is_some())
+    {
+        return Ok(path);
+    }
+    let name = format!("stray-{:016x}", fastrand::u64(..));
+    let named = store.paths.lanes().join(name);
+    store.disk.rename(&path, &named)?;
+    Ok(named)
 }
 
 /// In place, so that who has a file of it open goes on seeing the right one.
@@ -225,10 +295,10 @@ fn write_index(store: &mut Store, findings: &Findings) -> Result<(), Failure> {
     for number in index::segments(&*store.disk, &store.paths)? {
         segments.insert(number, empty());
     }
-    for (id, (entry, _)) in &findings.entries {
+    for (id, known) in &findings.entries {
         let bytes = segments.entry(index::segment_of(*id)).or_insert_with(empty);
         let at = index::offset(*id);
-        bytes[at..at + SIZE].copy_from_slice(&entry.to_bytes());
+        bytes[at..at + SIZE].copy_from_slice(&known.entry.to_bytes());
     }
     for (number, bytes) in segments {
         store

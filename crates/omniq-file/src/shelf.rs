@@ -48,6 +48,12 @@ impl Chunks {
         self.names().next()
     }
 
+    /// An empty chunk that may go. The only one of its shelf stays: a queue that is empty between two tasks
+    /// would make and remove it each time.
+    pub(crate) fn is_spent(&self, chunk: ChunkName) -> bool {
+        self.0.len() > 1 && self.set(chunk).is_some_and(BTreeSet::is_empty)
+    }
+
     /// The chunk that has a name, or would have it. Nothing in a chunk comes before its lowest name.
     pub(crate) fn chunk_of(&self, name: Name) -> Option<ChunkName> {
         let covering = self.0.range(..=ChunkName::last_from(name)).next_back();

@@ -64,14 +64,15 @@ pub(crate) fn explain(place: &Path, what: &str, error: &io::Error) -> Error {
 
 fn advice(error: &io::Error) -> &'static str {
     use io::ErrorKind::{
-        FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
-        StorageFull,
+        FileTooLarge, IsADirectory, NotADirectory, NotFound, PermissionDenied, QuotaExceeded,
+        ReadOnlyFilesystem, StorageFull,
     };
     match error.kind() {
         StorageFull | QuotaExceeded | FileTooLarge => {
             " (free some space; work goes on by itself then)"
         }
         PermissionDenied | ReadOnlyFilesystem => " (make the folder and all in it writable)",
+        IsADirectory => " (a folder stands where OmniQ has a file: move it away)",
         NotFound | NotADirectory => " (was the folder removed? work goes on once it is back)",
         _ => " (look at the disk, and at the system's log)",
     }

@@ -9,9 +9,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-/// How long ago a file was written. One from the future was written just now.
+/// How long ago a file was written. One from the future was written before the clock was set back, and not now.
 pub(crate) fn age(written: SystemTime) -> Duration {
-    SystemTime::now()
-        .duration_since(written)
-        .unwrap_or_default()
+    let since = SystemTime::now().duration_since(written);
+    since.unwrap_or_else(|error| error.duration())
 }

@@ -16,7 +16,7 @@ pub(crate) type Hearer = Arc<dyn Fn(Heard) + Send + Sync>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Heard {
-    /// The bell was rung: look at the data.
+    /// The bell was rung, or a file arrived in the folder for that: look at the data.
     Rung,
     /// An owner's process may have ended: look who is gone. The system may let go of its lock a moment
     /// later, so look once more soon.

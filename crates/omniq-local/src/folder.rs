@@ -20,6 +20,7 @@ pub struct Folder {
     owners: PathBuf,
     notes: PathBuf,
     data: PathBuf,
+    arrivals: Option<PathBuf>,
 }
 
 /// Why doorbell and presence are off for some data. No error for anybody's work: the safety check and the
@@ -56,11 +57,26 @@ impl Folder {
             owners,
             notes,
             data,
+            arrivals: None,
         };
         let unusable = |e| Off::because(format!("{} can't be used", folder.path.display()), e);
         folder.make().map_err(unusable)?;
         folder.check(id)?;
         Ok(folder)
+    }
+
+    /// Files that arrive in this folder, which exists, are news too: a [`Doorbell`](crate::Doorbell) that is
+    /// opened from now on hears them as a ring, where the system tells (on Linux).
+    #[must_use]
+    pub fn with_arrivals(mut self, arrivals: &Path) -> Self {
+        // Without links, as events name it. One that is not there can't be watched, which is said then.
+        let path = fs::canonicalize(arrivals);
+        self.arrivals = Some(path.unwrap_or_else(|_| arrivals.to_owned()));
+        self
+    }
+
+    pub(crate) fn arrivals(&self) -> Option<&Path> {
+        self.arrivals.as_deref()
     }
 
     /// Where it is.

@@ -24,6 +24,7 @@ pub(crate) struct Line {
     hears_owners: AtomicBool,
     ringing: Complaint,
     watching_owners: Complaint,
+    watching_arrivals: Complaint,
 }
 
 struct Bell {
@@ -45,6 +46,7 @@ impl Line {
             hears_owners: AtomicBool::new(false),
             ringing: Complaint::default(),
             watching_owners: Complaint::default(),
+            watching_arrivals: Complaint::default(),
         })
     }
 
@@ -114,6 +116,17 @@ impl Line {
         self.hears_owners.store(watched.is_ok(), Ordering::Release);
         let what = "watching for owners that leave";
         self.watching_owners.about(what, self.owners(), watched);
+    }
+
+    /// The folder that files arrive in, if there is one.
+    pub(crate) fn arrivals(&self) -> Option<&Path> {
+        self.folder.arrivals()
+    }
+
+    /// What came of watching it. Without it, the safety check finds what arrives.
+    pub(crate) fn arrivals_are_watched(&self, arrivals: &Path, watched: io::Result<()>) {
+        let what = "watching for files that arrive";
+        self.watching_arrivals.about(what, arrivals, watched);
     }
 
     pub(crate) fn hears(&self) {

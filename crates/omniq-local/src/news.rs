@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind};
 use omniq_core::OwnerId;
 
@@ -26,6 +26,8 @@ enum News {
     Replaced(PathBuf),
     /// An owner in this folder closed its file, and so lets go of its lock.
     OwnerLeft(PathBuf),
+    /// A file arrived in this folder, or may have: of all folders that are watched, only some are for that.
+    Arrived(PathBuf),
     /// This was deleted or moved, and may be a folder of ours.
     Removed(PathBuf),
     /// This was made, and may be the folder of the owners.
@@ -71,8 +73,13 @@ fn read(kind: EventKind, path: &Path) -> Option<News> {
     let name = path.file_name()?;
     let folder = path.parent().filter(|_| name == "bell");
     match (kind, folder) {
-        (EventKind::Access(AccessKind::Close(AccessMode::Write)), None) => owner_left(path),
+        (EventKind::Access(AccessKind::Close(AccessMode::Write)), None) => {
+            owner_left(path).or_else(|| arrived(path))
+        }
         (EventKind::Create(_), None) if name == "owners" => Some(News::Made(path.to_owned())),
+        (EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To)), None) => {
+            arrived(path)
+        }
         (EventKind::Modify(ModifyKind::Metadata(_)), _) => None,
         (EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)), Some(folder)) => {
             Some(News::Replaced(folder.to_owned()))
@@ -85,6 +92,13 @@ fn read(kind: EventKind, path: &Path) -> Option<News> {
         }
         _ => None,
     }
+}
+
+/// Made (as a link is), closed after it was written, or moved in. Not what happens in our own folders.
+fn arrived(path: &Path) -> Option<News> {
+    let folder = path.parent()?;
+    let ours = folder.ends_with("owners") || folder.to_string_lossy().ends_with("-omniq");
+    (!ours).then(|| News::Arrived(folder.to_owned()))
 }
 
 /// Drafts don't count: an owner's file has its name for as long as its lock.
@@ -103,7 +117,9 @@ fn spread(news: &Receiver<News>) {
             note(one, &mut calls);
         }
         for (folder, heard) in calls {
-            if let Some(line) = watcher::line(&folder) {
+            // What arrives may be called as the bell is.
+            let line = watcher::line(&folder).or_else(|| watcher::line_of_arrivals(&folder));
+            if let Some(line) = line {
                 line.tell(heard);
             }
         }
@@ -126,8 +142,14 @@ fn note(news: News, calls: &mut HashSet<(PathBuf, Heard)>) {
             }
             calls.insert((folder, Heard::Rung));
         }
+        News::Arrived(folder) => {
+            let line = watcher::line_of_arrivals(&folder);
+            calls.extend(line.map(|line| (line.path().to_owned(), Heard::Rung)));
+        }
         News::Removed(path) => {
-            let line = watcher::watch_again(&path).or_else(|| watcher::watch_owners_again(&path));
+            let line = watcher::watch_again(&path)
+                .or_else(|| watcher::watch_owners_again(&path))
+                .or_else(|| watcher::watch_arrivals_again(&path));
             calls.extend(line.iter().flat_map(|line| both(line.path())));
         }
         News::Made(path) => {
@@ -175,8 +197,24 @@ mod tests {
         }
         for kind in [written, created, closed, opened, touched] {
             assert_eq!(read(kind, &folder().join("id")), None, "{kind:?}");
+        }
+        for kind in [written, opened, touched] {
             assert_eq!(read(kind, &folder()), None, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_arrives_is_news_and_one_that_leaves_may_be_a_folder() {
+        let folder = || PathBuf::from("/data/incoming");
+        let file = folder().join("bell.json");
+        let renamed = |how| EventKind::Modify(ModifyKind::Name(how));
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let created = EventKind::Create(CreateKind::File);
+        for kind in [created, closed, renamed(RenameMode::To)] {
+            assert_eq!(read(kind, &file), Some(News::Arrived(folder())), "{kind:?}");
+        }
+        let gone = Some(News::Removed(file.clone()));
+        assert_eq!(read(renamed(RenameMode::From), &file), gone);
     }
 
     #[test]

@@ -89,6 +89,20 @@ pub(crate) fn watch_owners_again(owners: &Path) -> Option<Arc<Line>> {
     Some(line)
 }
 
+/// The folder that files arrive in was deleted or moved. The line, if it is one of ours.
+pub(crate) fn watch_arrivals_again(arrivals: &Path) -> Option<Arc<Line>> {
+    let mut shared = lock(&SHARED);
+    let open = shared.as_mut()?;
+    let line = open.by_arrivals(arrivals)?;
+    open.watch_arrivals(&line);
+    Some(line)
+}
+
+/// The line that is heard when a file arrives in this folder.
+pub(crate) fn line_of_arrivals(folder: &Path) -> Option<Arc<Line>> {
+    lock(&SHARED).as_ref()?.by_arrivals(folder)
+}
+
 /// Every line, when nobody knows which one has news.
 pub(crate) fn lines() -> Vec<Arc<Line>> {
     let shared = lock(&SHARED);
@@ -159,7 +173,26 @@ impl Shared {
     fn watch(&mut self, line: &Line) -> notify::Result<()> {
         guarded(|| self.watcher.watch(line.path(), RecursiveMode::NonRecursive))?;
         self.watch_owners(line);
+        self.watch_arrivals(line);
         Ok(())
+    }
+
+    fn by_arrivals(&self, arrivals: &Path) -> Option<Arc<Line>> {
+        let mut lines = self.lines.values();
+        lines
+            .find(|line| line.arrivals() == Some(arrivals))
+            .cloned()
+    }
+
+    /// Without it, the bell is heard all the same.
+    fn watch_arrivals(&mut self, line: &Line) {
+        let Some(arrivals) = line.arrivals().filter(|_| news::TELLS_OF_ENDS) else {
+            return;
+        };
+        // As for the owners.
+        let _ = guarded(|| self.watcher.unwatch(arrivals));
+        let watched = guarded(|| self.watcher.watch(arrivals, RecursiveMode::NonRecursive));
+        line.arrivals_are_watched(arrivals, watched.map_err(std::io::Error::other));
     }
 
     /// Without it, the bell is heard all the same.
@@ -182,7 +215,10 @@ impl Shared {
             return;
         }
         self.lines.remove(line.path());
-        for folder in [line.owners(), line.path()] {
+        for folder in [line.owners(), line.path()]
+            .into_iter()
+            .chain(line.arrivals())
+        {
             if let Err(error) = guarded(|| self.watcher.unwatch(folder)) {
                 tracing::debug!(%error, "a folder that is gone is not watched any more");
             }

@@ -99,6 +99,7 @@ impl SqliteStorage {
         let shared = identity.as_ref().map(|identity| omniq_writer::Home {
             data: place.path(),
             identity,
+            arrivals: None,
         });
         let writer = Writer::start(session, shared, settings.poll_interval)?;
         Ok(Self {

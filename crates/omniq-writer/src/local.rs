@@ -1,7 +1,6 @@
 //! The other processes on this machine: ringing for them, seeing which of them are gone, and taking turns.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::idle::Idle;
 use crate::inbox::Inbox;
+use crate::writer::Home;
 
 /// Forty writers that never pause wait for half of this at most.
 const TURN_PATIENCE: Duration = Duration::from_secs(1);
@@ -30,18 +30,19 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Finds the folder beside the data, and listens for its bell. `identity` is what tells the data from
-    /// every other.
+    /// Finds the folder beside the data, and listens for its bell.
     pub(crate) fn open<T: Send + 'static>(
-        data: &Path,
-        identity: &str,
+        home: Home<'_>,
         inbox: &Arc<Inbox<T>>,
         signals: &broadcast::Sender<Signal>,
     ) -> Self {
-        let folder = match Folder::open(data, identity) {
-            Ok(folder) => folder,
+        let folder = match Folder::open(home.data, home.identity) {
+            Ok(folder) => match home.arrivals {
+                Some(arrivals) => folder.with_arrivals(arrivals),
+                None => folder,
+            },
             Err(off) => {
-                tracing::warn!(storage = %data.display(), reason = %off, "no doorbell, no presence");
+                tracing::warn!(storage = %home.data.display(), reason = %off, "no doorbell, no presence");
                 return Self::default();
             }
         };

@@ -36,6 +36,9 @@ pub struct Home<'a> {
     pub data: &'a Path,
     /// A random text that the data itself carries.
     pub identity: &'a str,
+    /// A folder that other programs put files into for the storage: the writer looks as soon as one arrives,
+    /// where the system tells, else at its safety check.
+    pub arrivals: Option<&'a Path>,
 }
 
 /// The thread that writes, as its storage sees it. Dropping it writes what was sent, and ends the thread.
@@ -56,7 +59,7 @@ impl<E: Engine> Writer<E> {
     pub fn start(engine: E, home: Option<Home<'_>>, poll_interval: Duration) -> Result<Self> {
         let (bell, _) = broadcast::channel(SIGNALS);
         let inbox = Arc::new(Inbox::new(E::NAME));
-        let local = home.map(|home| Local::open(home.data, home.identity, &inbox, &bell));
+        let local = home.map(|home| Local::open(home, &inbox, &bell));
         let local = Arc::new(local.unwrap_or_default());
         let (hangs_up, ended) = channel();
         let work = Thread::new(

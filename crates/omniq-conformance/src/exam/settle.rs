@@ -210,3 +210,17 @@ pub(crate) async fn the_last_errors_are_kept(scene: Scene) {
         assert!(length <= 8 * 1024, "{length}");
     }
 }
+
+/// JSON's `null` is something that was said, and not the lack of it.
+pub(crate) async fn nothing_is_a_payload_and_a_result(scene: Scene) {
+    let task = scene
+        .running(order_with("a", |new| new.payload = value("null")))
+        .await;
+    assert_eq!(task.payload, value("null"));
+    let mut change = success(&task, vec![]);
+    change.result = Some(value("null"));
+    scene.done(change, at(4)).await;
+    let kept = scene.task(task.id).await;
+    assert_eq!(kept.payload, value("null"));
+    assert_eq!(kept.result, Some(value("null")));
+}

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use omniq::{AsyncOmniQ, TaskStatus, call};
+use omniq::{AsyncOmniQ, Backend, TaskStatus, call};
 use omniq_crashtest::{Mark, Process, worker};
 
 use crate::scene;
 
-/// A process that is stopped while it writes holds SQLite's lock until it goes on, and nobody else can write.
+/// A process that is stopped while it writes holds the lock until it goes on, and nobody else can write.
 async fn stop_between_writes(process: &Process, omniq: &AsyncOmniQ) {
     loop {
         process.signal("STOP").unwrap();
@@ -20,11 +20,21 @@ async fn stop_between_writes(process: &Process, omniq: &AsyncOmniQ) {
     }
 }
 
-/// The successor still runs when the stopped process goes on, so that the late outcome meets a running
-/// task of a later lease.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_was_stopped_past_its_lease_writes_nothing() {
+    stopped_past_its_lease(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_it_where_the_queue_is_a_folder() {
+    stopped_past_its_lease(Backend::File).await;
+}
+
+/// The successor still runs when the stopped process goes on, so that the late outcome meets a running
+/// task of a later lease.
+async fn stopped_past_its_lease(storage: Backend) {
     let mut scene = scene();
+    scene.options.storage = storage;
     scene.options.lease = Duration::from_millis(500);
     let omniq = scene.open().await.unwrap();
     let handle = omniq.enqueue(call(worker::WAIT)).await.unwrap();

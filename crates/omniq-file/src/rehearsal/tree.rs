@@ -56,6 +56,10 @@ impl Tree {
             }
             Step::Rename(from, to) => {
                 self.has_parent(to)?;
+                if self.folders.contains(from) {
+                    self.rename_folder(from, to);
+                    return Ok(());
+                }
                 let file = found(self.files.remove(from))?;
                 self.files.insert(to.clone(), file);
             }
@@ -68,6 +72,20 @@ impl Tree {
     pub(crate) fn below<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
         let inside = move |path: &&PathBuf| path.parent() == Some(folder);
         self.folders.iter().chain(self.files.keys()).filter(inside)
+    }
+
+    fn rename_folder(&mut self, from: &Path, to: &Path) {
+        let moved = |path: &PathBuf| match path.strip_prefix(from) {
+            Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
+            Ok(rest) => to.join(rest),
+            Err(_) => path.clone(),
+        };
+        self.folders = self.folders.iter().map(moved).collect();
+        let files = std::mem::take(&mut self.files);
+        self.files = files
+            .into_iter()
+            .map(|(path, file)| (moved(&path), file))
+            .collect();
     }
 
     fn has_parent(&self, path: &Path) -> io::Result<()> {

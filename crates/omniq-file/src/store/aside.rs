@@ -19,6 +19,10 @@ impl Store {
         if entry.spot(name.id) == Spot::On(shelf, name) {
             return Ok(true);
         }
+        if !self.is_where_it_says(name.id, &entry)? {
+            // Then it is the index that is wrong.
+            return Err(self.index.damage().into());
+        }
         if let Some(chunk) = self.chunks(shelf)?.chunk_of(name) {
             let place = Place::On { shelf, chunk, name };
             let reason = format!("Task {} is elsewhere, and {}", name.id, entry.status);
@@ -38,11 +42,28 @@ impl Store {
         Ok(())
     }
 
-    /// A file was removed by hand: its task is gone, and the others go on.
+    /// A file was removed by hand: its task is gone, and the others go on. If it is elsewhere, what is
+    /// remembered is wrong, or it was moved by hand: all files are read again, and the task is found.
     pub(super) fn is_gone(&mut self, id: TaskId, entry: &Entry, why: &str) -> Result<(), Failure> {
+        if self.is_on_disk(id)? {
+            return Err(self.index.damage().into());
+        }
         tracing::error!(task = %id, status = %entry.status, "{why}: the task is forgotten");
         self.effects.finished.push(id);
         self.forget(id)
+    }
+
+    /// Lanes that don't say what they are for go to the quarantine, once their tasks were taken out.
+    pub(crate) fn set_aside_lanes(&mut self) -> Result<(), Failure> {
+        for folder in std::mem::take(&mut self.lanes.unreadable) {
+            let name = format!("{}-{}", self.next_id()?, slug(&folder));
+            let reason =
+                "Its lane.json can't be read; its tasks were given another folder".to_owned();
+            tracing::error!(folder, reason, "a folder goes to queue/quarantine");
+            let file = format!("queue/lanes/{folder}");
+            self.stage(Op::SetAside { file, name, reason });
+        }
+        Ok(())
     }
 
     /// A file that is none of ours any more goes to the quarantine, with the reason.

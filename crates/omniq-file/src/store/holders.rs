@@ -1,13 +1,32 @@
 //! Who holds a unique key, and who is the live member of a series.
 
-use omniq_core::TaskId;
+use std::io;
+
 use omniq_core::storage::Row;
+use omniq_core::{Task, TaskId};
 
 use super::Store;
 use crate::disk::if_there;
 use crate::entry::Entry;
 use crate::op::Op;
 use crate::trouble::Failure;
+
+/// What a task keeps others from.
+#[derive(Default)]
+pub(crate) struct Claims {
+    key: Option<(String, String)>,
+    series: Option<TaskId>,
+}
+
+impl Claims {
+    pub(crate) fn of(task: &Task) -> Self {
+        let key = task.unique_key.clone().filter(|_| task.holds_its_key());
+        Self {
+            key: key.map(|key| (task.name.clone(), key)),
+            series: task.series_id.filter(|_| !task.status.is_finished()),
+        }
+    }
+}
 
 impl Store {
     /// A task's unique key and its place as the live member of its series come and go with its status.
@@ -32,6 +51,30 @@ impl Store {
                 self.stage(Op::Series { series, holder });
             }
         }
+    }
+
+    /// Writes anew what is missing of a task's claims: where the index was lost, they may be lost as well.
+    pub(crate) fn restore(&self, id: TaskId, claims: &Claims) -> Result<(), Failure> {
+        let key = claims.key.as_ref();
+        let paths = [
+            key.map(|(name, key)| self.paths.key(name, key)),
+            claims.series.map(|series| self.paths.series(series)),
+        ];
+        for path in paths.into_iter().flatten() {
+            if self.noted(&path)? == Some(id) {
+                continue;
+            }
+            let text = format!("{id}\n");
+            let mut written = self.disk.write(&path, text.as_bytes(), true);
+            if let (Err(e), Some(folder)) = (&written, path.parent())
+                && e.kind() == io::ErrorKind::NotFound
+            {
+                self.disk.make_dir(folder)?;
+                written = self.disk.write(&path, text.as_bytes(), true);
+            }
+            written?;
+        }
+        Ok(())
     }
 
     /// The task that keeps another one out: by its unique key, or as the live member of its series.

@@ -5,6 +5,7 @@ mod aside;
 mod holders;
 mod note;
 mod read;
+mod search;
 mod stage;
 
 use std::cmp::Reverse;
@@ -24,6 +25,8 @@ use crate::op::Op;
 use crate::paths::Paths;
 use crate::place::Shelf;
 use crate::shelf::Chunks;
+
+pub(crate) use holders::Claims;
 
 /// So many tasks are remembered …
 const ROWS: usize = 8_192;
@@ -68,6 +71,8 @@ pub(crate) struct Batch {
     fixed: usize,
     keys: HashMap<(String, String), Option<TaskId>>,
     series: HashMap<TaskId, Option<TaskId>>,
+    /// The tasks that have a file, once it was looked for one that was missing.
+    on_disk: Option<HashSet<TaskId>>,
     /// Entries with a new beat, that no record tells of.
     pub(crate) renewed: HashMap<TaskId, Entry>,
 }

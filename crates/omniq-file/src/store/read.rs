@@ -48,11 +48,15 @@ impl Store {
                 self.is_gone(id, &entry, "its file is gone")?;
                 return Ok(None);
             }
-            Err(_) if self.disk.kind(&path)? == Some(Kind::Other) => {
-                self.set_aside(id, &entry, &place, "it is a link, and no plain file")?;
+            Err(e) => {
+                if matches!(self.disk.kind(&path)?, Some(Kind::File) | None) {
+                    return Err(e.into());
+                }
+                let reason = "it is a link or a folder, and no plain file";
+                self.set_aside(id, &entry, &place, reason)?;
                 return Ok(None);
             }
-            read => read?,
+            Ok(bytes) => bytes,
         };
         match body::read_task(&bytes) {
             Ok(task) if task.id == id => Ok(Some(Row {
@@ -100,7 +104,7 @@ impl Store {
     }
 
     /// Where a file still is that the batch will move.
-    fn before_the_batch(&self, id: TaskId, place: Place) -> Place {
+    pub(super) fn before_the_batch(&self, id: TaskId, place: Place) -> Place {
         let ops = &self.batch.ops;
         let first = self.batch.of_task.get(&id).map(|(first, _)| *first);
         let step = first.and_then(|first| ops.get(first));
@@ -151,6 +155,9 @@ impl Store {
             let names = self.chunks(shelf)?.set(chunk);
             if let Some(first) = names.and_then(BTreeSet::first) {
                 return Ok(Some(*first));
+            }
+            if !self.chunks(shelf)?.is_spent(chunk) {
+                break;
             }
             self.drop_chunk(shelf, chunk);
         }
@@ -216,7 +223,12 @@ impl Store {
         if self.held.is_none() {
             let mut held = BTreeSet::new();
             for folder in self.paths.held() {
-                let id = |found: &Found| found.text()?.strip_suffix(ENDING)?.parse::<TaskId>().ok();
+                let id = |found: &Found| {
+                    let text = found.text()?.strip_suffix(ENDING)?;
+                    let id = text.parse::<TaskId>().ok()?;
+                    // There is one way to write it.
+                    (found.kind != Kind::Folder && id.to_string() == text).then_some(id)
+                };
                 held.extend(self.disk.list(&folder)?.iter().filter_map(id));
             }
             // What this batch did before is not on the disk yet.

@@ -136,10 +136,7 @@ impl Store {
         self.moves(id, from, to, after);
         self.step(id, from, to, after, new_body);
         if let Some(Place::On { shelf, chunk, .. }) = from
-            && self
-                .chunks(shelf)?
-                .set(chunk)
-                .is_some_and(|names| names.is_empty())
+            && self.chunks(shelf)?.is_spent(chunk)
         {
             self.drop_chunk(shelf, chunk);
         }

@@ -18,27 +18,48 @@ fn is_old(path: &std::path::Path) {
         .unwrap();
 }
 
+const DROPPED: &str = r#"{"name":"images.resize","args":["cat.png"],"kwargs":{"width":640}}"#;
+
+/// Nothing but the arrival can wake the claim: the safety check is an hour away, and nobody rings.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_is_moved_in_wakes_a_claim_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = omniq_core::CoreSettings::default();
+    settings.poll_interval = Duration::from_secs(3_600);
+    let storage = omniq_file::FileStorage::open(folder.path(), &settings).unwrap();
+    for name in ["a b.json", "odd \n name"] {
+        let mut request = claim().park(None);
+        request.filter =
+            std::sync::Arc::new(omniq_core::storage::ClaimFilter::any().queues(["default"]));
+        let mut parked = storage.claim(request);
+        let waits = |context: &mut std::task::Context<'_>| {
+            std::task::Poll::Ready(parked.as_mut().poll(context).is_pending())
+        };
+        assert!(std::future::poll_fn(waits).await);
+        // The answer to a write that was asked for later shows that the claim has looked.
+        let mut other = task("other", 1);
+        other.queue = "elsewhere".to_owned();
+        enqueue(&storage, other).await;
+        moved_in(folder.path(), name);
+        let tasks = within(parked).await.unwrap().tasks;
+        assert_eq!(tasks[0].name, "images.resize");
+    }
+}
+
+/// As another program does it.
+fn moved_in(folder: &std::path::Path, name: &str) {
+    let draft = folder.join("draft");
+    fs::write(&draft, DROPPED).unwrap();
+    fs::rename(&draft, folder.join("queue/incoming").join(name)).unwrap();
+}
+
 #[tokio::test]
 async fn a_file_that_is_moved_in_becomes_a_task() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path()).unwrap();
-    let mut parked = storage.claim(claim().park(None));
-    tokio::select! {
-        biased;
-        _ = &mut parked => panic!("there is nothing to claim"),
-        () = tokio::time::sleep(Duration::from_millis(20)) => {}
-    }
-    let draft = folder.path().join("queue/incoming/.draft");
-    fs::write(
-        &draft,
-        r#"{"name":"images.resize","args":["cat.png"],"kwargs":{"width":640}}"#,
-    )
-    .unwrap();
-    fs::rename(&draft, folder.path().join("queue/incoming/a b.json")).unwrap();
-    let mut tasks = within(parked).await.unwrap().tasks;
-    if tasks.is_empty() {
-        tasks = claimed(&storage).await;
-    }
+    moved_in(folder.path(), "a b.json");
+    let tasks = claimed(&storage).await;
     assert_eq!(tasks[0].name, "images.resize");
     let payload = r#"{"args":["cat.png"],"kwargs":{"width":640}}"#;
     assert_eq!(tasks[0].payload.bytes, payload.as_bytes());
@@ -132,4 +153,20 @@ async fn a_unique_key_holds_for_dropped_files_too() {
     enqueue(&storage, task("b", 1)).await;
     assert_eq!(claimed(&storage).await.len(), 2);
     assert_eq!(fs::read_dir(&incoming).unwrap().count(), 0);
+}
+
+/// A clock that was set back makes files that come from the future.
+#[tokio::test]
+async fn a_torn_file_from_the_future_is_not_left_alone_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path()).unwrap();
+    let torn = folder.path().join("queue/incoming/torn");
+    fs::write(&torn, r#"{"name":"#).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(3_600);
+    let file = File::options().write(true).open(&torn).unwrap();
+    file.set_modified(later).unwrap();
+    enqueue(&storage, task("a", 1)).await;
+    assert_eq!(claimed(&storage).await.len(), 1);
+    assert!(!torn.exists());
+    assert!(quarantine(folder.path()).1.contains("EOF"));
 }

@@ -3,5 +3,10 @@
 
 mod common;
 mod dropped_in;
+#[cfg(target_os = "linux")]
+mod full;
+mod garbage;
+mod moved;
+mod rebuilt;
 mod surroundings;
 mod two_handles;

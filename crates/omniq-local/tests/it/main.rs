@@ -1,6 +1,8 @@
 //! What processes on one machine tell each other, with real files and real processes.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+#[cfg(target_os = "linux")]
+mod arrivals;
 mod doorbell;
 mod folder;
 mod neighbour;
