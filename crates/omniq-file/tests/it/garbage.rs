@@ -3,19 +3,27 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use omniq_core::storage::TaskFilter;
-use omniq_core::{Storage as _, Task, TaskId, TaskStatus};
+use omniq_core::{CoreSettings, Durability, Storage as _, Task, TaskId, TaskStatus};
 use omniq_file::FileStorage;
 
 use crate::common::{NOW, claim, claimed, done, enqueue, open, task, within};
 
-/// A queue with some history: ended, running and pending tasks, over several epochs of the log.
-async fn history(folder: &Path) -> Vec<Task> {
+fn open_at(folder: &Path, durability: Durability) -> FileStorage {
+    let mut settings = CoreSettings::default();
+    settings.durability = durability;
+    FileStorage::open(folder, &settings).unwrap()
+}
+
+/// A queue with some history: ended, running and pending tasks. At full durability each opening leaves an
+/// epoch of the log behind, at normal durability all is in one.
+async fn history(folder: &Path, durability: Durability) -> Vec<Task> {
     for round in 0..3 {
-        let storage = open(folder).unwrap();
+        let storage = open_at(folder, durability);
         for number in 0..3 {
             enqueue(&storage, task("a", round * 10 + number)).await;
         }
@@ -24,7 +32,7 @@ async fn history(folder: &Path) -> Vec<Task> {
             .await
             .unwrap();
     }
-    let storage = open(folder).unwrap();
+    let storage = open_at(folder, durability);
     for number in 0..3 {
         enqueue(&storage, task("a", 100 + number)).await;
     }
@@ -76,26 +84,30 @@ async fn garbage_in_our_own_files_costs_no_task() {
         ("queue/index/000000000000", 0..1024),
         ("queue/index/000000000000", 100..4000),
     ];
-    for (file, bytes) in files {
-        for kind in ["garbage", "zeros", "cut", "gone"] {
-            let what = format!("{file} {bytes:?} {kind}");
-            let folder = tempfile::tempdir().unwrap();
-            let before = history(folder.path()).await;
-            let path = folder.path().join(file);
-            let mut content = fs::read(&path).unwrap();
-            let bytes = bytes.start..bytes.end.min(content.len());
-            match kind {
-                "garbage" => content[bytes].fill(0xa5),
-                "zeros" => content[bytes].fill(0),
-                _ => content.truncate(bytes.start),
+    for durability in [Durability::Full, Durability::Normal] {
+        for (file, bytes) in files.clone() {
+            for kind in ["garbage", "cut", "gone"] {
+                let what = format!("{file} {bytes:?} {kind} {durability:?}");
+                let folder = tempfile::tempdir().unwrap();
+                let before = history(folder.path(), durability).await;
+                spoil(&folder.path().join(file), bytes.clone(), kind);
+                goes_on(folder.path(), &before, &what).await;
             }
-            match kind {
-                "gone" => fs::remove_file(&path).unwrap(),
-                _ => fs::write(&path, &content).unwrap(),
-            }
-            goes_on(folder.path(), &before, &what).await;
         }
     }
+}
+
+fn spoil(path: &Path, bytes: Range<usize>, kind: &str) {
+    let mut content = fs::read(path).unwrap();
+    match kind {
+        "garbage" => {
+            let end = bytes.end.min(content.len());
+            content[bytes.start..end].fill(0xa5);
+        }
+        "cut" => content.truncate(bytes.start),
+        _ => return fs::remove_file(path).unwrap(),
+    }
+    fs::write(path, &content).unwrap();
 }
 
 #[tokio::test]
@@ -108,7 +120,7 @@ async fn a_folder_in_the_place_of_our_own_files_is_named() {
         "queue/index/000000000000",
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let before = history(folder.path()).await;
+        let before = history(folder.path(), Durability::Full).await;
         let path = folder.path().join(file);
         let aside = folder.path().join("aside");
         fs::rename(&path, &aside).unwrap();
