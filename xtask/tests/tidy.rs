@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use xtask::{Source, root, sources};
 
@@ -124,18 +125,29 @@ fn no_test_is_switched_off() {
         |_| false,
     );
     for entry in fs::read_dir(root().join("crates")).unwrap() {
-        let tests = entry.unwrap().path().join("tests");
-        let files = fs::read_dir(&tests).into_iter().flatten().flatten();
-        for file in files.filter(|f| f.path().is_file()) {
-            if fs::read_to_string(file.path())
-                .unwrap_or_default()
-                .contains(&mark)
-            {
-                found.push(file.path().display().to_string());
+        for file in below(&entry.unwrap().path().join("tests")) {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            if text.contains(&mark) {
+                found.push(file.display().to_string());
             }
         }
     }
     none(found, "no test is skipped to get green");
+}
+
+/// Every file in a folder and in those below it.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 #[test]

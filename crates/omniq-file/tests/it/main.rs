@@ -4,7 +4,6 @@
 mod common;
 mod dropped_in;
 #[cfg(target_os = "linux")]
-mod full;
 mod garbage;
 mod moved;
 mod rebuilt;
