@@ -4,7 +4,7 @@ use crate::row::{Row, Run};
 
 /// All rows; without the heavy ones, if it has to be short.
 pub fn rows(short: bool) -> Vec<Row> {
-    let mut rows = [w1(), w2(), w3(), w4(), w5(), growth(), day()].concat();
+    let mut rows = [w1(), w2(), w3(), w4(), w5(), files(), growth(), day()].concat();
     rows.retain(|row| !(short && row.heavy));
     rows
 }
@@ -199,6 +199,32 @@ fn w5() -> Vec<Row> {
         &format!("{few} --future 100000"),
     );
     both("100000 of other names", &format!("{few} --foreign 100000"));
+    rows
+}
+
+/// A folder of files beside SQLite, which does the same with the same promises.
+fn files() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for durability in [FULL, NORMAL] {
+        let mut add = |what: &str, args: &str| {
+            let run = |storage| Run {
+                contender: "omniq",
+                args: format!("{args} {durability} --storage {storage}"),
+            };
+            rows.push(Row {
+                table: "files",
+                what: what.to_owned(),
+                ours: run("file"),
+                theirs: Some(run("sqlite")),
+                heavy: false,
+            });
+        };
+        add("enqueue, 1 producer", "--workload w1 --producers 1");
+        add("enqueue, 64 producers", "--workload w1 --producers 64");
+        add("enqueue, 1,000 a call", "--workload w2 --producers 1");
+        add("process, 10 handlers", "--workload w3 --concurrency 10");
+        add("idle pool", "--workload w4");
+    }
     rows
 }
 

@@ -20,7 +20,7 @@ pub struct Options {
     /// How often each pair runs.
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// Only these tables: w1, w2, w3, w4, w5, w6, growth, day.
+    /// Only these tables: w1, w2, w3, w4, w5, w6, files, growth, day.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
     /// Only rows beside these: omniq (itself), limit, effectum, apalis1, apalis07, fang, huey.

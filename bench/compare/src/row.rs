@@ -21,7 +21,7 @@ pub struct Row {
 }
 
 /// The tables, in order, with what they say above.
-pub const TABLES: [(&str, &str); 7] = [
+pub const TABLES: [(&str, &str); 8] = [
     ("w1", "W1: enqueue one at a time"),
     ("w2", "W2: enqueue 1,000 a call"),
     ("w3", "W3: process tasks that are there, to the last commit"),
@@ -30,6 +30,10 @@ pub const TABLES: [(&str, &str); 7] = [
         "W4: an idle pool, from the call of enqueue to the start of the handler",
     ),
     ("w5", "W5: process 10 at a time while more is waiting"),
+    (
+        "files",
+        "Files beside SQLite: a folder does the same with the same promises",
+    ),
     (
         "growth",
         "What grows: queues, kept results, waiting callers, processes",

@@ -8,7 +8,12 @@ pub fn tasks(run: &Run, options: &Options) -> usize {
     let shrink = if options.short { 0.25 } else { 1.0 };
     let payload: usize = number(run, "--payload").unwrap_or_default();
     let by_payload = 1.0 / (1.0 + payload as f64 / 1_000.0);
-    let n = of_workload(run) as f64 * shrink * by_payload * options.scale;
+    let by_storage = if word(run, "--storage") == "file" {
+        0.2
+    } else {
+        1.0
+    };
+    let n = of_workload(run) as f64 * shrink * by_payload * by_storage * options.scale;
     // A call of W2 takes 1,000; a few calls of each producer are the least that says anything.
     let least = match word(run, "--workload") {
         "w2" => 2_000,
