@@ -18,7 +18,8 @@ const FILTERS: usize = 8;
 /// So many lanes are looked at again whenever another connection has written: it takes a fraction of a
 /// millisecond.
 const FEW: usize = 64;
-/// More than these are, too, but not more often than this. In between, the lanes of new tasks are.
+/// More than these are, too, but by a claim that gets all it wants not more often than this. In between, it looks
+/// at the lanes of new tasks.
 const NOW_AND_THEN: Duration = Duration::from_secs(1);
 
 /// A ready task, in the order of running.
@@ -118,12 +119,21 @@ impl Board {
         self.to_look.extend(self.lanes.keys());
     }
 
+    /// If others may have put a task into a lane that was not looked at since, the next look goes to all lanes.
+    /// Says whether it does.
+    pub(crate) fn doubt_all_if_unsure(&mut self) -> bool {
+        let unsure = std::mem::take(&mut self.unsure);
+        if unsure {
+            self.touch_all();
+        }
+        unsure
+    }
+
     /// Looks at the lanes that may have changed.
     pub(crate) fn look(&mut self, conn: &Connection, now: Timestamp) -> Result<(), Failure> {
         let recent = |looked: Timestamp| now >= looked && now.since(looked) < NOW_AND_THEN;
-        if self.unsure && !self.looked.is_some_and(recent) {
-            self.touch_all();
-            (self.unsure, self.looked) = (false, Some(now));
+        if !self.looked.is_some_and(recent) && self.doubt_all_if_unsure() {
+            self.looked = Some(now);
         }
         for lane in std::mem::take(&mut self.to_look) {
             self.look_at(conn, lane)?;

@@ -66,6 +66,8 @@ impl Batch<'_> {
     /// claimer has to know.
     pub(crate) fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
         let board = self.heads.board(&request.filter, self.lanes);
+        // It is asked because others wrote, and nobody may ask again.
+        board.doubt_all_if_unsure();
         board.look(self.conn, request.now)?;
         let is_ready = board.first().is_some();
         let next_due = if is_ready {
@@ -120,6 +122,10 @@ impl Batch<'_> {
                 }
             }
             board.set_head(lane, line.rest.front().copied());
+        }
+        if next.len() < wanted && board.doubt_all_if_unsure() {
+            // A claim that may sleep now must not have missed what others gave back.
+            return self.next(filter, wanted, now);
         }
         Ok(next)
     }

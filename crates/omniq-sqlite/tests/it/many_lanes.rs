@@ -9,7 +9,7 @@ use omniq_core::storage::{ClaimFilter, ClaimRequest};
 use omniq_core::{Due, NewTask, Outcome, Storage, Task, TaskId, Timestamp};
 use omniq_sqlite::SqliteStorage;
 
-use crate::common::{LEASE, NOW, Place, owner, seed, task, within};
+use crate::common::{LEASE, NOW, Place, enqueue, owner, seed, start, task, within};
 
 /// More than the storage looks at again and again.
 const LANES: u64 = 150;
@@ -91,6 +91,40 @@ async fn new_tasks_of_another_process_are_found_at_once_in_old_lanes() {
         let id = within(one.enqueue(vec![new], NOW)).await.unwrap()[0].id();
         assert_eq!(claim(&other, any(1, NOW, &filter)).await[0].id, id);
     }
+}
+
+/// Whoever sleeps was told of all there was: what another process gives back wakes a parked claim, however old its
+/// own time is, and is found by one that comes later at the same time.
+#[tokio::test]
+async fn what_another_process_gives_back_is_not_missed() {
+    let place = Place::new();
+    let (one, other) = (place.open(), place.open());
+    let names = (0..LANES).map(|lane| format!("name{lane}"));
+    let filter = Arc::new(ClaimFilter::any().names(names));
+    let all = (0..LANES).map(|lane| in_lane(lane, 0, NOW)).collect();
+    within(one.enqueue(all, NOW)).await.unwrap();
+    let claimed = claim(&one, any(1_000, NOW, &filter)).await;
+    assert_eq!(claimed.len(), LANES as usize);
+    assert!(claim(&other, any(1, NOW, &filter)).await.is_empty());
+
+    release(&one, &claimed[0]).await;
+    assert_eq!(
+        claim(&other, any(1, NOW, &filter)).await[0].id,
+        claimed[0].id
+    );
+
+    let mut parked = other.claim(any(1, NOW, &filter).park(None));
+    start(&mut parked);
+    // An answer shows that the claim before it was parked.
+    enqueue(&other, task("else", 1)).await.unwrap();
+    start(&mut parked);
+    release(&one, &claimed[77]).await;
+    let news = within(parked).await.unwrap();
+    assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
+    assert_eq!(
+        claim(&other, any(1, NOW, &filter)).await[0].id,
+        claimed[77].id
+    );
 }
 
 #[tokio::test]
