@@ -1,5 +1,6 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::TaskError;
 
@@ -10,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A setting or an option has a value that can't be used: change it.
+    /// Invalid input: a setting, an option or an argument has a value that can't be used. Change it.
     Settings,
     /// The storage could not do it: see [`Error::is_retryable`] and [`Error::is_unknown`].
     Storage,
@@ -34,14 +35,22 @@ pub enum ErrorKind {
     Closed,
 }
 
-/// Why an operation of OmniQ did not succeed. The text says what to do; causes are kept in
-/// [`source`](StdError::source).
+/// Why an operation of OmniQ did not succeed.
+///
+/// The text says what is wrong and what to change. It does not repeat the text of its cause: that is
+/// [`source`](StdError::source), with its concrete type, so that a `rusqlite::Error` or an `io::Error` can
+/// be downcast. Formats that print the whole chain, such as `anyhow`'s `{:#}`, so print each text once.
+/// `{:?}` prints the chain too.
+///
+/// A clone is cheap and shares the cause.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     task_error: Option<TaskError>,
     retryable: bool,
     unknown: bool,
@@ -60,10 +69,16 @@ impl Error {
         }))
     }
 
-    /// With the cause.
+    /// Adds the cause.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+    pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.with_shared_source(Arc::from(source.into()))
+    }
+
+    /// Adds a cause that other errors share.
+    #[must_use]
+    pub fn with_shared_source(mut self, source: Arc<dyn StdError + Send + Sync>) -> Self {
+        self.0.source = Some(source);
         self
     }
 

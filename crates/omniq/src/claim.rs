@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::AsyncTaskQueue;
-use crate::heart::Heart;
+use crate::process::Background;
 use crate::seat_number::SeatNumber;
 
 /// A claimed task, to be handed to [`complete_task`](AsyncTaskQueue::complete_task),
@@ -31,7 +31,7 @@ pub struct Claim {
 
 impl Claim {
     /// Takes care of a task that was claimed just now. Called inside a runtime.
-    pub(crate) fn new(queue: AsyncTaskQueue, heart: &Heart, task: Task) -> Self {
+    pub(crate) fn new(queue: AsyncTaskQueue, heart: &Background, task: Task) -> Self {
         let runtime = Handle::current();
         let task = Arc::new(task);
         let seat = SeatNumber::take();

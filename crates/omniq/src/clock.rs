@@ -45,7 +45,7 @@ impl Clock {
         match &self.0 {
             Source::System => Reading {
                 wall: Timestamp::from(SystemTime::now()),
-                passed: steady(),
+                passed: monotonic(),
             },
             Source::Manual(readings) => *readings.borrow(),
         }
@@ -62,7 +62,7 @@ impl Clock {
     /// So long from now, as a time for [`until`](Self::until).
     pub(crate) fn after(&self, span: Duration) -> Duration {
         let passed = match &self.0 {
-            Source::System => steady(),
+            Source::System => monotonic(),
             Source::Manual(_) => self.read().passed,
         };
         passed.saturating_add(span)
@@ -71,7 +71,7 @@ impl Clock {
     /// Waits until so much time has passed on this clock.
     pub(crate) async fn until(&self, passed: Duration) {
         match &self.0 {
-            Source::System => tokio::time::sleep(passed.saturating_sub(steady())).await,
+            Source::System => tokio::time::sleep(passed.saturating_sub(monotonic())).await,
             Source::Manual(readings) => {
                 let mut readings = readings.subscribe();
                 // An error would mean that the sender is gone, but it is ours.
@@ -92,8 +92,8 @@ pub(crate) fn deadline(span: Duration) -> Instant {
     instant() + span.min(DECADES)
 }
 
-/// The steady clock as a span since this process first asked for it.
-pub(crate) fn steady() -> Duration {
+/// The monotonic clock as a span since this process first asked for it.
+pub(crate) fn monotonic() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use omniq_core::storage::Note;
+use omniq_core::storage::ProgressUpdate;
 use omniq_core::{Args, NewTask, Order, Payload, Result, Task, TaskError, TaskId};
 use tokio::sync::Notify;
 
@@ -27,7 +27,7 @@ pub(crate) struct Execution {
     pub(crate) stop: Token,
     then: Mutex<Vec<NewTask>>,
     /// The latest progress, until somebody takes it to write it down.
-    note: Mutex<Option<Note>>,
+    note: Mutex<Option<ProgressUpdate>>,
     surroundings: Arc<Surroundings>,
 }
 
@@ -72,13 +72,13 @@ impl Execution {
             .clone()
     }
 
-    fn pending_note(&self) -> MutexGuard<'_, Option<Note>> {
+    fn pending_note(&self) -> MutexGuard<'_, Option<ProgressUpdate>> {
         self.note.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The latest progress counts, and rings only where none was waiting: it may come in a tight loop.
     fn tell_progress(&self, fraction: f64, message: &str) {
-        let note = Note::new(self.task.lease(), fraction, message);
+        let note = ProgressUpdate::new(self.task.lease(), fraction, message);
         let earlier = self.pending_note().replace(note);
         if earlier.is_none() {
             self.surroundings.progressed.notify_one();
@@ -86,12 +86,12 @@ impl Execution {
     }
 
     /// The progress that nobody has written down yet.
-    pub(crate) fn take_note(&self) -> Option<Note> {
+    pub(crate) fn take_note(&self) -> Option<ProgressUpdate> {
         self.pending_note().take()
     }
 
     /// A progress that could not be written waits again, unless there is a later one.
-    pub(crate) fn put_note_back(&self, note: Note) {
+    pub(crate) fn put_note_back(&self, note: ProgressUpdate) {
         self.pending_note().get_or_insert(note);
     }
 }

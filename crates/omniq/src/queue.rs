@@ -13,15 +13,15 @@ use serde::Serialize;
 
 use crate::claim::Claim;
 use crate::clock::Clock;
-use crate::due::DueTasks;
 use crate::error::no_answer;
 use crate::events::{EventKind, Events};
 use crate::handler::{Ended, encode_result, fits};
-use crate::heart::Heart;
-use crate::own_storage::OwnStorage;
+use crate::poller::Poller;
+use crate::process::Background;
+use crate::process::ForkGuard;
 use crate::process::Process;
 use crate::seat_number::SeatNumber;
-use crate::{Settings, clock, owner};
+use crate::{Settings, clock, process};
 
 /// A task queue without workers, for programs that write their own loop. Clones are the same queue.
 ///
@@ -69,7 +69,7 @@ struct Inner {
     owner: OwnerId,
     events: Events,
     /// Kept from the first claim on.
-    heart: OnceLock<Arc<Heart>>,
+    heart: OnceLock<Arc<Background>>,
 }
 
 impl AsyncTaskQueue {
@@ -84,10 +84,10 @@ impl AsyncTaskQueue {
         clock: Clock,
     ) -> Result<Self> {
         let inner = Inner {
-            storage: Arc::new(OwnStorage::new(storage)),
+            storage: Arc::new(ForkGuard::new(storage)),
             settings: settings.clone(),
             process: Process::current(),
-            owner: owner::this_process(),
+            owner: process::this_process(),
             events: Events::new(clock.clone()),
             clock,
             heart: OnceLock::new(),
@@ -118,11 +118,11 @@ impl AsyncTaskQueue {
         self.inner.process
     }
 
-    fn heart(&self) -> Result<&Heart> {
+    fn heart(&self) -> Result<&Background> {
         match self.inner.heart.get() {
             Some(heart) => Ok(heart),
             None => {
-                let heart = Heart::of_this_process()?;
+                let heart = Background::of_this_process()?;
                 Ok(self.inner.heart.get_or_init(|| heart))
             }
         }
@@ -131,15 +131,15 @@ impl AsyncTaskQueue {
     /// Tells the storage that a claimed task's handler starts.
     pub(crate) fn note_start(&self, seat: &SeatNumber, task: &Task) {
         let owner = self.inner.owner;
-        self.storage().started(owner, seat.get(), task.lease());
+        self.storage().mark_started(owner, seat.get(), task.lease());
     }
 
     /// Due tasks that the filter takes, for a loop that claims.
-    pub(crate) fn due_tasks(&self, filter: Arc<ClaimFilter>) -> DueTasks {
+    pub(crate) fn due_tasks(&self, filter: Arc<ClaimFilter>) -> Poller {
         let settings = self.settings();
         let (storage, clock) = (Arc::clone(self.storage()), self.clock().clone());
         let (lease, poll) = (settings.lease(), settings.poll_interval());
-        DueTasks::new(storage, clock, self.inner.owner, filter, lease, poll)
+        Poller::new(storage, clock, self.inner.owner, filter, lease, poll)
     }
 
     /// Claims the next due task of these queues (of every queue, if none is named), whatever its name;
@@ -175,11 +175,11 @@ impl AsyncTaskQueue {
     /// `result`. If the storage fails, the task is released.
     pub async fn complete_task(&self, claim: Claim, value: impl Serialize) -> Result<bool> {
         let outcome = match self.encode_result(claim.payload.format, &value) {
-            Ok(result) => Outcome::Done {
+            Ok(result) => Outcome::Succeeded {
                 result,
                 then: Vec::new(),
             },
-            Err(error) => Outcome::Broke(error),
+            Err(error) => Outcome::Failed(error),
         };
         self.settle_claim(claim, outcome).await
     }
@@ -187,7 +187,7 @@ impl AsyncTaskQueue {
     /// Records that a claimed task's attempt failed; whether there is another is decided from the error
     /// and the attempts left. `false` as in [`complete_task`](Self::complete_task).
     pub async fn fail_task(&self, claim: Claim, error: TaskError) -> Result<bool> {
-        self.settle_claim(claim, Outcome::Broke(error)).await
+        self.settle_claim(claim, Outcome::Failed(error)).await
     }
 
     /// Gives a claimed task back as if it had not been claimed. `false` as in
@@ -213,14 +213,14 @@ impl AsyncTaskQueue {
         let change = settle::settle(task, outcome, now, fastrand::f64())?;
         let told = EventKind::of(&change);
         let answer = self.write(change).await?;
-        let mut done = answer == Settled::Done;
+        let mut done = answer == Settled::Applied;
         if let (true, Some(kind)) = (done, &told) {
             self.events().tell_of(task, kind.clone());
         } else if answer.is_success_under(task.lease) {
             self.events().tell_of(task, EventKind::Succeeded);
             done = told == Some(EventKind::Succeeded);
         } else if answer.is_cancelled_under(task.lease) {
-            self.write(Change::let_go(task)).await?;
+            self.write(Change::release_cancelled(task)).await?;
         }
         Ok(done)
     }

@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
 
 use crate::error::not_found;
-use crate::heart::Heart;
+use crate::process::Background;
 use crate::process::Process;
-use crate::trouble::Trouble;
+use crate::storage_retry::StorageRetry;
 
 /// How many tasks are read at once …
 const LOOK: usize = 1_000;
@@ -31,7 +31,7 @@ const FEW: usize = 16;
 pub(crate) struct Waiters {
     storage: Arc<dyn Storage>,
     process: Process,
-    hub: Mutex<Option<(mpsc::UnboundedSender<Wish>, Arc<Heart>)>>,
+    hub: Mutex<Option<(mpsc::UnboundedSender<Wish>, Arc<Background>)>>,
 }
 
 /// What a wait tells the hub. The channel is unbounded because a dropped wait can't wait for room; each
@@ -74,7 +74,7 @@ impl Waiters {
             return Ok(running.clone());
         }
         let (sender, wishes) = mpsc::unbounded_channel();
-        let heart = Heart::of_this_process()?;
+        let heart = Background::of_this_process()?;
         heart.spawn(Hub::new(&self.storage).run(wishes));
         let hub = hub.insert((sender, heart));
         Ok(hub.0.clone())
@@ -131,7 +131,7 @@ struct Hub {
     watch: Watch,
     waiting: HashMap<TaskId, Vec<oneshot::Sender<Answer>>>,
     to_look_up: HashSet<TaskId>,
-    trouble: Trouble,
+    trouble: StorageRetry,
 }
 
 impl Hub {
@@ -141,7 +141,7 @@ impl Hub {
             storage: Arc::downgrade(storage),
             waiting: HashMap::new(),
             to_look_up: HashSet::new(),
-            trouble: Trouble::new("reading results"),
+            trouble: StorageRetry::new("reading results"),
         }
     }
 
@@ -189,7 +189,7 @@ impl Hub {
                 let waited_for = ids.iter().filter(|id| self.waiting.contains_key(id));
                 self.to_look_up.extend(waited_for);
             }
-            Some(Signal::Enqueued | Signal::OwnerLeft) => {}
+            Some(Signal::Enqueued | Signal::OwnerExited) => {}
             Some(_) => self.to_look_up.extend(self.waiting.keys()),
             None => self.listen_again().await,
         }
@@ -245,7 +245,7 @@ impl Hub {
     /// Which of these are worth reading.
     async fn finished(&mut self, ids: &[TaskId]) -> Vec<TaskId> {
         while let Some(storage) = self.storage.upgrade() {
-            match storage.finished(ids.to_vec()).await {
+            match storage.finished_or_unknown(ids.to_vec()).await {
                 Ok(finished) => {
                     self.trouble.over();
                     return finished;

@@ -12,7 +12,7 @@ fn tale() -> Evidence {
         "default",
         Payload::encode(Format::Json, &()).unwrap(),
     );
-    let mut task = Task::first(new, id, Timestamp(0));
+    let mut task = Task::from_new(new, id, Timestamp(0));
     task.status = TaskStatus::Success;
     (task.attempts, task.lease, task.crashes) = (1, 2, 1);
     let line = |mark, lease, process, at| Line {

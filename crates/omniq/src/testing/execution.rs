@@ -31,7 +31,7 @@ const ID: TaskId = match TaskId::from_i64(1) {
 pub fn context(omniq: &AsyncOmniQ) -> TaskContext {
     let payload = Payload::new(Format::Json, br#"{"args":[],"kwargs":{}}"#.to_vec());
     let new = NewTask::new("test", omniq.settings().queue(), payload);
-    let mut task = Task::first(new, ID, omniq.queue().clock().now());
+    let mut task = Task::from_new(new, ID, omniq.queue().clock().now());
     (task.attempts, task.lease) = (1, 1);
     let surroundings = Surroundings {
         omniq: omniq.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::turn::Turn;
+use super::poison_isolation::Turn;
 use crate::clock;
 use crate::context::Execution;
 

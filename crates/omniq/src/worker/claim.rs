@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::buffer::Waiting;
+use super::poison_isolation::wait_for_turn;
 use super::run::{Reports, fill_seats};
 use super::settle::Report;
-use super::turn::wait_for_turn;
 use crate::clock;
 use crate::context::Execution;
-use crate::due::DueTasks;
-use crate::trouble::Trouble;
+use crate::poller::Poller;
+use crate::storage_retry::StorageRetry;
 
 /// What was claimed and has not started after this goes back.
 const START_WITHIN: Duration = Duration::from_millis(50);
@@ -26,20 +26,20 @@ type UnderWay = BoxFuture<'static, (Claimer, Vec<Task>)>;
 
 /// What a claim needs.
 struct Claimer {
-    due: DueTasks,
+    due: Poller,
     /// It outlives the claimer: a claim that is given up does not change the storage's condition.
-    trouble: Arc<Mutex<Trouble>>,
+    trouble: Arc<Mutex<StorageRetry>>,
 }
 
 impl Claimer {
-    fn new(pool: &Shared, trouble: &Arc<Mutex<Trouble>>) -> Self {
+    fn new(pool: &Shared, trouble: &Arc<Mutex<StorageRetry>>) -> Self {
         Self {
             due: pool.omniq().queue().due_tasks(Arc::clone(&pool.filter)),
             trouble: Arc::clone(trouble),
         }
     }
 
-    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+    fn trouble(&self) -> MutexGuard<'_, StorageRetry> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -48,7 +48,7 @@ impl Claimer {
 pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
     let _end = pool.claimed_last.at_the_end();
     let mut under_way: Option<UnderWay> = None;
-    let trouble = Arc::new(Mutex::new(Trouble::new("claiming tasks")));
+    let trouble = Arc::new(Mutex::new(StorageRetry::new("claiming tasks")));
     let mut idle = Some(Claimer::new(&pool, &trouble));
     loop {
         fill_seats(&pool, &reports);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Shared;
 use super::settle::LAST_WORDS;
 use crate::clock;
-use crate::heart::Heart;
+use crate::process::Background;
 
 /// How long a stop waits for calls to the storage that nobody needs any more.
 const LAST_CALLS: Duration = Duration::from_millis(100);
@@ -67,7 +67,7 @@ pub(super) struct Closing {
     pub(super) working: JoinHandle<()>,
     /// Those who call the storage by themselves: the sweep first.
     pub(super) calling: [JoinHandle<()>; 3],
-    pub(super) heart: Arc<Heart>,
+    pub(super) heart: Arc<Background>,
 }
 
 /// Waits until the pool is asked to stop, brings it about and tells everybody who waits for it.

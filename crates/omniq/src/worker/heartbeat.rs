@@ -11,13 +11,13 @@ use tokio_stream::StreamExt as _;
 
 use super::Shared;
 use crate::clock;
-use crate::trouble::Trouble;
+use crate::storage_retry::StorageRetry;
 
 /// Beats until the pool's last outcome is settled. The watch is older than the pool's first claim, so that
 /// no cancel of what it claims is missed.
 pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
     let lease_for = pool.settings().lease();
-    let mut trouble = Trouble::new("renewing leases");
+    let mut trouble = StorageRetry::new("renewing leases");
     let mut next_beat = clock::instant() + lease_for / 3;
     loop {
         tokio::select! {
@@ -67,10 +67,15 @@ fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
     }
 }
 
-async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble: &mut Trouble) {
+async fn hear(
+    pool: &Shared,
+    watch: &mut Watch,
+    signal: Option<Signal>,
+    trouble: &mut StorageRetry,
+) {
     match signal {
         Some(Signal::Cancelled(ids)) => pool.held.hear_cancelled(&ids),
-        Some(Signal::OwnerLeft) => pool.owner_left.notify_one(),
+        Some(Signal::OwnerExited) => pool.owner_left.notify_one(),
         Some(Signal::Unknown) => look(pool, trouble).await,
         Some(_) => {}
         None => {
@@ -84,7 +89,7 @@ async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble:
 }
 
 /// Asks of every lease whether it is still held.
-async fn look(pool: &Shared, trouble: &mut Trouble) {
+async fn look(pool: &Shared, trouble: &mut StorageRetry) {
     let leases = pool.held.leases_after_unknown();
     if leases.is_empty() {
         return;

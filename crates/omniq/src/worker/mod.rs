@@ -21,12 +21,12 @@ mod closing;
 mod heartbeat;
 mod held;
 mod pace;
+mod poison_isolation;
 mod pool;
 mod progress;
 mod run;
 mod settle;
 mod sweep;
-mod turn;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;

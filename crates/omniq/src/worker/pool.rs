@@ -12,10 +12,10 @@ use super::progress::progress_loop;
 use super::run::Reports;
 use super::settle::{ROOM, Report, settle_loop};
 use super::sweep::sweep_loop;
-use crate::heart::Heart;
 use crate::pools::Entry;
+use crate::process::Background;
 use crate::process::Process;
-use crate::signals::Signals;
+use crate::process::Signals;
 
 /// A running worker pool. Clones are the same pool.
 ///
@@ -43,7 +43,7 @@ async fn work(pool: Arc<Shared>, reports: Reports, inbox: mpsc::Receiver<Report>
 
 impl AsyncWorkerPool {
     pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
-        let heart = Heart::of_this_process()?;
+        let heart = Background::of_this_process()?;
         let (reports, inbox) = mpsc::channel(ROOM);
         let (told, stopped) = watch::channel(None);
         let pools = shared.omniq().pools();

@@ -134,13 +134,13 @@ async fn run_async(
     let ends = begin(pool, execution);
     let mut work = match catch(function) {
         Ok(future) => Caught::new(future),
-        Err(panic) => return Outcome::Broke(panic),
+        Err(panic) => return Outcome::Failed(panic),
     };
     // The work comes first: what is ready at once never touches the timers.
     tokio::select! {
         biased;
         ended = &mut work => to_outcome(pool, execution, ended),
-        () = over(pool, ends) => Outcome::Broke(timed_out(execution)),
+        () = over(pool, ends) => Outcome::Failed(timed_out(execution)),
         () = farewell(pool, execution) => Outcome::LeaseLost,
         () = pool.grace_over.fired() => Outcome::Released,
     }
@@ -192,7 +192,7 @@ async fn run_blocking(
     match ended {
         // Panics are caught inside: the runtime ended before the function began.
         Err(_) => Outcome::Released,
-        Ok(_) if late => Outcome::Broke(timed_out(execution)),
+        Ok(_) if late => Outcome::Failed(timed_out(execution)),
         Ok(_) if given_up => Outcome::Released,
         Ok(ended) => to_outcome(pool, execution, ended),
     }
@@ -202,11 +202,11 @@ fn to_outcome(pool: &Shared, execution: &Execution, ended: Ended) -> Outcome {
     let limit = pool.settings().max_payload();
     let fitting = ended.and_then(|result| handler::fits(&result, limit).map(|()| result));
     match fitting {
-        Ok(result) => Outcome::Done {
+        Ok(result) => Outcome::Succeeded {
             result,
             then: execution.take_then(),
         },
-        Err(error) => Outcome::Broke(error),
+        Err(error) => Outcome::Failed(error),
     }
 }
 

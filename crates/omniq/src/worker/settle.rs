@@ -9,11 +9,11 @@ use omniq_core::{Change, Error, Outcome, Result, TaskError, TaskStatus, settle};
 use tokio::sync::mpsc;
 
 use super::Shared;
+use super::poison_isolation::Turn;
 use super::progress::{last_notes, write_last};
-use super::turn::Turn;
 use crate::context::Execution;
 use crate::events::EventKind;
-use crate::trouble::Trouble;
+use crate::storage_retry::StorageRetry;
 
 /// How many are written at once.
 const BATCH: usize = 1000;
@@ -37,7 +37,7 @@ pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<R
     let mut inbox = Vec::with_capacity(BATCH);
     let mut writer = Writer {
         pool: Arc::clone(&pool),
-        trouble: Trouble::new("settling tasks"),
+        trouble: StorageRetry::new("settling tasks"),
     };
     let settle_all = async {
         while reports.recv_many(&mut inbox, BATCH).await > 0 {
@@ -63,7 +63,7 @@ pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<R
 
 struct Writer {
     pool: Arc<Shared>,
-    trouble: Trouble,
+    trouble: StorageRetry,
 }
 
 impl Writer {
@@ -78,7 +78,7 @@ impl Writer {
         } in inbox.drain(..)
         {
             turns.extend(turn);
-            let ran = matches!(outcome, Outcome::Done { .. } | Outcome::Broke(_));
+            let ran = matches!(outcome, Outcome::Succeeded { .. } | Outcome::Failed(_));
             self.pool
                 .finished
                 .fetch_add(u64::from(ran), Ordering::Relaxed);
@@ -102,8 +102,8 @@ impl Writer {
         let mut left_with_us = Vec::new();
         for ((execution, change), answer) in executions.iter().zip(&changes).zip(answers) {
             if answer.is_cancelled_under(change.lease) {
-                left_with_us.push(Change::let_go(&execution.task));
-            } else if answer == Settled::Done || (retried && is_as_wished(change, answer)) {
+                left_with_us.push(Change::release_cancelled(&execution.task));
+            } else if answer == Settled::Applied || (retried && is_as_wished(change, answer)) {
                 self.note(execution, change);
             } else if answer.is_success_under(change.lease) {
                 self.note_own_transaction(execution, change);
@@ -162,14 +162,14 @@ impl Writer {
         let mut given_up = false;
         loop {
             match self.settle_now(vec![change.clone()]).await {
-                Ok(answers) => return answers.first().copied().unwrap_or(Settled::Gone),
+                Ok(answers) => return answers.first().copied().unwrap_or(Settled::NotFound),
                 Err(error) if is_for_good(&error) => {
                     tracing::error!(task = %change.id, %error, "an outcome can't be written");
                     let text = format!("the outcome could not be written: {error}");
                     let failure = TaskError::new("result", text).with_retryable(false);
                     match change.given_up(failure, self.pool.clock().now()) {
                         Ok(instead) if !given_up => change = instead,
-                        _ => return Settled::Gone,
+                        _ => return Settled::NotFound,
                     }
                     given_up = true;
                 }
@@ -242,7 +242,7 @@ fn sayable(error: &TaskError) -> String {
 fn is_as_wished(change: &Change, answer: Settled) -> bool {
     matches!(
         answer,
-        Settled::Moved { status, lease } if status == change.status && lease == change.lease
+        Settled::Stale { status, lease } if status == change.status && lease == change.lease
     )
 }
 

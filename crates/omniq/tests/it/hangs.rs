@@ -101,7 +101,7 @@ async fn claim_and_die(storage: &Arc<dyn Storage>, tasks: usize) {
     let claimed = storage.claim(request).await.unwrap();
     assert_eq!(claimed.tasks.len(), tasks);
     for (seat, task) in claimed.tasks.iter().enumerate() {
-        storage.started(owner, seat, task.lease());
+        storage.mark_started(owner, seat, task.lease());
     }
 }
 

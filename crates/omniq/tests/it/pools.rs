@@ -102,7 +102,7 @@ async fn claim_and_vanish(storage: &dyn omniq::Storage, lease_for: Duration) {
     let request = ClaimRequest::new(owner, ClaimFilter::any(), now, lease_for);
     let claimed = storage.claim(request).await.unwrap();
     assert_eq!(claimed.tasks.len(), 1);
-    storage.started(owner, 0, claimed.tasks[0].lease());
+    storage.mark_started(owner, 0, claimed.tasks[0].lease());
 }
 
 async fn a_silent_owner_s_task_is_taken_over(open: Open) {
