@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 pub mod cycles;
+pub mod functions;
 pub mod import_graph;
 mod modules;
 pub mod sources;
