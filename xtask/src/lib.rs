@@ -10,5 +10,6 @@ pub mod import_graph;
 mod modules;
 pub mod sources;
 pub mod test_code;
+pub mod words;
 
 pub use sources::{Source, root, sources};
