@@ -36,7 +36,7 @@ fn none(found: Vec<String>, rule: &str) {
 }
 
 #[test]
-fn core_has_no_clock_no_dice_and_no_io() {
+fn core_has_no_clock_no_random_numbers_and_no_io() {
     let texts = [
         "SystemTime::now",
         "Instant::now",
@@ -53,15 +53,15 @@ fn core_has_no_clock_no_dice_and_no_io() {
     let elsewhere = |path: &str| !path.starts_with("crates/omniq-core/");
     none(
         offenders(&sources().unwrap(), &texts, elsewhere),
-        "omniq-core decides, it never does",
+        "omniq-core decides and has no effects: pass the value in as an argument",
     );
 }
 
 #[test]
 fn clocks_are_read_in_one_place() {
-    // A transaction of the application's own brings no time along, nor does a dropped file; the writer measures how long its own
-    // batch takes, opening how long a lock is held, the exam how long a question does, and the crash tests
-    // how long processes wait for each other.
+    // The `wall_clock.rs` files supply the time where no queue does: in the application's own transactions, and for dropped files.
+    // The writer measures its batches, the opening of a database (`pragmas.rs`) its wait for a lock. The exam and the crash tests
+    // measure themselves.
     let allowed = |path: &str| {
         path == "crates/omniq/src/clock.rs"
             || path == "crates/omniq-sqlite/src/wall_clock.rs"
@@ -74,25 +74,25 @@ fn clocks_are_read_in_one_place() {
     let texts = ["SystemTime::now", "Instant::now"];
     none(
         offenders(&sources().unwrap(), &texts, allowed),
-        "clocks belong in omniq/src/clock.rs",
+        "read the clock in omniq/src/clock.rs only, and pass the time in as an argument",
     );
 }
 
 #[test]
 fn sql_is_in_the_sqlite_crate_only() {
     let texts = ["SELECT ", "INSERT INTO", "DELETE FROM", "PRAGMA "];
-    // The till is an application with a table of its own.
+    // `till.rs` is an application that has its own table.
     let allowed = |path: &str| {
         path.starts_with("crates/omniq-sqlite/") || path == "crates/omniq-crashtest/src/till.rs"
     };
     none(
         offenders(&sources().unwrap(), &texts, allowed),
-        "SQL belongs in omniq-sqlite",
+        "SQL belongs in omniq-sqlite only",
     );
 }
 
 #[test]
-fn the_lifecycle_fits_a_screen() {
+fn the_lifecycle_has_at_most_50_lines() {
     let path = root().join("crates/omniq-core/src/lifecycle.rs");
     let lines = fs::read_to_string(path).unwrap().lines().count();
     assert!(lines <= 50, "lifecycle.rs has {lines} lines");
@@ -173,7 +173,7 @@ fn every_library_forbids_unsafe_code_and_missing_docs() {
 }
 
 #[test]
-fn no_test_is_switched_off() {
+fn no_test_is_ignored() {
     let mark = ["#[ign", "ore"].concat();
     let mut found = offenders(
         &sources().unwrap(),
@@ -187,7 +187,7 @@ fn no_test_is_switched_off() {
             found.push(from_root(&file));
         }
     }
-    none(found, "no test is skipped to get green");
+    none(found, "mend the test, or the code that it tests");
 }
 
 #[test]
@@ -224,13 +224,13 @@ fn every_example_is_in_the_readme_and_run_by_a_test() {
 }
 
 #[test]
-fn the_map_by_the_door_is_short() {
-    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    assert!(map.lines().count() <= 150);
-    for source in fs::read_dir(root().join("crates")).unwrap() {
-        let name = source.unwrap().file_name().to_string_lossy().into_owned();
+fn architecture_page_is_short_and_names_every_crate() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    assert!(page.lines().count() <= 150);
+    for folder in fs::read_dir(root().join("crates")).unwrap() {
+        let name = folder.unwrap().file_name().to_string_lossy().into_owned();
         assert!(
-            map.contains(&format!("`{name}`")),
+            page.contains(&format!("`{name}`")),
             "ARCHITECTURE.md does not mention `{name}`"
         );
     }
