@@ -6,11 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// A crate, and which crates of the workspace it may depend on. Dev-dependencies are not restricted.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("omniq-core", &[]),
     ("omniq-memory", &["omniq-core"]),
-    ("omniq-local", &["omniq-core"]),
-    ("omniq-writer", &["omniq-core", "omniq-local"]),
+    ("omniq-writer", &["omniq-core"]),
     ("omniq-sqlite", &["omniq-core", "omniq-writer"]),
     ("omniq-file", &["omniq-core", "omniq-writer"]),
     ("omniq-conformance", &["omniq-core"]),
