@@ -10,8 +10,8 @@ type Edge = (String, String);
 /// Returns cycles, each as a list of files whose last one uses the first one.
 ///
 /// A list of all cycles would be too long to read. This one has the shortest cycle, then the shortest of those that are left if
-/// the edge with the fewest uses is taken out of it, and so on. So it is empty if and only if there is no cycle, and as long as the
-/// number of edges that have to go.
+/// the edge with the fewest uses is taken out of it, and so on. So it is empty if and only if there is no cycle, and about as long as
+/// the number of edges that have to go.
 pub fn cycles(graph: &ImportGraph) -> Vec<Vec<String>> {
     let mut edges: BTreeMap<&Edge, usize> = graph
         .edges

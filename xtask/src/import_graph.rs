@@ -99,10 +99,7 @@ impl Paths<'_> {
         let mut index = 0;
         while index < tokens.len() {
             let (path, span, next) = path_at(&tokens, index);
-            // A field, a method, or a path from another crate is no path of ours.
-            let before = index.checked_sub(1).map(|before| &tokens[before]);
-            let foreign = matches!(before, Some(TokenTree::Punct(punct)) if ".:".contains(punct.as_char()) && !is_single_colon(&tokens, index - 1));
-            if !path.is_empty() && !foreign {
+            if !path.is_empty() && !is_foreign(&tokens, index) {
                 self.add(&path, span.start().line);
             }
             if let TokenTree::Group(group) = &tokens[index] {
@@ -113,11 +110,19 @@ impl Paths<'_> {
     }
 }
 
-/// Whether the token is `:` and no part of `::`.
-fn is_single_colon(tokens: &[TokenTree], index: usize) -> bool {
-    let colon = |index: usize| matches!(tokens.get(index), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
-    let before = index.checked_sub(1).is_some_and(colon);
-    colon(index) && !before
+/// Whether a name that begins at a token is a field, a method, or a path from another crate (`::name`), and so no path of ours.
+fn is_foreign(tokens: &[TokenTree], start: usize) -> bool {
+    let before = |mark, back| {
+        let index = start.checked_sub(back);
+        index.is_some_and(|index| is_mark(tokens, index, mark))
+    };
+    let after_dot = before('.', 1) && !before('.', 2);
+    let after_colons = before(':', 1) && before(':', 2);
+    after_dot || after_colons
+}
+
+fn is_mark(tokens: &[TokenTree], index: usize, mark: char) -> bool {
+    matches!(tokens.get(index), Some(TokenTree::Punct(punct)) if punct.as_char() == mark)
 }
 
 /// Returns the path that begins at a token, its place, and the index of the token after it. The path is empty if none begins
@@ -129,9 +134,8 @@ fn path_at(tokens: &[TokenTree], start: usize) -> (Vec<String>, Span, usize) {
     while let Some(TokenTree::Ident(ident)) = tokens.get(index) {
         path.push(ident.to_string());
         index += 1;
-        let colon = |index: usize| matches!(tokens.get(index), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
-        let goes_on = matches!(tokens.get(index + 2), Some(TokenTree::Ident(_)));
-        if !(colon(index) && colon(index + 1) && goes_on) {
+        let colons = is_mark(tokens, index, ':') && is_mark(tokens, index + 1, ':');
+        if !colons || !matches!(tokens.get(index + 2), Some(TokenTree::Ident(_))) {
             break;
         }
         index += 2;
