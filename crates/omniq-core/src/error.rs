@@ -124,6 +124,11 @@ impl Error {
         self.0.unknown
     }
 
+    /// The text of this error and of all its causes, joined with ": ", for a line of a log.
+    pub fn chain(&self) -> impl fmt::Display + '_ {
+        Chain(self)
+    }
+
     /// Whether there is no task of that id.
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound
@@ -141,17 +146,26 @@ impl fmt::Display for Error {
     }
 }
 
+struct Chain<'a>(&'a Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0, f)?;
+        let mut cause = StdError::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.0.kind, self.0.message)?;
-        let mut told = self.0.message.clone();
         let mut cause = StdError::source(self);
         while let Some(error) = cause {
-            let text = error.to_string();
-            if !told.contains(&text) {
-                write!(f, "\n  caused by: {text}")?;
-                told = text;
-            }
+            write!(f, "\n  caused by: {error}")?;
             cause = error.source();
         }
         Ok(())
@@ -169,7 +183,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_tells_the_whole_chain() {
+    fn a_source_keeps_its_type_and_is_shared_by_clones() {
+        let cause = std::fmt::Error;
+        let error = Error::new(ErrorKind::Storage, "nothing was changed").with_source(cause);
+        let clone = error.clone();
+        drop(error);
+        let source = StdError::source(&clone).unwrap();
+        assert!(source.downcast_ref::<std::fmt::Error>().is_some());
+    }
+
+    #[test]
+    fn chain_is_one_line_with_each_text_once() {
+        let inner = Error::new(ErrorKind::Storage, "the disk is full");
+        let outer = Error::new(ErrorKind::Closed, "the pool ended").with_source(inner);
+        assert_eq!(
+            outer.chain().to_string(),
+            "the pool ended: the disk is full"
+        );
+    }
+
+    #[test]
+    fn debug_prints_the_whole_chain() {
         let inner = Error::new(ErrorKind::Storage, "the disk is full").retryable();
         let outer = Error::new(ErrorKind::Closed, "the pool ended").with_source(inner);
         assert_eq!(
