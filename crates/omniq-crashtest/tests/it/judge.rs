@@ -1,6 +1,7 @@
 //! The judge sees what it is there for: each tale breaks one rule.
 
-use omniq::{Format, NewTask, Payload, Task, TaskId, TaskStatus, Timestamp};
+use omniq::storage::NewTask;
+use omniq::{Format, Payload, Task, TaskId, TaskStatus, Timestamp};
 use omniq_crashtest::judge::{Evidence, Rule, judge};
 use omniq_crashtest::{Death, Line, Mark, worker};
 

@@ -67,9 +67,9 @@ impl Held {
     }
 
     /// The executions with a progress that nobody has written down yet, and that progress.
-    pub(super) fn take_notes(&self) -> (Vec<Arc<Execution>>, Vec<ProgressUpdate>) {
+    pub(super) fn take_updates(&self) -> (Vec<Arc<Execution>>, Vec<ProgressUpdate>) {
         let book = self.lock();
-        let told = |one: &Arc<Execution>| Some((Arc::clone(one), one.take_note()?));
+        let told = |one: &Arc<Execution>| Some((Arc::clone(one), one.take_update()?));
         book.executions.values().filter_map(told).unzip()
     }
 
