@@ -122,7 +122,9 @@ impl Contender for Apalis {
     async fn start(&self, runs: Arc<Runs>) -> Result<JoinHandle<()>> {
         // Deviation: by default, a worker that found no task polls again at its next heartbeat, after 30 s. This is the
         // strategy from its README.
-        let strategy = Strategy::new().stream(self.new_rows.clone()).interval(POLL_INTERVAL);
+        let strategy = Strategy::new()
+            .stream(self.new_rows.clone())
+            .interval(POLL_INTERVAL);
         // apalis refuses a worker name that was used before.
         let number = self.workers.fetch_add(1, Ordering::Relaxed);
         let worker = WorkerBuilder::new(format!("bench-{number}"))

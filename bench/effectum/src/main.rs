@@ -64,7 +64,9 @@ impl Contender for Effectum {
 
     fn check(options: &Options) -> Result<()> {
         if options.durability == Level::Full && !options.as_shipped {
-            return Err("effectum sets synchronous to NORMAL itself: use --durability normal".into());
+            return Err(
+                "effectum sets synchronous to NORMAL itself: use --durability normal".into(),
+            );
         }
         only_default_conditions(options)
     }

@@ -12,7 +12,9 @@ async fn greet(name: String) -> String {
 
 #[tokio::main]
 async fn main() -> omniq::Result<()> {
-    let folder = std::env::args().nth(1).expect("the first argument is the folder for the database");
+    let folder = std::env::args()
+        .nth(1)
+        .expect("the first argument is the folder for the database");
     let omniq = AsyncOmniQ::connect(&format!("sqlite:///{folder}/hello.db")).await?;
     let pool = omniq.worker().task::<greet>().start().await?;
     let handle = omniq.enqueue(greet::with("Ada".into())).await?;

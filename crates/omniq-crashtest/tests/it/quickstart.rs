@@ -19,7 +19,7 @@ fn start(folder: &Path, db: &Path, digests: &Path) -> Child {
         .arg(db)
         .arg("--digests")
         .arg(digests)
-        // Without prefetch every claimed file is hashed at once, so a second lease means that it was hashed twice.
+        // Without prefetch every claimed file is hashed immediately, so a second lease means that it was hashed twice.
         .args(["--prefetch", "0"])
         .stdout(Stdio::null())
         .spawn()
