@@ -57,8 +57,8 @@ async fn connect(options: &Options, folder: &Path) -> Result<(SqlitePool, HookCa
         SqliteStorage::setup(&pool).await?;
         return Ok((pool, new_rows));
     }
-    // Deviation: `setup` leaves its connection with synchronous = OFF. Here it runs on a pool that is closed afterwards;
-    // each connection of the other pool gets the requested level. The file stays in WAL mode.
+    // Deviation: `setup` leaves its connection with synchronous = OFF. Here it runs on a pool that is closed
+    // afterwards; each connection of the other pool gets the requested level. The file stays in WAL mode.
     let first = SqlitePool::connect_with(connect_options.clone()).await?;
     SqliteStorage::setup(&first).await?;
     first.close().await;

@@ -53,8 +53,9 @@ fn first_line(program: &str, args: &[&str]) -> String {
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// Returns the median time of a write of 4 KiB and its `fdatasync` in this folder, in microseconds. The file has its full
-/// size already, like a WAL that is reused. A pause before each write makes disk and CPU as idle as with an idle pool.
+/// Returns the median time of a write of 4 KiB and its `fdatasync` in this folder, in microseconds. The file has its
+/// full size already, like a WAL that is reused. A pause before each write makes disk and CPU as idle as with an idle
+/// pool.
 pub fn flush_us(dir: &Path) -> Result<f64> {
     let path = dir.join("bench-flush");
     let mut file = fs::File::create(&path)?;

@@ -23,7 +23,8 @@ pub struct Options {
     /// Measures only these tables: w1, w2, w3, w4, w5, w6, files, growth, day.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Measures only rows that compare OmniQ with these: omniq (itself), limit, effectum, apalis1, apalis07, fang, huey.
+    /// Measures only rows that compare OmniQ with these: omniq (itself), limit, effectum, apalis1, apalis07, fang,
+    /// huey.
     #[arg(long, value_delimiter = ',')]
     pub contenders: Vec<String>,
     /// Measures nothing, and draws the page and the charts again from results.jsonl.

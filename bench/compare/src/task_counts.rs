@@ -3,8 +3,8 @@
 use crate::options::Options;
 use crate::row::Run;
 
-/// Returns about as many tasks as the contender processes in three seconds on a small machine. The number is smaller for
-/// contenders that slow down when there are many tasks.
+/// Returns about as many tasks as the contender processes in three seconds on a small machine. The number is smaller
+/// for contenders that slow down when there are many tasks.
 pub fn tasks(run: &Run, options: &Options) -> usize {
     let by_length = if options.short { 0.25 } else { 1.0 };
     let payload: usize = option_number(run, "--payload").unwrap_or_default();

@@ -107,7 +107,8 @@ impl Contender for Effectum {
     async fn start(&self, runs: Arc<Runs>) -> Result<Worker> {
         let runner = JobRunner::builder("noop", noop).build();
         let worker = Worker::builder(&self.queue, Shared(runs)).jobs([runner]);
-        // Deviation: the default is one handler at a time. The default for fetching, as soon as a seat is free, is kept.
+        // Deviation: the default is one handler at a time. The default for fetching, as soon as a seat is free, is
+        // kept.
         Ok(worker.max_concurrency(self.concurrency).build().await?)
     }
 

@@ -9,7 +9,8 @@ use crate::{Contender, Options, Outcome, Result, Runs, preload};
 /// The run fails if a task has not started within this time.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Enqueues one task at a time, and waits until `runs` reports its start. The pool may be in this process or in another.
+/// Enqueues one task at a time, and waits until `runs` reports its start. The pool may be in this process or in
+/// another.
 pub async fn w4<C: Contender>(contender: &C, options: &Options, runs: &Runs) -> Result<Outcome> {
     let pad = preload::pad(options);
     let started = Instant::now();

@@ -85,8 +85,8 @@ impl Outcome {
     }
 }
 
-/// Returns the `q` quantile of sorted nanoseconds, in microseconds: the smallest value that is not exceeded by the share
-/// `q` of the values.
+/// Returns the `q` quantile of sorted nanoseconds, in microseconds: the smallest value that is at least
+/// as large as the share `q` of the values.
 pub fn quantile_us(sorted_nanos: &[u64], q: f64) -> Option<f64> {
     let rank = (sorted_nanos.len() as f64 * q).ceil() as usize;
     sorted_nanos.get(rank.saturating_sub(1)).map(|v| micros(*v))

@@ -28,7 +28,8 @@ pub struct Options {
     pub durability: Level,
     #[arg(long, value_enum, default_value_t = StorageKind::Sqlite)]
     pub storage: StorageKind,
-    /// Keeps the default settings of another queue that the benchmark changes otherwise; comments in its source name them.
+    /// Keeps the default settings of another queue that the benchmark changes otherwise; comments in its source name
+    /// them.
     #[arg(long)]
     pub as_shipped: bool,
     /// Extra bytes in each task's arguments.
@@ -41,7 +42,8 @@ pub struct Options {
     /// The number of additional tasks of a higher priority that are due in a day.
     #[arg(long, default_value_t = 0)]
     pub future: usize,
-    /// The number of additional due tasks with a name for which the pool has no handler. They are enqueued before the others.
+    /// The number of additional due tasks with a name for which the pool has no handler. They are enqueued before the
+    /// others.
     #[arg(long, default_value_t = 0)]
     pub foreign: usize,
     /// The number of finished tasks in the file.

@@ -41,8 +41,8 @@ pub(crate) async fn w5<C: Contender>(contender: &C, options: &Options) -> Result
     Ok(outcome.ran_again(runs.ran_again()))
 }
 
-/// Returns an error unless the file holds exactly this many successes within 2 s. The wait is needed because a task that
-/// a contender runs again is temporarily not a success.
+/// Returns an error unless the file holds exactly this many successes within 2 s. The wait is needed because a task
+/// that a contender runs again is temporarily not a success.
 pub async fn expect_successes<C: Contender>(contender: &C, expected: u64) -> Result<()> {
     let reached = poll_until(|| async { Ok(contender.succeeded().await? == expected) });
     match tokio::time::timeout(SUCCESS_TIMEOUT, reached).await {

@@ -1,8 +1,8 @@
-//! Counts the instructions of the code paths that every task takes. With the same compiler, a count is the same on every
-//! machine, so it shows a regression even on a noisy machine.
+//! Counts the instructions of the code paths that every task takes. With the same compiler, a count is the same on
+//! every machine, so it shows a regression even on a noisy machine.
 //!
-//! Each path may take 5 % more instructions than its figure below. If a change makes a path cheaper, lower its figure. If
-//! a change makes it more expensive for a good reason, raise the figure and give the reason in the commit message.
+//! Each path may take 5 % more instructions than its figure below. If a change makes a path cheaper, lower its figure.
+//! If a change makes it more expensive for a good reason, raise the figure and give the reason in the commit message.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The raw limit: a store behind one writer thread. It shows what the hardware allows, because it has no leases, retries,
-//! unique keys, errors, time limits or notifications.
+//! The raw limit: a store behind one writer thread. It shows what the hardware allows, because it has no leases,
+//! retries, unique keys, errors, time limits or notifications.
 //!
 //! | module | contents |
 //! | --- | --- |

@@ -121,8 +121,8 @@ fn file_size(folder: &Path, name: &str) -> u64 {
     std::fs::metadata(folder.join(name)).map_or(0, |file| file.len())
 }
 
-/// Returns an error if too many finished tasks were kept, or if the files grew. The tasks of two hours are kept and those
-/// of a third are being purged, so nothing may grow after the third hour.
+/// Returns an error if too many finished tasks were kept, or if the files grew. The tasks of two hours are kept and
+/// those of a third are being purged, so nothing may grow after the third hour.
 fn check_growth(hours: &[Hour], per_hour: usize) -> Result<()> {
     let most = hours
         .iter()

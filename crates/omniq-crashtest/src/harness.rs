@@ -183,7 +183,10 @@ impl Harness {
     ///
     /// Returns an error if there is no such line within 10 s.
     pub async fn wait_for_line(&mut self, mark: Mark, id: TaskId) -> HarnessResult<Line> {
-        let matches = |event: &ProcessEvent| matches!(event, ProcessEvent::Line(line) if (line.mark, line.id) == (mark, id));
+        let matches = |event: &ProcessEvent| match event {
+            ProcessEvent::Line(line) => (line.mark, line.id) == (mark, id),
+            ProcessEvent::Ready(_) | ProcessEvent::Exited(_) => false,
+        };
         match self.wait_for(&format!("{mark:?} of {id}"), matches).await? {
             ProcessEvent::Line(line) => Ok(line),
             other => Err(format!("{other:?} is not a line").into()),

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`Options`] | the options of a process, passed on its command line |
 //! | [`worker`], [`producer`] | the processes |
-//! | [`shop_app`] | an application that writes into its own table in the transactions that enqueue and complete its tasks |
+//! | [`shop_app`] | an application that enqueues and completes tasks in its own transactions |
 //! | [`Log`] | a log file outside the queue, written by handlers and producers |
 //! | [`Harness`], [`Process`] | starts processes, reads their output, sends them signals |
 //! | [`judge`] | compares the log with the database, and names every rule that does not hold |
