@@ -1,4 +1,4 @@
-//! What the library warns of: a run with a warning is no result.
+//! Collects the warnings that the library logs. A run with a warning is an error.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,22 +10,22 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-/// The texts of warnings and errors so far.
+/// The texts of all warnings and errors so far.
 #[derive(Clone, Default)]
-pub struct Troubles(Arc<Mutex<Vec<String>>>);
+pub struct Warnings(Arc<Mutex<Vec<String>>>);
 
-impl Troubles {
-    /// Listens from now on. Spans and events below a warning stay switched off, so this costs nothing.
-    pub fn listen() -> Self {
-        let troubles = Self::default();
-        let layer = troubles.clone().with_filter(LevelFilter::WARN);
+impl Warnings {
+    /// Starts to collect. Spans and events below the level of a warning stay disabled, so this costs nothing.
+    pub fn collect() -> Self {
+        let warnings = Self::default();
+        let layer = warnings.clone().with_filter(LevelFilter::WARN);
         let subscriber = tracing_subscriber::registry().with(layer);
-        tracing::subscriber::set_global_default(subscriber).expect("nobody else listens");
-        troubles
+        tracing::subscriber::set_global_default(subscriber).expect("there is no other subscriber");
+        warnings
     }
 
-    /// An error, if there was a warning.
-    pub fn none(&self) -> Result<()> {
+    /// Returns an error if there was a warning.
+    pub fn expect_none(&self) -> Result<()> {
         let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match texts.first() {
             None => Ok(()),
@@ -34,7 +34,7 @@ impl Troubles {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Troubles {
+impl<S: Subscriber> Layer<S> for Warnings {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut text = Text(event.metadata().level().to_string());
         event.record(&mut text);
