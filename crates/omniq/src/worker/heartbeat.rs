@@ -34,8 +34,8 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
                 };
                 next_beat = clock::instant() + wait;
             }
-            () = pool.check_leases.notified() => look(&pool, &mut retry).await,
-            signal = watch.next() => hear(&pool, &mut watch, signal, &mut retry).await,
+            () = pool.check_leases.notified() => check_all(&pool, &mut retry).await,
+            signal = watch.next() => handle_signal(&pool, &mut watch, signal, &mut retry).await,
         }
     }
 }
@@ -67,31 +67,44 @@ fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
     }
 }
 
-async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, retry: &mut StorageRetry) {
+async fn handle_signal(
+    pool: &Shared,
+    watch: &mut Watch,
+    signal: Option<Signal>,
+    retry: &mut StorageRetry,
+) {
     match signal {
-        Some(Signal::Cancelled(ids)) => pool.held.hear_cancelled(&ids),
+        Some(Signal::Cancelled(ids)) => {
+            let leases = pool.held.record_cancelled(&ids);
+            check(pool, leases, retry).await;
+        }
         Some(Signal::OwnerExited) => pool.owner_exited.notify_one(),
-        Some(Signal::Unknown) => look(pool, retry).await,
+        Some(Signal::Unknown) => check_all(pool, retry).await,
         Some(_) => {}
         None => {
             // Meanwhile no lease is renewed.
             let settings = pool.settings();
             tokio::time::sleep(settings.poll_interval().min(settings.lease() / 3)).await;
             *watch = pool.omniq().storage().watch();
-            look(pool, retry).await;
+            check_all(pool, retry).await;
         }
     }
 }
 
-/// Asks of every lease whether it is still held.
-async fn look(pool: &Shared, retry: &mut StorageRetry) {
+/// Checks all leases of the pool.
+async fn check_all(pool: &Shared, retry: &mut StorageRetry) {
     let leases = pool.held.leases_after_unknown();
+    check(pool, leases, retry).await;
+}
+
+/// Asks the storage which of these leases are still held, and stops the handlers of the others.
+async fn check(pool: &Shared, leases: Vec<Lease>, retry: &mut StorageRetry) {
     if leases.is_empty() {
         return;
     }
     match pool.omniq().storage().held(leases.clone()).await {
         Ok(answers) => stop_others(pool, leases, answers),
-        // The next beat asks again.
+        // The next renewal asks again.
         Err(error) => {
             retry.failed(&error);
         }
