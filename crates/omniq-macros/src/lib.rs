@@ -80,7 +80,8 @@ use proc_macro::TokenStream;
 /// # Parameters
 ///
 /// The first ones may be provided by the worker pool: a `TaskContext`, and a `State<T>` for each `T` that was added to the pool
-/// by `worker().state(value)`; a pool without that state refuses to start. The attribute recognises both types by these names.
+/// by `worker().state(value)`; a pool without that state refuses to start. Each execution gets a clone of
+/// the state, which the function may destructure: `State(db): State<Db>`. The attribute recognises both types by these names.
 ///
 /// All others are arguments. They are owned values that `serde` can write and read, at most 16. With
 /// `#[omniq(default = 640)]` or `#[omniq(default)]`, a call by name may leave one out.
@@ -88,6 +89,7 @@ use proc_macro::TokenStream;
 /// ```
 /// use omniq::{State, TaskContext};
 ///
+/// #[derive(Clone)]
 /// struct Thumbnails {
 ///     folder: String,
 /// }

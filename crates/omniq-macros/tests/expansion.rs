@@ -49,8 +49,8 @@ async fn greet(greeting: State<Greeting>, ctx: TaskContext, mut name: String) ->
 }
 
 #[omniq::task]
-fn greet_slowly(_ctx: TaskContext, greeting: State<Greeting>, name: String) -> String {
-    format!("{}{name}", greeting.0.0)
+fn greet_slowly(_ctx: TaskContext, State(greeting): State<Greeting>, name: String) -> String {
+    format!("{}{name}", greeting.0)
 }
 
 type Answer = Result<u32, std::io::Error>;

@@ -6,7 +6,7 @@
 use omniq::{State, TaskContext, TaskError};
 
 /// A state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Database;
 
 /// Tasks that others can see.
