@@ -1,4 +1,4 @@
-//! A crate that denies what it can.
+//! A crate that denies as many lints as possible.
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, unreachable_pub, unused_qualifications, unused_results)]
 #![deny(rust_2018_idioms, nonstandard_style, future_incompatible, missing_debug_implementations)]
@@ -6,7 +6,7 @@
 use omniq::{State, TaskContext, TaskError};
 
 /// A state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Database;
 
 /// Tasks that others can see.
@@ -19,7 +19,7 @@ pub mod images {
         Ok(path.len() as u64 * u64::from(width))
     }
 
-    /// Takes what the pool hands in.
+    /// Takes values that the pool provides.
     #[omniq::task(order = Store)]
     pub fn store(ctx: TaskContext, _database: State<Database>, mut text: String) -> String {
         text.push_str(ctx.name());
@@ -29,7 +29,7 @@ pub mod images {
 
 mod inner {
     #[omniq::task]
-    pub(super) async fn seen_by_the_one_above() {}
+    pub(super) async fn visible_in_the_parent_module() {}
 
     #[omniq::task]
     pub(crate) fn many(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8) -> u8 {
@@ -37,7 +37,7 @@ mod inner {
     }
 }
 
-/// Nobody uses it.
+/// A deprecated task.
 #[omniq::task]
 #[deprecated]
 #[allow(dead_code)]
@@ -52,7 +52,7 @@ fn Loud(Name: String) -> String {
 fn main() {
     drop(images::resize::with("cat.png".into(), 640));
     drop(images::Store::with("cat.png".into()));
-    drop(inner::seen_by_the_one_above::with());
+    drop(inner::visible_in_the_parent_module::with());
     drop(inner::many::with(1, 2, 3, 4, 5, 6, 7, 8));
     drop(Loud::with("cat".into()));
     drop(Loud("cat".into()));

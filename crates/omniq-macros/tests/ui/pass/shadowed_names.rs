@@ -1,4 +1,4 @@
-//! A crate that gives its own meaning to every name that generated code may want.
+//! A crate that defines every name that generated code might use, with another meaning.
 #![allow(dead_code, unused_macros, non_camel_case_types, clippy::all)]
 
 struct Result;

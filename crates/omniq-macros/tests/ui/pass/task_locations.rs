@@ -1,4 +1,4 @@
-//! Tasks in modules, in functions, from macros, behind `cfg`, and by another path to the crate.
+//! Tasks in modules and functions, from macros, behind `cfg`, and with another path to the omniq crate.
 #![deny(warnings)]
 
 mod reexported {
