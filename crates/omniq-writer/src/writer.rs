@@ -37,7 +37,7 @@ pub struct Writer<E: Engine> {
     /// The thread owns the senders, so that the streams of listeners end with it.
     signals: broadcast::WeakSender<Signal>,
     neighbours: Arc<Neighbours>,
-    /// Waits for the thread.
+    /// Closes the inbox and waits for the thread, when it is run or dropped.
     shutdown: Shutdown,
 }
 
@@ -84,11 +84,16 @@ impl<E: Engine> Writer<E> {
                 work.run();
             })
             .map_err(|e| no_thread("writer", e))?;
+        let closed = inbox.clone();
+        let shutdown = Shutdown::new(move || {
+            closed.close();
+            wait_for(thread, &ended, E::NAME);
+        });
         Ok(Self {
             inbox,
             signals: weak_signals,
             neighbours,
-            shutdown: Shutdown::new(move || wait_for(thread, &ended, E::NAME)),
+            shutdown,
         })
     }
 
@@ -212,6 +217,7 @@ impl<E: Engine> Writer<E> {
     ///
     /// Of kind [`Storage`](omniq_core::ErrorKind::Storage), if no thread can be started to wait for the writer.
     pub async fn close(&self) -> Result<()> {
+        // Later calls fail immediately, even if no thread can be started.
         self.inbox.close();
         self.shutdown.run().await
     }
@@ -228,13 +234,6 @@ impl<E: Engine> Writer<E> {
     async fn ask<T>(&self, command: Command<E>, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         self.inbox.send(command.is_urgent(), command).await?;
         answer.await.map_err(|_| self.inbox.closed())?
-    }
-}
-
-impl<E: Engine> Drop for Writer<E> {
-    /// Lets the thread end. The drop of `shutdown` then waits for it.
-    fn drop(&mut self) {
-        self.inbox.close();
     }
 }
 

@@ -47,7 +47,10 @@ fn a_moved_folder_is_not_trusted_until_it_is_deleted() {
 
     let error = Folder::open(&data, "the-id").unwrap_err().to_string();
     let was = old.to_str().unwrap().strip_suffix("-omniq").unwrap();
-    assert!(error.contains(&format!("was created for {was} ")), "{error}");
+    assert!(
+        error.contains(&format!("was created for {was} ")),
+        "{error}"
+    );
     assert!(
         error.contains(&format!("delete {}", folder.display())),
         "{error}"
