@@ -20,6 +20,9 @@ pub trait Engine: Send + 'static {
     /// The storage's name in error texts: "SQLite".
     const NAME: &'static str;
 
+    /// A batch takes no further command after this time, so that no caller waits for another caller's large batch.
+    const MAX_BATCH_TIME: Duration = Duration::from_millis(5);
+
     /// The path of the data, for error texts.
     fn path(&self) -> &Path;
 

@@ -13,10 +13,11 @@ use crate::engine::{CommitError, Committed, Engine, Failure as _};
 use crate::inbox::{Inbox, Pending, Queued, Wake};
 use crate::neighbours::Neighbours;
 
-/// A batch takes no further command after this many rows …
+/// A batch takes no further command after this many rows, or after [`Engine::MAX_BATCH_TIME`].
 const MAX_ROWS: usize = 1_000;
-/// … or after this time, so that no caller waits for another caller's large batch.
-const MAX_TIME: Duration = Duration::from_millis(5);
+
+/// The shortest time between two rings while commands wait.
+const RING_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a command waits for its companion: a tenth of a flush.
 const COMPANION_WAIT: Duration = Duration::from_micros(15);
@@ -122,7 +123,7 @@ impl<E: Engine> Thread<E> {
     /// writer does not spend its time on it.
     fn ring_if_due(&mut self, pending: &Pending<Command<E>>) {
         let pause = pending.is_empty() && self.inbox.is_empty();
-        if self.ring_owed && (pause || self.last_ring.elapsed() > MAX_TIME) {
+        if self.ring_owed && (pause || self.last_ring.elapsed() > RING_PAUSE) {
             self.ring_owed = false;
             self.last_ring = Instant::now();
             self.neighbours.ring();
@@ -153,7 +154,7 @@ impl<E: Engine> Thread<E> {
         let others_wrote = engine.begin().map_err(nobodys)?;
         let started = Instant::now();
         let mut rows = 0;
-        while rows < MAX_ROWS && started.elapsed() < MAX_TIME {
+        while rows < MAX_ROWS && started.elapsed() < E::MAX_BATCH_TIME {
             let Some(queued) = pending.pop() else { break };
             taken.push(queued);
             let at = taken.len() - 1;
