@@ -75,6 +75,20 @@ async fn work_of_another_process_lets_a_parked_claim_peek_only() {
 }
 
 #[tokio::test]
+async fn a_commit_wakes_the_parked_claims_of_other_processes() {
+    let data = tempfile::NamedTempFile::new().unwrap();
+    let (here, there) = (
+        Fixture::start_shared(data.path()),
+        Fixture::start_shared(data.path()),
+    );
+    let claim = there.park(1).await;
+    there.control.add_as_another_process(task("a"));
+    here.enqueue("a").answer().await.unwrap();
+    claim.answer().await.unwrap();
+    assert!(there.control.steps().contains(&"peek 1".to_owned()));
+}
+
+#[tokio::test]
 async fn a_parked_claim_whose_caller_is_no_longer_there_takes_nothing() {
     let fixture = Fixture::start();
     let claim = fixture.park(1).await;

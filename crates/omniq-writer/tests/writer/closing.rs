@@ -71,6 +71,25 @@ async fn parked_claims_and_streams_end_with_the_writer() {
     assert_eq!(fixture.writer.watch().next().await, None);
 }
 
+#[tokio::test]
+async fn a_close_removes_the_files_of_this_process_s_owners() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("jobs.db");
+    std::fs::File::create(&data).unwrap();
+    let fixture = Fixture::start_shared(&data);
+    let owners = || {
+        let owners = dir.path().join("jobs.db-omniq/owners");
+        std::fs::read_dir(owners).unwrap().count()
+    };
+    fixture.claim(request(1)).answer().await.unwrap();
+    let _finder = fixture.writer.orphan_finder();
+    assert_eq!(owners(), 1);
+    fixture.writer.close().await.unwrap();
+    assert_eq!(owners(), 0);
+    assert!(is_closed(&fixture.writer.claim(request(2)).await));
+    assert_eq!(owners(), 0);
+}
+
 /// As if another process held the lock of the data.
 #[tokio::test]
 async fn a_close_waits_for_a_second_at_most_and_the_drop_after_it_does_not_wait() {

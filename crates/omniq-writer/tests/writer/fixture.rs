@@ -1,6 +1,7 @@
 //! A writer with a fake engine, and what the tests send to it.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use omniq_core::storage::{ClaimFilter, ClaimRequest, Claimed, Enqueued};
 use omniq_core::{ErrorKind, Format, NewTask, OwnerId, Payload, Result, Timestamp};
-use omniq_writer::Writer;
+use omniq_writer::{SharedData, Writer};
 
 use crate::engine::{Control, FakeEngine, Point};
 
@@ -68,11 +69,25 @@ pub fn send<'a, T>(command: impl Future<Output = T> + 'a) -> Sent<'a, T> {
 }
 
 impl<const MAX_MILLIS: u64> FixtureWith<MAX_MILLIS> {
+    /// Starts a writer whose data no other process uses.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts a writer whose data other processes may use.
+    pub fn start_shared(data: &Path) -> Self {
+        Self::start_with(Some(SharedData {
+            data,
+            identity: "the-id",
+            arrivals: None,
+        }))
+    }
+
+    fn start_with(shared: Option<SharedData<'_>>) -> Self {
         let control = Arc::new(Control::default());
         let engine = FakeEngine::new(control.clone());
         // Only what the tests do wakes the thread.
-        let writer = Writer::start(engine, None, Duration::from_secs(3_600)).unwrap();
+        let writer = Writer::start(engine, shared, Duration::from_secs(3_600)).unwrap();
         Self { writer, control }
     }
 
