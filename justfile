@@ -18,7 +18,7 @@ test:
 
 # The main job, on a folder of your choice
 quickstart folder=".":
-    cargo run --release --example quickstart -- {{folder}}
+    cargo run --release -p quickstart -- {{folder}}
 
 # Line coverage of the libraries, as a page in target/coverage (cargo install cargo-tarpaulin --locked)
 coverage $CARGO_TARGET_DIR="target/coverage":

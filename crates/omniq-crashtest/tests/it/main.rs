@@ -5,7 +5,6 @@ mod examples;
 mod judge;
 mod kills;
 mod poison;
-mod quickstart;
 #[cfg(unix)]
 mod stopped;
 mod till;
