@@ -41,7 +41,6 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | learn all of it in ten minutes | the guide `omniq::guide::writing_tasks` |
 //! | turn a function into a task | [`#[omniq::task]`](macro@task) |
 //! | enqueue, wait, list, cancel; start worker pools | [`AsyncOmniQ`], or [`OmniQ`] without async (see [`blocking`]) |
 //! | describe a call: when, in which order, how often | [`Order`], from `with` of a task or from [`call`] |
@@ -62,8 +61,8 @@
 //!
 //! Rust 1.91 or later (1.94 with `sqlx`), and a C compiler for the bundled SQLite. Tested on Linux.
 //!
-//! The [repository](https://docs.rs/crate/omniq/latest) has the README, whole programs in `examples`, the architecture and
-//! the benchmarks.
+//! Read on: [writing tasks](guide::writing_tasks). The repository, which docs.rs links at the top of this page, has whole
+//! programs in `crates/omniq/examples`, the architecture, and benchmarks beside other queues.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
