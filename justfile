@@ -29,7 +29,7 @@ quickstart folder=".":
 
 # Line coverage of the libraries, as a page in target/coverage (cargo install cargo-tarpaulin --locked)
 coverage $CARGO_TARGET_DIR="target/coverage":
-    cargo build -p omniq-local --examples --locked
+    cargo build -p omniq-writer --examples --locked
     cargo tarpaulin --engine llvm --workspace --all-features --locked --skip-clean --timeout 300 \
         --exclude omniq-crashtest --exclude quickstart --exclude xtask \
         --exclude-files 'crates/*/tests/*' 'crates/*/examples/*' 'crates/omniq-crashtest/*' 'xtask/*' 'bench/*' \

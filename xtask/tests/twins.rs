@@ -1,4 +1,4 @@
-//! The front door with async and the one without have the same methods.
+//! The async types and the blocking types have the same methods.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -8,7 +8,8 @@ use syn::visit_mut::{VisitMut, visit_path_mut};
 use syn::{ImplItem, Item, ItemImpl, Signature, Type, Visibility};
 use xtask::{Source, sources};
 
-/// A type, its twin, and how many methods they have at least: a comparison of nothing with nothing succeeds.
+/// An async type, its blocking twin, and how many methods each has at least. (Without the number, a comparison of no methods with
+/// no methods would succeed.)
 const TWINS: [(&str, &str, usize); 5] = [
     ("AsyncOmniQ", "OmniQ", 18),
     ("AsyncWorkerPool", "WorkerPool", 3),
@@ -17,7 +18,7 @@ const TWINS: [(&str, &str, usize); 5] = [
     ("EventStream", "EventStream", 1),
 ];
 
-/// The public methods of a type, by name, as they are written but for async.
+/// Returns the signatures of the public methods of a type, by name, without `async`.
 fn methods(files: &[&Source], of: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for file in files {
@@ -32,7 +33,7 @@ fn methods(files: &[&Source], of: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// A type's own methods; of traits, only the one that makes a stream an iterator.
+/// Whether a block has methods of the type: its own, or those of `Iterator`. Other traits are not compared.
 fn is_of(block: &ItemImpl, of: &str) -> bool {
     let Type::Path(path) = &*block.self_ty else {
         return false;
@@ -49,6 +50,7 @@ fn is_of(block: &ItemImpl, of: &str) -> bool {
     named && own
 }
 
+/// Returns the name and the signature of a public method.
 fn method(block: &ItemImpl, item: &ImplItem) -> Option<(String, String)> {
     let ImplItem::Fn(method) = item else {
         return None;
@@ -63,17 +65,18 @@ fn method(block: &ItemImpl, item: &ImplItem) -> Option<(String, String)> {
     })
 }
 
+/// Returns a signature without the differences that twins may have.
 fn without_async(mut signature: Signature) -> Signature {
     signature.asyncness = None;
     SameNames.visit_signature_mut(&mut signature);
-    // A builder takes itself apart, or passes itself on.
+    // A builder may take `mut self` where its twin takes `self`: callers can't tell them apart.
     if let Some(syn::FnArg::Receiver(this)) = signature.inputs.first_mut() {
         this.mutability = None;
     }
     signature
 }
 
-/// Calls the async types as their twins.
+/// Replaces the names of async types by those of their twins.
 struct SameNames;
 
 impl VisitMut for SameNames {
@@ -89,7 +92,7 @@ impl VisitMut for SameNames {
 }
 
 #[test]
-fn both_front_doors_have_the_same_methods() {
+fn async_and_blocking_types_have_the_same_methods() {
     let sources = sources().unwrap();
     let is_blocking = |source: &&Source| source.path.starts_with("crates/omniq/src/blocking/");
     let in_omniq = |source: &&Source| source.path.starts_with("crates/omniq/src/");
@@ -99,5 +102,33 @@ fn both_front_doors_have_the_same_methods() {
         let expected = methods(&others, name);
         assert!(expected.len() >= at_least, "{name}: {:?}", expected.keys());
         assert_eq!(methods(&blocking, twin), expected, "{twin}, then {name}");
+    }
+}
+
+#[test]
+fn every_public_blocking_type_has_a_twin() {
+    let mut found = Vec::new();
+    for source in sources().unwrap() {
+        if source.path.starts_with("crates/omniq/src/blocking/") {
+            let items = syn::parse_file(&source.text).unwrap().items.into_iter();
+            found.extend(items.filter_map(public_struct));
+        }
+    }
+    found.sort();
+    let mut twins = TWINS.map(|(_, twin, _)| twin);
+    twins.sort_unstable();
+    assert_eq!(
+        found, twins,
+        "each needs a line in TWINS, and an async type"
+    );
+}
+
+/// Returns the name of a public struct.
+fn public_struct(item: Item) -> Option<String> {
+    match item {
+        Item::Struct(item) if matches!(item.vis, Visibility::Public(_)) => {
+            Some(item.ident.to_string())
+        }
+        _ => None,
     }
 }

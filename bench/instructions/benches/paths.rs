@@ -65,7 +65,7 @@ fn running_task() -> Task {
 fn done(task: &Task) -> Change {
     let result = Payload::new(Format::Json, b"null".to_vec());
     let then = Vec::new();
-    settle(task, Outcome::Done { result, then }, NOW, 0.5).expect("it runs")
+    settle(task, Outcome::Succeeded { result, then }, NOW, 0.5).expect("it runs")
 }
 
 /// A storage, and what drives its futures.
@@ -160,7 +160,7 @@ fn settle_success(task: Task) -> Change {
 #[bench::two_arguments(running_task())]
 fn settle_failure(task: Task) -> Change {
     let error = TaskError::new("x", "it broke");
-    black_box(settle(&task, Outcome::Broke(error), NOW, 0.5)).expect("it runs")
+    black_box(settle(&task, Outcome::Failed(error), NOW, 0.5)).expect("it runs")
 }
 
 #[library_benchmark(config = at_most(2_416_834))]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use omniq_core::settle::cancel;
-use omniq_core::storage::{ClaimFilter, ClaimRequest, Note, Settled, TaskFilter};
+use omniq_core::storage::{ClaimFilter, ClaimRequest, ProgressUpdate, Settled, TaskFilter};
 use omniq_core::{Change, Due, NewTask, Storage, Task, TaskStatus, Timestamp};
 
 use crate::orders::{NOW, failure, order_with, owner, success};
@@ -24,21 +24,26 @@ impl Bystanders {
         let [_, succeeds, fails, stops] = running.as_slice() else {
             panic!("four bystanders are due: {running:?}");
         };
-        let note = |task: &Task| Note::new(task.lease(), 0.25, "far from here");
+        let note = |task: &Task| ProgressUpdate::new(task.lease(), 0.25, "far from here");
         let notes = running.iter().map(note).collect();
-        assert_eq!(storage.note(notes, NOW).await.expect("note"), [true; 4]);
-        let mut cancelled = cancel(stops).expect("a running task may be cancelled");
+        assert_eq!(
+            storage.record_progress(notes, NOW).await.expect("note"),
+            [true; 4]
+        );
+        let mut cancelled = cancel(stops)
+            .into_change()
+            .expect("a running task may be cancelled");
         cancelled.keep_owner = false;
         let changes: Vec<Change> = vec![success(succeeds, vec![]), failure(fails), cancelled];
         // They end far in the future, so that no purge of a question reaches them.
         let answers = storage.settle(changes, far).await.expect("settle");
-        assert_eq!(answers, [Settled::Done; 3]);
+        assert_eq!(answers, [Settled::Applied; 3]);
 
         let waiting = bystander("waiting", |order| {
             order.eta = Due::At(far);
             order.unique_key = Some("bystander".to_owned());
         });
-        let held_back = bystander("held back", |order| order.holds = 1);
+        let held_back = bystander("held back", |order| order.hold_count = 1);
         storage
             .enqueue(vec![waiting, held_back], NOW)
             .await

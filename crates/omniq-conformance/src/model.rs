@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, KEPT_ERRORS, LaneStats, Lease, Note, PurgeRequest,
-    QueueStats, Settled,
+    ClaimRequest, Claimed, Enqueued, Hold, KEPT_ERRORS, LaneStats, Lease, ProgressUpdate,
+    PurgeRequest, QueueStats, Settled,
 };
 use omniq_core::{Change, NewTask, Task, TaskId, TaskStatus, Timestamp};
 
@@ -48,7 +48,7 @@ impl Model {
             key.is_some()
                 && task.unique_key.as_ref() == key
                 && task.name == name
-                && task.holds_its_key()
+                && task.holds_unique_key()
         });
         let series = self.kept().find(|row| {
             series.is_some() && row.task.series_id == series && !row.task.status.is_finished()
@@ -69,7 +69,7 @@ impl Model {
         }
         let place = i64::try_from(self.rows.len()).expect("a short list");
         let id = TaskId::from_i64(place + 1).expect("a positive number");
-        let task = Task::first(new, id, now);
+        let task = Task::from_new(new, id, now);
         self.rows.push(Row {
             purged: false,
             due: task.eta <= now,
@@ -89,7 +89,7 @@ impl Model {
             let task = &row.task;
             !row.purged
                 && task.status == TaskStatus::Pending
-                && task.holds == 0
+                && task.hold_count == 0
                 && request
                     .filter
                     .takes(&task.queue, &task.name, task.payload.format)
@@ -106,10 +106,8 @@ impl Model {
             .take(request.limit)
             .map(|row| row.begin(request))
             .collect();
-        Claimed {
-            next_due: next_due.filter(|_| tasks.len() < request.limit),
-            tasks,
-        }
+        let next_due = next_due.filter(|_| tasks.len() < request.limit);
+        Claimed::new(tasks, next_due)
     }
 
     pub(crate) fn held(&self, leases: &[Lease]) -> Vec<Hold> {
@@ -135,7 +133,7 @@ impl Model {
         holds
     }
 
-    pub(crate) fn note(&mut self, notes: &[Note], now: Timestamp) -> Vec<bool> {
+    pub(crate) fn note(&mut self, notes: &[ProgressUpdate], now: Timestamp) -> Vec<bool> {
         let mut answers = Vec::new();
         for note in notes {
             let held = self.held(&[note.lease]) != [Hold::Lost];
@@ -156,12 +154,12 @@ impl Model {
 
     fn settle_one(&mut self, change: &Change, now: Timestamp) -> Settled {
         let Some(task) = self.row(change.id).map(|row| row.task.clone()) else {
-            return Settled::Gone;
+            return Settled::NotFound;
         };
         let (status, lease) = (task.status, task.lease);
         let again = status.is_finished() && change.status == TaskStatus::Pending;
         if (status, lease) != (change.expect, change.lease) || (again && task.owner.is_some()) {
-            return Settled::Moved { status, lease };
+            return Settled::Stale { status, lease };
         }
         let other = self.in_the_way(&task.name, task.unique_key.as_ref(), task.series_id);
         if let Some(holder) = other.filter(|_| again) {
@@ -171,18 +169,18 @@ impl Model {
             row.write(change.clone(), now);
         }
         self.enqueue(change.then.clone(), now);
-        Settled::Done
+        Settled::Applied
     }
 
     /// All whose lease is over, by id.
-    pub(crate) fn orphans(&mut self, steady: Duration) -> Vec<Task> {
+    pub(crate) fn orphans(&mut self, monotonic: Duration) -> Vec<Task> {
         let mut over = Vec::new();
         for row in &mut self.rows {
-            let now = (row.task.lease, row.beats, steady);
+            let now = (row.task.lease, row.beats, monotonic);
             let same = |seen: &(u64, u64, Duration)| (seen.0, seen.1) == (now.0, now.1);
             let seen = row.seen.filter(same).unwrap_or(now);
             row.seen = row.task.owner.map(|_| seen);
-            if row.seen.is_some() && steady - seen.2 >= row.lease_for {
+            if row.seen.is_some() && monotonic - seen.2 >= row.lease_for {
                 over.push(row.task.clone());
             }
         }
@@ -226,12 +224,7 @@ impl Model {
             counts.failed = with(TaskStatus::Failed);
             counts.cancelled = with(TaskStatus::Cancelled);
             let (queue, name, format) = key.clone();
-            LaneStats {
-                queue,
-                name,
-                format,
-                counts,
-            }
+            LaneStats::new(queue, name, format, counts)
         });
         stats.collect()
     }

@@ -69,7 +69,7 @@ pub(crate) fn value(text: &str) -> Payload {
 /// A success that asks for these tasks.
 pub(crate) fn success(task: &Task, then: Vec<NewTask>) -> Change {
     let result = value("42");
-    settle(task, Outcome::Done { result, then }, NOW, 0.5).expect("a running task may succeed")
+    settle(task, Outcome::Succeeded { result, then }, NOW, 0.5).expect("a running task may succeed")
 }
 
 pub(crate) fn release(task: &Task) -> Change {
@@ -78,7 +78,7 @@ pub(crate) fn release(task: &Task) -> Change {
 
 /// A failure after which the task waits for as long as it says.
 pub(crate) fn broke(task: &Task, error: TaskError) -> Change {
-    settle(task, Outcome::Broke(error), NOW, 0.5).expect("a running task may break")
+    settle(task, Outcome::Failed(error), NOW, 0.5).expect("a running task may break")
 }
 
 pub(crate) fn failure(task: &Task) -> Change {

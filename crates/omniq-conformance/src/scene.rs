@@ -91,7 +91,7 @@ impl Scene {
 
     /// Settles a change that nothing is in the way of.
     pub(crate) async fn done(&self, change: Change, now: Timestamp) {
-        assert_eq!(self.settle(change, now).await, Settled::Done);
+        assert_eq!(self.settle(change, now).await, Settled::Applied);
     }
 
     pub(crate) async fn find(&self, id: TaskId) -> Option<Task> {
@@ -107,7 +107,7 @@ impl Scene {
 
 /// The answer to a change that met the task as it is here.
 pub(crate) fn moved(task: &Task) -> Settled {
-    Settled::Moved {
+    Settled::Stale {
         status: task.status,
         lease: task.lease,
     }

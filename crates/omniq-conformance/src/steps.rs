@@ -35,7 +35,7 @@ impl ReferenceStateMachine for Walks {
             3 => (vec(0..99_usize, 1..4), proptest::bool::weighted(0.2), 1..12_u64)
                 .prop_map(|(picks, stale, lease_for)| Step::Renew { picks, stale, lease_for }),
             3 => (vec(0..99_usize, 1..4), proptest::bool::weighted(0.2), 0.0..=1.0)
-                .prop_map(|(picks, stale, fraction)| Step::Note { picks, stale, fraction }),
+                .prop_map(|(picks, stale, fraction)| Step::ProgressUpdate { picks, stale, fraction }),
             3 => (1..3_u32).prop_map(|max_crashes| Step::TakeOver { max_crashes }),
             1 => (subsequence(&TaskStatus::ALL, 0..=5), 0..10_u64, 0..4_usize)
                 .prop_map(|(statuses, older_than, limit)| Step::Purge { statuses, older_than, limit }),
@@ -100,7 +100,7 @@ fn draft() -> impl Strategy<Value = Draft> {
             new.unique_key = key.map(str::to_owned);
             new.interval = interval.map(Duration::from_secs);
             new.max_attempts = max;
-            new.holds = holds.unwrap_or(0);
+            new.hold_count = holds.unwrap_or(0);
             new.backoff = Backoff::Fixed(Duration::from_secs(2));
             Draft { new, series }
         },

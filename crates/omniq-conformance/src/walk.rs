@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use omniq_core::settle::{Outcome, cancel, requeue, reschedule, settle, take_over};
 use omniq_core::storage::{
-    ClaimFilter, ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, Orphan, OrphanReason,
-    PurgeRequest, Settled,
+    ClaimFilter, ClaimRequest, Claimed, Enqueued, Hold, Lease, Orphan, OrphanReason,
+    ProgressUpdate, PurgeRequest, Settled,
 };
-use omniq_core::{Change, Due, NewTask, Result, Task, TaskError, TaskStatus, Timestamp};
+use omniq_core::{Change, Due, NewTask, Task, TaskError, TaskStatus, Timestamp};
 
 use crate::model::Model;
 use crate::orders::{NOW, at, owner, value};
@@ -28,7 +28,7 @@ pub(crate) enum Step {
         stale: bool,
         lease_for: u64,
     },
-    Note {
+    ProgressUpdate {
         picks: Vec<usize>,
         stale: bool,
         fraction: f64,
@@ -81,7 +81,7 @@ pub(crate) enum Act {
     Claim(ClaimRequest, Claimed),
     Settle(Vec<Change>, Vec<Settled>),
     Renew(Vec<Lease>, Duration, Vec<Hold>),
-    Note(Vec<Note>, Vec<bool>),
+    ProgressUpdate(Vec<ProgressUpdate>, Vec<bool>),
     TakeOver(Vec<Task>, Vec<Change>, Vec<Settled>),
     Purge(PurgeRequest, u64),
 }
@@ -91,7 +91,7 @@ pub(crate) enum Act {
 pub(crate) struct Place {
     pub(crate) model: Model,
     pub(crate) now: Timestamp,
-    pub(crate) steady: Duration,
+    pub(crate) monotonic: Duration,
     pub(crate) act: Act,
 }
 
@@ -100,7 +100,7 @@ impl Place {
         Self {
             model: Model::default(),
             now: NOW,
-            steady: Duration::from_secs(100),
+            monotonic: Duration::from_secs(100),
             act: Act::Nothing,
         }
     }
@@ -131,7 +131,7 @@ impl Place {
                 stale,
                 lease_for,
             } => self.renew(picks, *stale, *lease_for),
-            Step::Note {
+            Step::ProgressUpdate {
                 picks,
                 stale,
                 fraction,
@@ -153,7 +153,7 @@ impl Place {
                 Act::Nothing
             }
             Step::Steady(seconds) => {
-                self.steady += Duration::from_secs(*seconds);
+                self.monotonic += Duration::from_secs(*seconds);
                 Act::Nothing
             }
         };
@@ -177,9 +177,11 @@ impl Place {
     fn note(&mut self, picks: &[usize], stale: bool, fraction: f64) -> Act {
         let leases = self.leases(picks, stale).into_iter();
         let text = format!("as of {}", self.now.as_micros());
-        let notes: Vec<_> = leases.map(|l| Note::new(l, fraction, &text)).collect();
+        let notes: Vec<_> = leases
+            .map(|l| ProgressUpdate::new(l, fraction, &text))
+            .collect();
         let answers = self.model.note(&notes, self.now);
-        Act::Note(notes, answers)
+        Act::ProgressUpdate(notes, answers)
     }
 
     /// The clock may go back, but not before an eta that has passed without a claim: a storage is free to
@@ -249,13 +251,9 @@ impl Place {
     }
 
     fn take_over(&mut self, max_crashes: u32) -> Act {
-        let tasks = self.model.orphans(self.steady);
+        let tasks = self.model.orphans(self.monotonic);
         let over = |task: &Task| {
-            let orphan = Orphan {
-                task: task.clone(),
-                reason: OrphanReason::LeaseOver,
-                started: true,
-            };
+            let orphan = Orphan::new(task.clone(), OrphanReason::LeaseExpired, true);
             take_over(&orphan, max_crashes, self.now, 0.5).expect("an orphan may be taken over")
         };
         let changes: Vec<_> = tasks.iter().map(over).collect();
@@ -275,19 +273,23 @@ impl What {
         }
     }
 
-    fn change(self, task: &Task, then: Vec<NewTask>, now: Timestamp) -> Result<Change> {
-        let result = value("\"done\"");
+    /// The change of this kind; `None` if the task's status does not allow it.
+    fn change(self, task: &Task, then: Vec<NewTask>, now: Timestamp) -> Option<Change> {
+        let outcome = |outcome| settle(task, outcome, now, 0.5).ok();
         match self {
-            Self::Succeed => settle(task, Outcome::Done { result, then }, now, 0.5),
+            Self::Succeed => outcome(Outcome::Succeeded {
+                result: value("\"done\""),
+                then,
+            }),
             Self::Break { retryable } => {
                 let error = TaskError::new("odd", "it broke").with_retryable(retryable);
-                settle(task, Outcome::Broke(error), now, 0.5)
+                outcome(Outcome::Failed(error))
             }
-            Self::Release => settle(task, Outcome::Released, now, 0.5),
-            Self::Cancel { .. } => cancel(task),
-            Self::LetGo => Ok(Change::let_go(task)),
-            Self::Requeue { .. } => requeue(task),
-            Self::Reschedule(seconds) => reschedule(task, Due::At(at(seconds))),
+            Self::Release => outcome(Outcome::Released),
+            Self::Cancel { .. } => cancel(task).into_change(),
+            Self::LetGo => Some(Change::release_cancelled(task)),
+            Self::Requeue { .. } => requeue(task).into_change(),
+            Self::Reschedule(seconds) => reschedule(task, Due::At(at(seconds))).into_change(),
         }
     }
 }

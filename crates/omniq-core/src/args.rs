@@ -7,6 +7,7 @@ use crate::bind::{arrange, list, read};
 
 /// The arguments of a call: a list, and a map of named ones.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Args {
     /// In the order they were given.
     #[serde(default)]

@@ -7,7 +7,7 @@ use serde::de::value::SeqDeserializer;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::Value;
 
-use crate::counted::{Came, Counted, Counting};
+use crate::counting_de::{Came, Counted, Counting};
 use crate::{Format, Payload, Result, TaskError};
 
 /// A parameter of a task's function: its name, and what it is when a call leaves it out.

@@ -1,5 +1,6 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::TaskError;
 
@@ -10,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A setting or an option has a value that can't be used: change it.
+    /// Invalid input: a setting, an option or an argument has a value that can't be used. Change it.
     Settings,
     /// The storage could not do it: see [`Error::is_retryable`] and [`Error::is_unknown`].
     Storage,
@@ -34,14 +35,22 @@ pub enum ErrorKind {
     Closed,
 }
 
-/// Why an operation of OmniQ did not succeed. The text says what to do; causes are kept in
-/// [`source`](StdError::source).
+/// Why an operation of OmniQ did not succeed.
+///
+/// The text says what is wrong and what to change. It does not repeat the text of its cause: that is
+/// [`source`](StdError::source), with its concrete type, so that a `rusqlite::Error` or an `io::Error` can
+/// be downcast. Formats that print the whole chain, such as `anyhow`'s `{:#}`, so print each text once.
+/// `{:?}` prints the chain too.
+///
+/// A clone is cheap and shares the cause.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     task_error: Option<TaskError>,
     retryable: bool,
     unknown: bool,
@@ -60,10 +69,16 @@ impl Error {
         }))
     }
 
-    /// With the cause.
+    /// Adds the cause.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+    pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.with_shared_source(Arc::from(source.into()))
+    }
+
+    /// Adds a cause that other errors share.
+    #[must_use]
+    pub fn with_shared_source(mut self, source: Arc<dyn StdError + Send + Sync>) -> Self {
+        self.0.source = Some(source);
         self
     }
 
@@ -109,6 +124,11 @@ impl Error {
         self.0.unknown
     }
 
+    /// The text of this error and of all its causes, joined with ": ", for a line of a log.
+    pub fn chain(&self) -> impl fmt::Display + '_ {
+        Chain(self)
+    }
+
     /// Whether there is no task of that id.
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound
@@ -126,17 +146,26 @@ impl fmt::Display for Error {
     }
 }
 
+struct Chain<'a>(&'a Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0, f)?;
+        let mut cause = StdError::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.0.kind, self.0.message)?;
-        let mut told = self.0.message.clone();
         let mut cause = StdError::source(self);
         while let Some(error) = cause {
-            let text = error.to_string();
-            if !told.contains(&text) {
-                write!(f, "\n  caused by: {text}")?;
-                told = text;
-            }
+            write!(f, "\n  caused by: {error}")?;
             cause = error.source();
         }
         Ok(())
@@ -154,7 +183,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_tells_the_whole_chain() {
+    fn a_source_keeps_its_type_and_is_shared_by_clones() {
+        let cause = std::fmt::Error;
+        let error = Error::new(ErrorKind::Storage, "nothing was changed").with_source(cause);
+        let clone = error.clone();
+        drop(error);
+        let source = StdError::source(&clone).unwrap();
+        assert!(source.downcast_ref::<std::fmt::Error>().is_some());
+    }
+
+    #[test]
+    fn chain_is_one_line_with_each_text_once() {
+        let inner = Error::new(ErrorKind::Storage, "the disk is full");
+        let outer = Error::new(ErrorKind::Closed, "the pool ended").with_source(inner);
+        assert_eq!(
+            outer.chain().to_string(),
+            "the pool ended: the disk is full"
+        );
+    }
+
+    #[test]
+    fn debug_prints_the_whole_chain() {
         let inner = Error::new(ErrorKind::Storage, "the disk is full").retryable();
         let outer = Error::new(ErrorKind::Closed, "the pool ended").with_source(inner);
         assert_eq!(

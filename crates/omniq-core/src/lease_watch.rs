@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::storage::Lease;
 
-/// Tells which leases are over, by having seen them unrenewed for their full length on one steady clock.
+/// Tells which leases are over, by having seen them unrenewed for their full length on one monotonic clock.
 /// Wall clocks are never compared, so that one that jumps costs nobody a lease.
 #[derive(Debug, Default)]
 pub struct LeaseWatch {
@@ -18,6 +18,7 @@ struct Sighting {
 
 /// A held lease as a storage finds it.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct HeldLease {
     /// The lease.
     pub lease: Lease,
@@ -27,13 +28,24 @@ pub struct HeldLease {
     pub lease_for: Duration,
 }
 
+impl HeldLease {
+    /// A lease of this length that was renewed so many times.
+    pub const fn new(lease: Lease, beats: u64, lease_for: Duration) -> Self {
+        Self {
+            lease,
+            beats,
+            lease_for,
+        }
+    }
+}
+
 impl LeaseWatch {
-    /// Notes all leases that are held at `steady` (a reading of a clock that never jumps) and returns
+    /// Notes all leases that are held at `monotonic` (a reading of a clock that never jumps) and returns
     /// those that are over. A lease that is missing from `held` is forgotten.
     pub fn observe(
         &mut self,
         held: impl IntoIterator<Item = HeldLease>,
-        steady: Duration,
+        monotonic: Duration,
     ) -> Vec<Lease> {
         let mut over = Vec::new();
         let mut seen = HashMap::with_capacity(self.seen.len());
@@ -45,7 +57,7 @@ impl LeaseWatch {
         {
             let fresh = Sighting {
                 beats,
-                since: steady,
+                since: monotonic,
             };
             let known = self
                 .seen
@@ -53,7 +65,7 @@ impl LeaseWatch {
                 .copied()
                 .filter(|known| known.beats == beats);
             let sighting = known.unwrap_or(fresh);
-            if steady.saturating_sub(sighting.since) >= lease_for {
+            if monotonic.saturating_sub(sighting.since) >= lease_for {
                 over.push(lease);
             }
             seen.insert(lease, sighting);
@@ -71,7 +83,7 @@ mod tests {
     fn held(number: u64, beats: u64) -> HeldLease {
         let id = TaskId::from_i64(1).unwrap();
         HeldLease {
-            lease: Lease { id, number },
+            lease: Lease::new(id, number),
             beats,
             lease_for: Duration::from_secs(10),
         }

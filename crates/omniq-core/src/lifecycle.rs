@@ -5,7 +5,7 @@ use crate::{Error, ErrorKind};
 /// What can happen to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
-pub enum Event {
+pub enum Transition {
     Claim,
     Succeed,
     Retry,
@@ -16,10 +16,10 @@ pub enum Event {
     Reschedule,
 }
 
-use Event::*;
+use Transition::*;
 
 /// The status after `event`, or `None` where the event is not allowed.
-pub const fn next(from: TaskStatus, event: Event) -> Option<TaskStatus> {
+pub const fn next(from: TaskStatus, event: Transition) -> Option<TaskStatus> {
     match (from, event) {
         (Pending, Claim) => Some(Running),
         (Pending, Reschedule) => Some(Pending),
@@ -33,7 +33,7 @@ pub const fn next(from: TaskStatus, event: Event) -> Option<TaskStatus> {
 }
 
 /// [`next`], with an error that names the status, the event and the statuses that allow it.
-pub fn apply(from: TaskStatus, event: Event) -> Result<TaskStatus, Error> {
+pub fn apply(from: TaskStatus, event: Transition) -> Result<TaskStatus, Error> {
     next(from, event).ok_or_else(|| {
         let allows = |s: &TaskStatus| next(*s, event).is_some();
         let allowed: Vec<_> = TaskStatus::ALL.into_iter().filter(allows).collect();

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::{Args, Error, ErrorKind, Result, exact};
+use crate::{Args, Error, ErrorKind, Result, lossless};
 
 /// How the bytes of a payload are to be read. It is stored, never guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl Payload {
     /// integers of more than 64 bits; more than 100 levels of nesting. What both formats can't tell apart
     /// from `None` (`Some(None)`, `Some(())`) comes back as `None`.
     pub fn encode<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<Self> {
-        exact::check(value, format)
+        lossless::check(value, format)
             .map_err(|e| Error::new(ErrorKind::Serialization, e.to_string()).with_source(e))?;
         let bytes = match format {
             Format::Json => encode_json(value)?,

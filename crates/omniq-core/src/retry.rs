@@ -31,8 +31,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait after attempt number `attempt` (from 1). `dice` is a random number from 0 up to 1.
-    pub fn delay(self, attempt: u32, dice: f64) -> Duration {
+    /// The wait after attempt number `attempt` (from 1). `random` is a random number from 0 up to 1.
+    pub fn delay(self, attempt: u32, random: f64) -> Duration {
         let plain = match self {
             Self::Fixed(wait) => wait,
             Self::Exponential { first, max } => {
@@ -40,7 +40,7 @@ impl Backoff {
                 first.saturating_mul(1 << doublings).min(max)
             }
         };
-        let factor = 0.75 + dice.clamp(0.0, 1.0) / 2.0;
+        let factor = 0.75 + random.clamp(0.0, 1.0) / 2.0;
         Duration::try_from_secs_f64(plain.as_secs_f64() * factor).unwrap_or(plain)
     }
 }

@@ -1,10 +1,9 @@
-//! Decides once what is written: an outcome, a takeover or a caller's wish becomes one [`Change`].
+//! Decides once what is written: an outcome, a takeover or a caller's request becomes one [`Change`].
 
-use crate::lifecycle::{Event, apply};
+use crate::lifecycle::{Transition, apply, next};
 use crate::storage::Orphan;
 use crate::{
-    Backoff, Due, Error, ErrorKind, NewTask, Payload, Result, Task, TaskError, TaskId, TaskStatus,
-    Timestamp,
+    Backoff, Due, NewTask, Payload, Result, Task, TaskError, TaskId, TaskStatus, Timestamp,
 };
 
 /// What became of one execution.
@@ -12,14 +11,14 @@ use crate::{
 #[non_exhaustive]
 pub enum Outcome {
     /// The handler returned a value, and asks for these tasks in the same write.
-    Done {
+    Succeeded {
         /// What it returned.
         result: Payload,
         /// What is to be enqueued with it.
         then: Vec<NewTask>,
     },
     /// The attempt failed.
-    Broke(TaskError),
+    Failed(TaskError),
     /// The task is given back as if it had not been claimed.
     Released,
     /// The lease is no longer ours; at most a cancelled task is let go of.
@@ -55,13 +54,13 @@ pub struct Change {
 }
 
 impl Change {
-    fn of(task: &Task, event: Event) -> Result<Self> {
+    fn of(task: &Task, event: Transition) -> Result<Self> {
         let status = apply(task.status, event)?;
         Ok(Self::plain(task, task.status, status))
     }
 
     /// Frees a cancelled task from the owner that ran it, so that its key and a requeue are possible.
-    pub fn let_go(task: &Task) -> Self {
+    pub fn release_cancelled(task: &Task) -> Self {
         Self::plain(task, TaskStatus::Cancelled, TaskStatus::Cancelled)
     }
 
@@ -84,7 +83,7 @@ impl Change {
     /// What is written instead of an execution's outcome that no storage can hold: the task failed.
     pub fn given_up(&self, error: TaskError, now: Timestamp) -> Result<Self> {
         Ok(Self {
-            status: apply(self.expect, Event::GiveUp)?,
+            status: apply(self.expect, Transition::GiveUp)?,
             eta: None,
             result: None,
             error: Some(error.settled(now, self.attempts.saturating_sub(1))),
@@ -99,33 +98,40 @@ impl Change {
     }
 }
 
-/// The one write that records what became of an execution of `task` (as it was claimed). `dice` is a
+/// The one write that records what became of an execution of `task` (as it was claimed). `random` is a
 /// random number from 0 up to 1.
-pub fn settle(task: &Task, outcome: Outcome, now: Timestamp, dice: f64) -> Result<Change> {
+pub fn settle(task: &Task, outcome: Outcome, now: Timestamp, random: f64) -> Result<Change> {
     match outcome {
-        Outcome::Done { result, then } => {
-            let mut change = Change::of(task, Event::Succeed)?;
+        Outcome::Succeeded { result, then } => {
+            let mut change = Change::of(task, Transition::Succeed)?;
             change.result = Some(result);
             change.then = then;
             change.then.extend(next_run(task));
             Ok(change)
         }
-        Outcome::Broke(error) => broke(task, error, now, dice),
+        Outcome::Failed(error) => failed(task, error, now, random),
         Outcome::Released => {
-            let mut change = Change::of(task, Event::Release)?;
+            let mut change = Change::of(task, Transition::Release)?;
             change.attempts = task.attempts.saturating_sub(1);
             Ok(change)
         }
-        Outcome::LeaseLost => Ok(Change::let_go(task)),
+        Outcome::LeaseLost => Ok(Change::release_cancelled(task)),
     }
 }
 
-fn broke(task: &Task, error: TaskError, now: Timestamp, dice: f64) -> Result<Change> {
+fn failed(task: &Task, error: TaskError, now: Timestamp, random: f64) -> Result<Change> {
     let again = error.is_retryable && task.attempts < task.max_attempts;
     let wait = error
         .requested_wait()
-        .unwrap_or_else(|| task.backoff.delay(task.attempts, dice));
-    let mut change = Change::of(task, if again { Event::Retry } else { Event::GiveUp })?;
+        .unwrap_or_else(|| task.backoff.delay(task.attempts, random));
+    let mut change = Change::of(
+        task,
+        if again {
+            Transition::Retry
+        } else {
+            Transition::GiveUp
+        },
+    )?;
     change.error = Some(error.settled(now, task.attempts.saturating_sub(1)));
     if again {
         change.eta = Some(Due::In(wait));
@@ -137,14 +143,21 @@ fn broke(task: &Task, error: TaskError, now: Timestamp, dice: f64) -> Result<Cha
 
 /// The one write that takes a task over from an owner that died or fell silent. The attempt is refunded;
 /// if it had started, the crash counts, and the `max_crashes`th is the last.
-pub fn take_over(orphan: &Orphan, max_crashes: u32, now: Timestamp, dice: f64) -> Result<Change> {
+pub fn take_over(orphan: &Orphan, max_crashes: u32, now: Timestamp, random: f64) -> Result<Change> {
     let task = &orphan.task;
     if task.status == TaskStatus::Cancelled {
-        return Ok(Change::let_go(task));
+        return Ok(Change::release_cancelled(task));
     }
     let crashes = task.crashes.saturating_add(u32::from(orphan.started));
     let last = orphan.started && crashes >= max_crashes.max(1);
-    let mut change = Change::of(task, if last { Event::GiveUp } else { Event::Release })?;
+    let mut change = Change::of(
+        task,
+        if last {
+            Transition::GiveUp
+        } else {
+            Transition::Release
+        },
+    )?;
     change.attempts = task.attempts.saturating_sub(1);
     change.crashes = crashes;
     if last {
@@ -156,40 +169,70 @@ pub fn take_over(orphan: &Orphan, max_crashes: u32, now: Timestamp, dice: f64) -
         change.error = Some(error.settled(now, change.attempts));
         change.then.extend(next_run(task));
     } else if orphan.started {
-        change.eta = Some(Due::In(Backoff::default().delay(crashes, dice)));
+        change.eta = Some(Due::In(Backoff::default().delay(crashes, random)));
     }
     Ok(change)
 }
 
-/// A caller's wish that a task does not run, or stops.
-pub fn cancel(task: &Task) -> Result<Change> {
-    let mut change = Change::of(task, Event::Cancel)?;
-    change.keep_owner = task.status == TaskStatus::Running;
-    Ok(change)
+/// Whether a caller's request can be carried out on a task as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decision {
+    /// This change carries the request out.
+    Write(Box<Change>),
+    /// The task's status does not allow it.
+    NotAllowed,
+    /// The task was cancelled, but its owner has not released it yet: its handler may still be running.
+    StillHeld,
 }
 
-/// A caller's wish that a pending task runs at another time.
-pub fn reschedule(task: &Task, eta: Due) -> Result<Change> {
-    let mut change = Change::of(task, Event::Reschedule)?;
-    change.eta = Some(eta);
-    Ok(change)
-}
-
-/// A caller's wish that a task which ended without success is tried from the beginning. While the owner
-/// of a cancelled task has not let go of it, this is an error of kind `InvalidState`.
-pub fn requeue(task: &Task) -> Result<Change> {
-    let mut change = Change::of(task, Event::Requeue)?;
-    if task.owner.is_some() {
-        let text = format!(
-            "the task {} was cancelled, but its handler has not stopped yet",
-            task.id
-        );
-        return Err(Error::new(ErrorKind::InvalidState, text).retryable());
+impl Decision {
+    /// The change that carries the request out, if there is one.
+    pub fn into_change(self) -> Option<Change> {
+        match self {
+            Self::Write(change) => Some(*change),
+            Self::NotAllowed | Self::StillHeld => None,
+        }
     }
-    change.attempts = 0;
-    change.crashes = 0;
-    change.eta = Some(Due::NOW);
-    Ok(change)
+
+    /// The change of a transition, if the task's status allows it.
+    fn of(task: &Task, transition: Transition, complete: impl FnOnce(&mut Change)) -> Self {
+        let Some(status) = next(task.status, transition) else {
+            return Self::NotAllowed;
+        };
+        let mut change = Change::plain(task, task.status, status);
+        complete(&mut change);
+        Self::Write(Box::new(change))
+    }
+}
+
+/// Decides a request that a task does not run, or stops. A running task keeps its owner until its handler
+/// has stopped.
+pub fn cancel(task: &Task) -> Decision {
+    let keep_owner = task.status == TaskStatus::Running;
+    Decision::of(task, Transition::Cancel, |change| {
+        change.keep_owner = keep_owner;
+    })
+}
+
+/// Decides a request that a pending task runs at another time.
+pub fn reschedule(task: &Task, eta: Due) -> Decision {
+    Decision::of(task, Transition::Reschedule, |change| {
+        change.eta = Some(eta);
+    })
+}
+
+/// Decides a request that a task which ended without success is tried again from the beginning.
+pub fn requeue(task: &Task) -> Decision {
+    let decision = Decision::of(task, Transition::Requeue, |change| {
+        change.attempts = 0;
+        change.crashes = 0;
+        change.eta = Some(Due::NOW);
+    });
+    match decision {
+        Decision::Write(_) if task.owner.is_some() => Decision::StillHeld,
+        decided => decided,
+    }
 }
 
 /// The next task of a series, an interval after this one's finish.

@@ -60,7 +60,7 @@ impl QueueStats {
 
 /// The numbers of one lane: the tasks of one queue, name and format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct LaneStats {
     /// The queue.
     pub queue: String,
@@ -70,4 +70,23 @@ pub struct LaneStats {
     pub format: Format,
     /// How many.
     pub counts: QueueStats,
+}
+
+impl LaneStats {
+    /// The counts of the lane with this queue, name and format.
+    pub fn new(queue: String, name: String, format: Format, counts: QueueStats) -> Self {
+        Self {
+            queue,
+            name,
+            format,
+            counts,
+        }
+    }
+
+    /// Sorts by queue, name and format, the order that [`Storage::stats`](crate::Storage::stats) promises.
+    pub fn sort(lanes: &mut [Self]) {
+        lanes.sort_unstable_by(|a, b| {
+            (&a.queue, &a.name, a.format).cmp(&(&b.queue, &b.name, b.format))
+        });
+    }
 }

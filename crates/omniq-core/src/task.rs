@@ -45,7 +45,7 @@ pub struct Task {
     /// Who holds the lease. A cancelled task keeps its owner until that one lets go.
     pub owner: Option<OwnerId>,
     /// Zero for a task that may run; anything else holds it back.
-    pub holds: u32,
+    pub hold_count: u32,
     /// Small texts that travel with the task.
     pub headers: BTreeMap<String, String>,
     /// Its arguments.
@@ -69,7 +69,7 @@ pub const KEPT_ERRORS: usize = 20;
 
 impl Task {
     /// A new task's record, as every storage begins it.
-    pub fn first(new: NewTask, id: TaskId, now: Timestamp) -> Self {
+    pub fn from_new(new: NewTask, id: TaskId, now: Timestamp) -> Self {
         Self {
             id,
             name: new.name,
@@ -87,7 +87,7 @@ impl Task {
             unique_key: new.unique_key,
             lease: 0,
             owner: None,
-            holds: new.holds,
+            hold_count: new.hold_count,
             headers: new.headers,
             payload: new.payload,
             enqueued_at: now,
@@ -119,7 +119,7 @@ impl Task {
     }
 
     /// Whether it keeps its unique key from others: until it is finished and nobody runs it any more.
-    pub fn holds_its_key(&self) -> bool {
+    pub fn holds_unique_key(&self) -> bool {
         !self.status.is_finished() || self.owner.is_some()
     }
 }
@@ -151,7 +151,7 @@ pub struct NewTask {
     /// Held by at most one unfinished task of this name.
     pub unique_key: Option<String>,
     /// Zero for a task that may run.
-    pub holds: u32,
+    pub hold_count: u32,
     /// Small texts that travel with the task.
     pub headers: BTreeMap<String, String>,
 }
@@ -172,7 +172,7 @@ impl NewTask {
             timeout: defaults.timeout,
             backoff: defaults.backoff,
             unique_key: None,
-            holds: 0,
+            hold_count: 0,
             headers: BTreeMap::new(),
         }
     }
@@ -193,7 +193,7 @@ impl NewTask {
             timeout,
             backoff,
             unique_key,
-            holds,
+            hold_count,
             headers,
         } = self;
         (name, queue, payload.format) == (&other.name, &other.queue, other.payload.format)
@@ -201,6 +201,7 @@ impl NewTask {
             && (interval, series_id) == (&other.interval, &other.series_id)
             && (max_attempts, timeout, backoff)
                 == (&other.max_attempts, &other.timeout, &other.backoff)
-            && (unique_key, holds, headers) == (&other.unique_key, &other.holds, &other.headers)
+            && (unique_key, hold_count, headers)
+                == (&other.unique_key, &other.hold_count, &other.headers)
     }
 }

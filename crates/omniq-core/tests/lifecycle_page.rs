@@ -5,36 +5,36 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use omniq_core::lifecycle::next;
-use omniq_core::{Event, TaskStatus};
+use omniq_core::{TaskStatus, Transition};
 
 /// Every event, with what it means for people.
-const EVENTS: [(Event, &str); 8] = [
+const EVENTS: [(Transition, &str); 8] = [
     (
-        Event::Claim,
+        Transition::Claim,
         "a pool takes it under a lease: attempts and lease go up by one",
     ),
     (
-        Event::Succeed,
+        Transition::Succeed,
         "the handler returned a value, which is kept",
     ),
     (
-        Event::Retry,
+        Transition::Retry,
         "the attempt failed, and another may help: due again after the backoff",
     ),
     (
-        Event::Release,
+        Transition::Release,
         "given back unfinished, by a shutdown or a takeover: the attempt is refunded",
     ),
     (
-        Event::GiveUp,
+        Transition::GiveUp,
         "the last attempt failed, or the error was fatal",
     ),
-    (Event::Cancel, "a caller does not want it any more"),
+    (Transition::Cancel, "a caller does not want it any more"),
     (
-        Event::Requeue,
+        Transition::Requeue,
         "a caller wants it tried again from the beginning; the lease keeps rising",
     ),
-    (Event::Reschedule, "a caller gives it another eta"),
+    (Transition::Reschedule, "a caller gives it another eta"),
 ];
 
 fn page() -> String {

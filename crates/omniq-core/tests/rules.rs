@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use omniq_core::lifecycle::{Event, apply, next};
+use omniq_core::lifecycle::{Transition, apply, next};
 use omniq_core::settle::{cancel, requeue, reschedule, settle, take_over};
 use omniq_core::storage::{Orphan, OrphanReason};
 use omniq_core::{
-    Backoff, Due, Error, ErrorKind, Format, NewTask, Outcome, OwnerId, Payload, Task, TaskError,
+    Backoff, Decision, Due, ErrorKind, Format, NewTask, Outcome, OwnerId, Payload, Task, TaskError,
     TaskId, TaskStatus, Timestamp,
 };
 
@@ -16,7 +16,7 @@ const NOW: Timestamp = Timestamp(1_000_000);
 fn pending() -> Task {
     let payload = Payload::new(Format::Json, b"{}".to_vec());
     let new = NewTask::new("resize", "images", payload);
-    Task::first(new, TaskId::from_i64(7).unwrap(), NOW)
+    Task::from_new(new, TaskId::from_i64(7).unwrap(), NOW)
 }
 
 fn running(attempts: u32) -> Task {
@@ -29,7 +29,7 @@ fn running(attempts: u32) -> Task {
 }
 
 fn done() -> Outcome {
-    Outcome::Done {
+    Outcome::Succeeded {
         result: Payload::new(Format::Json, b"1".to_vec()),
         then: Vec::new(),
     }
@@ -37,8 +37,8 @@ fn done() -> Outcome {
 
 #[test]
 fn only_the_listed_steps_are_allowed() {
-    use Event::*;
     use TaskStatus::*;
+    use Transition::*;
     let events = [
         Claim, Succeed, Retry, Release, GiveUp, Cancel, Requeue, Reschedule,
     ];
@@ -75,7 +75,7 @@ fn only_the_listed_steps_are_allowed() {
 fn a_retry_waits_and_the_last_attempt_gives_up() {
     let first = settle(
         &running(1),
-        Outcome::Broke(TaskError::new("io", "x")),
+        Outcome::Failed(TaskError::new("io", "x")),
         NOW,
         0.5,
     )
@@ -87,7 +87,7 @@ fn a_retry_waits_and_the_last_attempt_gives_up() {
 
     let last = settle(
         &running(3),
-        Outcome::Broke(TaskError::new("io", "x")),
+        Outcome::Failed(TaskError::new("io", "x")),
         NOW,
         0.5,
     )
@@ -97,7 +97,7 @@ fn a_retry_waits_and_the_last_attempt_gives_up() {
 
     let fatal = settle(
         &running(1),
-        Outcome::Broke(TaskError::fatal("no")),
+        Outcome::Failed(TaskError::fatal("no")),
         NOW,
         0.5,
     )
@@ -105,7 +105,7 @@ fn a_retry_waits_and_the_last_attempt_gives_up() {
     assert_eq!(fatal.status, TaskStatus::Failed);
 
     let asked = TaskError::retry_after(Duration::from_secs(90));
-    let asked = settle(&running(1), Outcome::Broke(asked), NOW, 0.0).unwrap();
+    let asked = settle(&running(1), Outcome::Failed(asked), NOW, 0.0).unwrap();
     assert_eq!(
         asked.eta,
         Some(Due::In(Duration::from_secs(90))),
@@ -137,16 +137,16 @@ fn a_repeating_task_brings_its_next_run_along() {
         (Some("k"), task.backoff)
     );
 
-    let failure = settle(&task, Outcome::Broke(TaskError::fatal("no")), NOW, 0.5).unwrap();
+    let failure = settle(&task, Outcome::Failed(TaskError::fatal("no")), NOW, 0.5).unwrap();
     assert_eq!(
         failure.then.len(),
         1,
         "a final failure does not end the series"
     );
-    let retry = settle(&task, Outcome::Broke(TaskError::new("io", "x")), NOW, 0.5).unwrap();
+    let retry = settle(&task, Outcome::Failed(TaskError::new("io", "x")), NOW, 0.5).unwrap();
     assert!(retry.then.is_empty(), "a retry is the same member");
     assert!(
-        cancel(&task).unwrap().then.is_empty(),
+        cancel(&task).into_change().unwrap().then.is_empty(),
         "a cancel ends the series"
     );
 }
@@ -156,11 +156,7 @@ fn a_takeover_refunds_and_counts_only_what_had_started() {
     let orphan = |started, crashes| {
         let mut task = running(2);
         task.crashes = crashes;
-        Orphan {
-            task,
-            reason: OrphanReason::LeaseOver,
-            started,
-        }
+        Orphan::new(task, OrphanReason::LeaseExpired, started)
     };
     let unstarted = take_over(&orphan(false, 2), 3, NOW, 0.5).unwrap();
     assert_eq!(
@@ -187,33 +183,27 @@ fn a_takeover_refunds_and_counts_only_what_had_started() {
 }
 
 #[test]
-fn wishes_are_checked_against_the_lifecycle() {
-    let invalid = |result: Result<_, Error>| {
-        assert_eq!(
-            result.map(|_: omniq_core::Change| ()).unwrap_err().kind(),
-            ErrorKind::InvalidState
-        );
-    };
-    assert!(!cancel(&pending()).unwrap().keep_owner);
+fn requests_are_checked_against_the_lifecycle() {
+    assert!(!cancel(&pending()).into_change().unwrap().keep_owner);
     assert!(
-        cancel(&running(1)).unwrap().keep_owner,
+        cancel(&running(1)).into_change().unwrap().keep_owner,
         "its handler still runs"
     );
-    invalid(reschedule(&running(1), Due::NOW));
-    invalid(requeue(&pending()));
+    assert_eq!(reschedule(&running(1), Due::NOW), Decision::NotAllowed);
+    assert_eq!(requeue(&pending()), Decision::NotAllowed);
     let mut failed = running(3);
     failed.status = TaskStatus::Failed;
     failed.owner = None;
     failed.crashes = 2;
-    let again = requeue(&failed).unwrap();
+    let again = requeue(&failed).into_change().unwrap();
     assert_eq!(
         (again.attempts, again.crashes, again.lease),
         (0, 0, failed.lease)
     );
-    invalid(cancel(&failed));
+    assert_eq!(cancel(&failed), Decision::NotAllowed);
     let mut held = running(1);
     held.status = TaskStatus::Cancelled;
-    invalid(requeue(&held));
+    assert_eq!(requeue(&held), Decision::StillHeld);
 }
 
 #[test]

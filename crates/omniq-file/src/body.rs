@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use omniq_core::Task;
-use omniq_core::storage::Row;
+use omniq_core::storage::StoredTask;
 use serde::{Deserialize, Serialize};
 
 /// Beside the members of the task.
@@ -14,7 +14,7 @@ struct Extra {
 }
 
 /// The last sign closes the object, so that a file that was cut off is none.
-pub(crate) fn write(row: &Row) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn write(row: &StoredTask) -> serde_json::Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(&row.task)?;
     let extra = serde_json::to_vec_pretty(&Extra {
         due: row.due,
@@ -29,15 +29,10 @@ pub(crate) fn write(row: &Row) -> serde_json::Result<Vec<u8>> {
 }
 
 /// The beats are not in the file: whoever wants them asks the index.
-pub(crate) fn read(bytes: &[u8]) -> serde_json::Result<Row> {
+pub(crate) fn read(bytes: &[u8]) -> serde_json::Result<StoredTask> {
     let task: Task = serde_json::from_slice(bytes)?;
     let extra: Extra = serde_json::from_slice(bytes)?;
-    Ok(Row {
-        task,
-        due: extra.due,
-        beats: 0,
-        lease_for: extra.lease_for,
-    })
+    Ok(StoredTask::from_parts(task, extra.due, 0, extra.lease_for))
 }
 
 /// The task alone: what only the storage knows is in the index as well.
@@ -55,7 +50,7 @@ mod tests {
     fn a_file_comes_back_and_no_part_of_it_is_taken_for_a_whole() {
         let payload = Payload::new(Format::Json, br#"{"args":[1]}"#.to_vec());
         let new = NewTask::new("a", "q", payload);
-        let mut row = Row::first(new, TaskId::from_i64(1).unwrap(), Timestamp(5));
+        let mut row = StoredTask::new(new, TaskId::from_i64(1).unwrap(), Timestamp(5));
         row.lease_for = Duration::from_millis(1500);
         let bytes = write(&row).unwrap();
         assert_eq!(read(&bytes).unwrap(), row);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use omniq_core::storage::{HeldLease, Hold, Lease, Row};
+use omniq_core::storage::{HeldLease, Hold, Lease, StoredTask};
 use omniq_core::{OwnerId, TaskId, TaskStatus, Timestamp};
 
 use crate::name::Name;
@@ -32,12 +32,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn of(row: &Row, lane: u32) -> Self {
+    pub(crate) fn of(row: &StoredTask, lane: u32) -> Self {
         let task = &row.task;
         Self {
             status: task.status,
             due: row.due,
-            held_back: task.holds != 0,
+            held_back: task.hold_count != 0,
             lane,
             priority: task.priority,
             eta: task.eta,
@@ -77,11 +77,7 @@ impl Entry {
 
     pub(crate) fn held_lease(&self, id: TaskId) -> HeldLease {
         let number = self.lease;
-        HeldLease {
-            lease: Lease { id, number },
-            beats: self.beats,
-            lease_for: self.lease_for,
-        }
+        HeldLease::new(Lease::new(id, number), self.beats, self.lease_for)
     }
 
     pub(crate) fn to_bytes(self) -> [u8; SIZE] {

@@ -55,11 +55,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, Note, Orphan, PurgeRequest,
-    Settled, Storage, TaskFilter, Watch,
+    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, Orphan, ProgressUpdate,
+    PurgeRequest, Settled, Storage, TaskFilter, Watch,
 };
 use omniq_core::{Change, CoreSettings, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
-use omniq_writer::{Home, Sweeper, Writer};
+use omniq_writer::{OrphanFinder, SharedData, Writer};
 
 use crate::disk::RealDisk;
 use crate::session::Session;
@@ -83,7 +83,7 @@ use crate::session::Session;
 /// ```
 pub struct FileStorage {
     writer: Writer<Session>,
-    sweeper: Sweeper,
+    orphan_finder: OrphanFinder,
 }
 
 impl FileStorage {
@@ -99,14 +99,14 @@ impl FileStorage {
         layout::make_base(folder)?;
         let session = Session::open(folder, Arc::new(RealDisk), settings)?;
         let identity = session.identity().unwrap_or_default().to_owned();
-        let home = Home {
+        let home = SharedData {
             data: &folder.join("queue"),
             identity: &identity,
             arrivals: Some(&folder.join("queue/incoming")),
         };
         let writer = Writer::start(session, Some(home), settings.poll_interval)?;
         Ok(Self {
-            sweeper: writer.sweeper(),
+            orphan_finder: writer.orphan_finder(),
             writer,
         })
     }
@@ -126,43 +126,47 @@ impl Storage for FileStorage {
     }
 
     fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
-        Box::pin(self.writer.look(move |store| store.holds(&leases)))
+        Box::pin(self.writer.query(move |store| store.holds(&leases)))
     }
 
-    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>> {
-        Box::pin(self.writer.note(notes, now))
+    fn record_progress(
+        &self,
+        updates: Vec<ProgressUpdate>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<bool>>> {
+        Box::pin(self.writer.record_progress(updates, now))
     }
 
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
         Box::pin(self.writer.settle(changes, now))
     }
 
-    fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
-        let sweeper = self.sweeper.clone();
+    fn orphans(&self, monotonic: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
+        let orphan_finder = self.orphan_finder.clone();
         Box::pin(
             self.writer
-                .look(move |store| store.orphans(&sweeper, steady, limit)),
+                .query(move |store| store.orphans(&orphan_finder, monotonic, limit)),
         )
     }
 
-    fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
-        self.writer.started(owner, seat, lease);
+    fn mark_started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+        self.writer.mark_started(owner, seat, lease);
     }
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
-        Box::pin(self.writer.look(move |store| store.tasks(&ids)))
+        Box::pin(self.writer.query(move |store| store.tasks(&ids)))
     }
 
-    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
-        Box::pin(self.writer.look(move |store| store.finished(&ids)))
+    fn finished_or_unknown(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(self.writer.query(move |store| store.finished(&ids)))
     }
 
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {
-        Box::pin(self.writer.look(move |store| store.list(&filter)))
+        Box::pin(self.writer.query(move |store| store.list(&filter)))
     }
 
     fn stats(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<LaneStats>>> {
-        Box::pin(self.writer.look(move |store| store.stats(now)))
+        Box::pin(self.writer.query(move |store| store.stats(now)))
     }
 
     fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>> {

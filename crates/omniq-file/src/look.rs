@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use omniq_core::storage::{Hold, LaneStats, Lease, Orphan, QueueStats, TaskFilter};
 use omniq_core::{Task, TaskId, TaskStatus, Timestamp};
-use omniq_writer::{HeldBy, Sweeper};
+use omniq_writer::{OrphanFinder, OwnedLease};
 
 use crate::store::Store;
 use crate::trouble::Failure;
@@ -85,43 +85,32 @@ impl Store {
         })?;
         let lane = |(number, counts)| {
             let lane = self.lanes.get(number)?.clone();
-            Some(LaneStats {
-                queue: lane.queue,
-                name: lane.name,
-                format: lane.format,
-                counts,
-            })
+            Some(LaneStats::new(lane.queue, lane.name, lane.format, counts))
         };
         let mut stats: Vec<_> = by_lane.into_iter().filter_map(lane).collect();
-        stats.sort_unstable_by(|a, b| {
-            (&a.queue, &a.name, a.format).cmp(&(&b.queue, &b.name, b.format))
-        });
+        LaneStats::sort(&mut stats);
         Ok(stats)
     }
 
     /// Tasks whose owner is gone, or whose lease was seen unrenewed for its full length.
     pub(crate) fn orphans(
         &mut self,
-        sweeper: &Sweeper,
-        steady: Duration,
+        orphan_finder: &OrphanFinder,
+        monotonic: Duration,
         limit: usize,
     ) -> Result<Vec<Orphan>, Failure> {
-        let lost = sweeper.lost(&self.held_leases()?, steady, limit);
+        let lost = orphan_finder.find(&self.held_leases()?, monotonic, limit);
         let mut orphans = Vec::with_capacity(lost.len());
         for lost in lost {
             if let Some(row) = self.row(lost.lease.id)? {
-                orphans.push(Orphan {
-                    task: row.task.clone(),
-                    reason: lost.reason,
-                    started: lost.started,
-                });
+                orphans.push(Orphan::new(row.task.clone(), lost.reason, lost.started));
             }
         }
         Ok(orphans)
     }
 
     /// With the beats that others wrote.
-    fn held_leases(&mut self) -> Result<Vec<HeldBy>, Failure> {
+    fn held_leases(&mut self) -> Result<Vec<OwnedLease>, Failure> {
         let mut held = Vec::new();
         for id in self.held()? {
             let Some(known) = self.entry(id)? else {
@@ -130,7 +119,7 @@ impl Store {
             };
             if let Some(owner) = known.owner {
                 let lease = self.beaten(id, known)?.held_lease(id);
-                held.push(HeldBy { lease, owner });
+                held.push(OwnedLease { lease, owner });
             }
         }
         Ok(held)

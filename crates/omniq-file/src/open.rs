@@ -120,8 +120,8 @@ impl Open {
         self.end.high_water = rebuild::rebuild(&mut self.store)?;
         if !self.store.batch.ops.is_empty() {
             self.append().map_err(|broken| match broken {
-                omniq_writer::Broken::Before(failure) => failure,
-                omniq_writer::Broken::Unknown(error) => error.into(),
+                omniq_writer::CommitError::NotCommitted(failure) => failure,
+                omniq_writer::CommitError::Unknown(error) => error.into(),
             })?;
             self.follow()?;
         }

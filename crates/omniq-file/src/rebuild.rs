@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use omniq_core::storage::Row;
+use omniq_core::storage::StoredTask;
 use omniq_core::{TaskId, TaskStatus};
 
 use crate::body;
@@ -26,7 +26,7 @@ pub(crate) struct Findings {
     pub(crate) largest: i64,
     entries: HashMap<TaskId, Known>,
     /// Tasks that are not where they belong.
-    astray: HashMap<TaskId, (Row, PathBuf)>,
+    astray: HashMap<TaskId, (StoredTask, PathBuf)>,
     /// What is no task, with the reason.
     broken: Vec<(PathBuf, String)>,
 }
@@ -200,7 +200,7 @@ impl Findings {
     }
 
     /// Of two files of one task, the one that came further counts.
-    fn keep(&mut self, row: Row, entry: Entry, path: PathBuf, in_place: bool) {
+    fn keep(&mut self, row: StoredTask, entry: Entry, path: PathBuf, in_place: bool) {
         let id = row.task.id;
         let progress = |entry: &Entry| {
             (

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use omniq_core::storage::Effects;
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, PurgeRequest, Settled,
+    ClaimRequest, Claimed, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled,
 };
 use omniq_core::{Change, CoreSettings, Durability, NewTask, Result, Timestamp};
-use omniq_writer::{Broken, Committed, Effects, Engine};
+use omniq_writer::{CommitError, Committed, Engine};
 
 use crate::disk::Disk;
 use crate::open::Open;
@@ -72,8 +73,8 @@ impl Session {
         Ok(&mut self.opened()?.store)
     }
 
-    fn try_to_commit(&mut self) -> Result<Committed, Broken<Failure>> {
-        let open = self.opened().map_err(Broken::Before)?;
+    fn try_to_commit(&mut self) -> Result<Committed, CommitError<Failure>> {
+        let open = self.opened().map_err(CommitError::NotCommitted)?;
         let batch = &open.store.batch;
         let steps = !batch.ops.is_empty();
         let wrote = steps || !batch.renewed.is_empty();
@@ -109,11 +110,11 @@ impl Session {
 
 impl Engine for Session {
     type Failure = Failure;
-    type Eyes = Store;
+    type Reader = Store;
 
     const NAME: &'static str = "file";
 
-    fn place(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.base
     }
 
@@ -128,7 +129,7 @@ impl Engine for Session {
         }
     }
 
-    fn get_ready(&mut self) -> Result<()> {
+    fn prepare(&mut self) -> Result<()> {
         if self.open.as_ref().is_some_and(|open| !open.is_in_place()) {
             self.open = None;
         }
@@ -160,8 +161,8 @@ impl Engine for Session {
         self.store()?.renew(lease, lease_for)
     }
 
-    fn keep_progress(&mut self, note: &Note, now: Timestamp) -> Result<bool, Failure> {
-        self.store()?.keep_progress(note, now)
+    fn record_progress(&mut self, note: &ProgressUpdate, now: Timestamp) -> Result<bool, Failure> {
+        self.store()?.record_progress(note, now)
     }
 
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
@@ -172,7 +173,7 @@ impl Engine for Session {
         self.store()?.purge(request)
     }
 
-    fn eyes(&mut self) -> Result<&mut Store, Failure> {
+    fn reader(&mut self) -> Result<&mut Store, Failure> {
         self.store()
     }
 
@@ -182,7 +183,7 @@ impl Engine for Session {
             .map_or(&self.nothing, |open| &open.store.effects)
     }
 
-    fn commit(&mut self) -> Result<Committed, Broken<Failure>> {
+    fn commit(&mut self) -> Result<Committed, CommitError<Failure>> {
         let committed = self.try_to_commit();
         if let Some(open) = &mut self.open {
             open.let_go();
@@ -197,7 +198,7 @@ impl Engine for Session {
         }
     }
 
-    fn give_up(&mut self) {
+    fn reset(&mut self) {
         self.open = None;
     }
 }
@@ -218,9 +219,9 @@ impl Drop for Session {
 
 impl Open {
     /// Writes the batch into the log: from then on it has happened.
-    pub(crate) fn append(&mut self) -> Result<(), Broken<Failure>> {
-        let record = self.store.seal().map_err(Broken::Before)?;
-        let before = |e: io::Error| Broken::Before(Failure::Disk(e));
+    pub(crate) fn append(&mut self) -> Result<(), CommitError<Failure>> {
+        let record = self.store.seal().map_err(CommitError::NotCommitted)?;
+        let before = |e: io::Error| CommitError::NotCommitted(Failure::Disk(e));
         let full = self.durability == Durability::Full;
         if !full {
             self.is_loose().map_err(before)?;
@@ -243,8 +244,8 @@ impl Open {
         Ok(())
     }
 
-    fn is_unknown(&mut self, error: &io::Error) -> Broken<Failure> {
+    fn is_unknown(&mut self, error: &io::Error) -> CommitError<Failure> {
         self.is_broken();
-        Broken::Unknown(unknown(self.store.paths.base(), error))
+        CommitError::Unknown(unknown(self.store.paths.base(), error))
     }
 }

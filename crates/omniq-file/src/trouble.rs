@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use omniq_core::{Error, ErrorKind};
-use omniq_writer::{Cause, retold};
+use omniq_writer::{Cause, shared_error};
 
 /// Why something in a batch did not work.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl From<Error> for Failure {
 }
 
 impl omniq_writer::Failure for Failure {
-    fn is_general(&self) -> bool {
+    fn is_environmental(&self) -> bool {
         !matches!(self, Self::Refused(_))
     }
 
@@ -44,8 +44,8 @@ impl omniq_writer::Failure for Failure {
                 );
                 Error::new(ErrorKind::Storage, text).retryable()
             }
-            Self::Refused(error) if error.is_retryable() => retold(error).retryable(),
-            Self::Refused(error) => retold(error),
+            Self::Refused(error) if error.is_retryable() => shared_error(error).retryable(),
+            Self::Refused(error) => shared_error(error),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, PurgeRequest, Row, Settled,
+    ClaimRequest, Claimed, Enqueued, Hold, Lease, MAX_DUE_PER_CLAIM, ProgressUpdate, PurgeRequest,
+    Settled, StoredTask,
 };
 use omniq_core::{Change, NewTask, Task, TaskId, Timestamp};
 
@@ -13,9 +14,6 @@ use crate::name::Name;
 use crate::place::Shelf;
 use crate::store::Store;
 use crate::trouble::Failure;
-
-/// How many waiting tasks of a lane one claim lets come due, so that it stays short.
-const COME_DUE: usize = 1_000;
 
 /// Who is claimed first: the highest priority, then the earliest eta, then the oldest.
 type Head = Reverse<(Reverse<i32>, Name, u32)>;
@@ -28,7 +26,7 @@ impl Store {
             return Ok(Enqueued::Existing(holder));
         }
         let id = self.next_id()?;
-        self.put(Row::first(new.clone(), id, now))?;
+        self.put(StoredTask::new(new.clone(), id, now))?;
         self.effects.add_work(now);
         Ok(Enqueued::New(id))
     }
@@ -109,7 +107,7 @@ impl Store {
         if next.is_none_or(|eta| eta > now) {
             return Ok(next);
         }
-        for name in self.until(waiting, now, COME_DUE)? {
+        for name in self.until(waiting, now, MAX_DUE_PER_CLAIM)? {
             if self.is_known(waiting, name)? {
                 self.comes_due(name.id)?;
             }
@@ -134,7 +132,11 @@ impl Store {
         Ok(hold)
     }
 
-    pub(crate) fn keep_progress(&mut self, note: &Note, now: Timestamp) -> Result<bool, Failure> {
+    pub(crate) fn record_progress(
+        &mut self,
+        note: &ProgressUpdate,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
         let Some(row) = self.row(note.lease.id)? else {
             return Ok(false);
         };
@@ -150,7 +152,7 @@ impl Store {
     /// One guarded change, with its follow-ups.
     pub(crate) fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
         let Some(row) = self.row(change.id)? else {
-            return Ok(Settled::Gone);
+            return Ok(Settled::NotFound);
         };
         if let Some(refusal) = row.refuses(change) {
             return Ok(refusal);
@@ -169,8 +171,8 @@ impl Store {
         for new in &change.then {
             self.enqueue(new, now)?;
         }
-        self.effects.note(change, now);
-        Ok(Settled::Done)
+        self.effects.record(change, now);
+        Ok(Settled::Applied)
     }
 
     /// Forgets the oldest finished tasks that nobody holds.

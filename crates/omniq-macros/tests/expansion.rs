@@ -39,17 +39,18 @@ fn paint(width: u32, colour: String) -> String {
 #[omniq::task(backoff = "10s")]
 fn nothing() {}
 
+#[derive(Clone)]
 struct Greeting(&'static str);
 
 #[omniq::task]
 async fn greet(greeting: State<Greeting>, ctx: TaskContext, mut name: String) -> (String, u32) {
-    name.insert_str(0, greeting.0);
+    name.insert_str(0, greeting.0.0);
     (name, ctx.attempt())
 }
 
 #[omniq::task]
 fn greet_slowly(_ctx: TaskContext, greeting: State<Greeting>, name: String) -> String {
-    format!("{}{name}", greeting.0)
+    format!("{}{name}", greeting.0.0)
 }
 
 type Answer = Result<u32, std::io::Error>;

@@ -1,6 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
-use omniq_core::storage::Row;
+use omniq_core::storage::StoredTask;
 use omniq_core::{Task, TaskId, TaskStatus, Timestamp};
 
 use crate::lanes::Lanes;
@@ -21,9 +21,9 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) fn add(&mut self, row: &Row) {
+    pub(crate) fn add(&mut self, row: &StoredTask) {
         let task = &row.task;
-        if task.status == TaskStatus::Pending && task.holds == 0 {
+        if task.status == TaskStatus::Pending && task.hold_count == 0 {
             self.lanes.add(task, row.due);
         }
         if task.owner.is_some() {
@@ -32,7 +32,7 @@ impl Index {
         if let Some(series) = live_series(task) {
             self.series.insert(series, task.id);
         }
-        if task.holds_its_key() {
+        if task.holds_unique_key() {
             let key = task.unique_key.as_ref();
             self.keys
                 .extend(key.map(|key| ((task.name.clone(), key.clone()), task.id)));
@@ -41,7 +41,7 @@ impl Index {
         }
     }
 
-    pub(crate) fn remove(&mut self, row: &Row) {
+    pub(crate) fn remove(&mut self, row: &StoredTask) {
         let task = &row.task;
         if task.status == TaskStatus::Pending {
             self.lanes.remove(task);
@@ -50,7 +50,7 @@ impl Index {
         if let Some(series) = live_series(task) {
             self.series.remove(&series);
         }
-        if task.holds_its_key() {
+        if task.holds_unique_key() {
             if let Some(key) = &task.unique_key {
                 self.keys.remove(&(task.name.clone(), key.clone()));
             }

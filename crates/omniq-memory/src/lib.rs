@@ -21,8 +21,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use omniq_core::storage::{
-    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, Note, Orphan, PurgeRequest,
-    Settled, Signal, TaskFilter, Watch,
+    BoxFuture, ClaimRequest, Claimed, Effects, Enqueued, Hold, LaneStats, Lease, Orphan,
+    ProgressUpdate, PurgeRequest, Settled, Signal, TaskFilter, Watch,
 };
 use omniq_core::{Change, NewTask, Result, Storage, Task, TaskId, Timestamp};
 use tokio::sync::{broadcast, watch};
@@ -59,14 +59,14 @@ impl MemoryStorage {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work_was_added(&self, now: Timestamp) {
-        self.added.send_replace(now);
-        self.call_out(Signal::Enqueued);
-    }
-
-    fn call_out(&self, signal: Signal) {
-        // An error means that nobody listens.
-        let _ = self.signals.send(signal);
+    fn notify(&self, effects: Effects) {
+        if let Some(now) = effects.work_added {
+            self.added.send_replace(now);
+        }
+        for signal in effects.into_signals() {
+            // An error means that nobody listens.
+            let _ = self.signals.send(signal);
+        }
     }
 }
 
@@ -76,19 +76,14 @@ impl Default for MemoryStorage {
     }
 }
 
-/// Whether a claim answers with what it found, or stays parked.
-fn answers(request: &ClaimRequest, found: &Claimed) -> bool {
-    request.park.is_none_or(|parked| {
-        request.limit == 0 || !found.tasks.is_empty() || parked.is_news(found.next_due)
-    })
-}
-
 impl Storage for MemoryStorage {
     fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
         Box::pin(async move {
             let answers = self.lock().enqueue(tasks, now)?;
             if answers.iter().any(|a| matches!(a, Enqueued::New(_))) {
-                self.work_was_added(now);
+                let mut effects = Effects::default();
+                effects.add_work(now);
+                self.notify(effects);
             }
             Ok(answers)
         })
@@ -102,7 +97,7 @@ impl Storage for MemoryStorage {
             let mut added = self.added.subscribe();
             loop {
                 let found = self.lock().claim(&request, now);
-                if answers(&request, &found) || added.changed().await.is_err() {
+                if request.is_answered_by(&found) || added.changed().await.is_err() {
                     return Ok(found);
                 }
                 now = *added.borrow_and_update();
@@ -118,28 +113,24 @@ impl Storage for MemoryStorage {
         Box::pin(async move { Ok(self.lock().held(&leases)) })
     }
 
-    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>> {
-        Box::pin(async move { Ok(self.lock().note(notes, now)) })
+    fn record_progress(
+        &self,
+        updates: Vec<ProgressUpdate>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<bool>>> {
+        Box::pin(async move { Ok(self.lock().record_progress(updates, now)) })
     }
 
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
         Box::pin(async move {
-            let (answers, news) = self.lock().settle(changes, now)?;
-            if news.adds_work {
-                self.work_was_added(now);
-            }
-            if !news.finished.is_empty() {
-                self.call_out(Signal::Finished(news.finished.into()));
-            }
-            if !news.cancelled.is_empty() {
-                self.call_out(Signal::Cancelled(news.cancelled.into()));
-            }
+            let (answers, effects) = self.lock().settle(changes, now)?;
+            self.notify(effects);
             Ok(answers)
         })
     }
 
-    fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
-        Box::pin(async move { Ok(self.lock().orphans(steady, limit)) })
+    fn orphans(&self, monotonic: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
+        Box::pin(async move { Ok(self.lock().orphans(monotonic, limit)) })
     }
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {

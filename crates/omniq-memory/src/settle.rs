@@ -1,48 +1,40 @@
-use omniq_core::storage::{Enqueued, Settled};
+use omniq_core::storage::{Effects, Enqueued, Settled};
 
-use omniq_core::{Change, Result, TaskId, TaskStatus, Timestamp};
+use omniq_core::{Change, Result, Timestamp};
 
 use crate::state::State;
-
-/// What a batch of changes has to tell the others.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    pub(crate) adds_work: bool,
-    pub(crate) finished: Vec<TaskId>,
-    pub(crate) cancelled: Vec<TaskId>,
-}
 
 impl State {
     pub(crate) fn settle(
         &mut self,
         changes: Vec<Change>,
         now: Timestamp,
-    ) -> Result<(Vec<Settled>, News)> {
+    ) -> Result<(Vec<Settled>, Effects)> {
         // Given out before the first change, so that none can stop half-way for want of an id.
         let follow_ups = changes.iter().map(|change| change.then.len()).sum();
         let mut ids = self.ids.give(follow_ups, now)?.into_iter();
-        let mut news = News::default();
+        let mut effects = Effects::default();
         let mut answers = Vec::with_capacity(changes.len());
         for mut change in changes {
             if let Some(refusal) = self.refuses(&change) {
                 answers.push(refusal);
                 continue;
             }
-            news.note(&change);
+            effects.record(&change, now);
             let then = std::mem::take(&mut change.then);
             // The task first: its own key and series may be what a follow-up needs.
             self.update(change.id, |row| row.apply(&change, now));
             for (new, id) in then.into_iter().zip(&mut ids) {
                 let _: Enqueued = self.insert(new, id, now);
             }
-            answers.push(Settled::Done);
+            answers.push(Settled::Applied);
         }
-        Ok((answers, news))
+        Ok((answers, effects))
     }
 
     fn refuses(&self, change: &Change) -> Option<Settled> {
         let Some(row) = self.row(change.id) else {
-            return Some(Settled::Gone);
+            return Some(Settled::NotFound);
         };
         if let Some(refusal) = row.refuses(change) {
             return Some(refusal);
@@ -52,18 +44,5 @@ impl State {
         let other = || self.index.in_the_way(&task.name, key, task.series_id);
         let holder = row.begins_again(change).then(other).flatten()?;
         Some(Settled::Conflict { holder })
-    }
-}
-
-impl News {
-    fn note(&mut self, change: &Change) {
-        self.adds_work |= change.adds_work();
-        match change.status {
-            TaskStatus::Cancelled if change.expect != TaskStatus::Cancelled => {
-                self.cancelled.push(change.id);
-            }
-            status if status.is_finished() => self.finished.push(change.id),
-            _ => {}
-        }
     }
 }

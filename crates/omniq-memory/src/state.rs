@@ -3,8 +3,9 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, HeldLease, Hold, LaneStats, Lease, LeaseWatch, Note, Orphan,
-    OrphanReason, PurgeRequest, QueueStats, Row, TaskFilter,
+    ClaimRequest, Claimed, Enqueued, HeldLease, Hold, LaneStats, Lease, LeaseWatch,
+    MAX_DUE_PER_CLAIM, Orphan, OrphanReason, ProgressUpdate, PurgeRequest, QueueStats, StoredTask,
+    TaskFilter,
 };
 use omniq_core::{NewTask, Result, Task, TaskId, Timestamp};
 
@@ -12,13 +13,10 @@ use crate::ids::Ids;
 use crate::index::Index;
 use crate::lanes::LaneKey;
 
-/// How many waiting tasks one claim lets come due, so that it stays short.
-const COME_DUE: usize = 1_000;
-
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) ids: Ids,
-    rows: BTreeMap<TaskId, Row>,
+    rows: BTreeMap<TaskId, StoredTask>,
     pub(crate) index: Index,
     leases: LeaseWatch,
 }
@@ -36,18 +34,18 @@ impl State {
         if let Some(holder) = self.index.in_the_way(&new.name, key, new.series_id) {
             return Enqueued::Existing(holder);
         }
-        let row = Row::first(new, id, now);
+        let row = StoredTask::new(new, id, now);
         self.index.add(&row);
         self.rows.insert(id, row);
         Enqueued::New(id)
     }
 
-    pub(crate) fn row(&self, id: TaskId) -> Option<&Row> {
+    pub(crate) fn row(&self, id: TaskId) -> Option<&StoredTask> {
         self.rows.get(&id)
     }
 
     /// The only way to change a row: it keeps the index in step.
-    pub(crate) fn update(&mut self, id: TaskId, change: impl FnOnce(&mut Row)) {
+    pub(crate) fn update(&mut self, id: TaskId, change: impl FnOnce(&mut StoredTask)) {
         if let Some(row) = self.rows.get_mut(&id) {
             self.index.remove(row);
             change(row);
@@ -60,7 +58,7 @@ impl State {
         if request.limit == 0 {
             return Claimed::default();
         }
-        for id in self.index.lanes.come_due(filter, now, COME_DUE) {
+        for id in self.index.lanes.come_due(filter, now, MAX_DUE_PER_CLAIM) {
             self.update(id, |row| row.due = true);
         }
         let ids = self.index.lanes.first(filter, request.limit);
@@ -71,7 +69,7 @@ impl State {
             .then(|| self.index.lanes.next_due(filter))
             .flatten();
         let tasks = self.get(&ids).into_iter().flatten().collect();
-        Claimed { tasks, next_due }
+        Claimed::new(tasks, next_due)
     }
 
     pub(crate) fn renew(&mut self, leases: &[Lease], lease_for: Duration) -> Vec<Hold> {
@@ -91,35 +89,31 @@ impl State {
         leases.iter().map(hold).collect()
     }
 
-    pub(crate) fn note(&mut self, notes: Vec<Note>, now: Timestamp) -> Vec<bool> {
-        let note = |note: Note| {
+    pub(crate) fn record_progress(
+        &mut self,
+        updates: Vec<ProgressUpdate>,
+        now: Timestamp,
+    ) -> Vec<bool> {
+        let record = |note: ProgressUpdate| {
             let row = self.rows.get_mut(&note.lease.id);
             let held = row.filter(|row| row.hold(note.lease) != Hold::Lost);
             held.map(|row| row.task.progress = Some(note.progress(now)))
                 .is_some()
         };
-        notes.into_iter().map(note).collect()
+        updates.into_iter().map(record).collect()
     }
 
-    pub(crate) fn orphans(&mut self, steady: Duration, limit: usize) -> Vec<Orphan> {
+    pub(crate) fn orphans(&mut self, monotonic: Duration, limit: usize) -> Vec<Orphan> {
         let held = self.index.held.iter().filter_map(|id| self.rows.get(id));
-        let held = held.map(|row| HeldLease {
-            lease: row.task.lease(),
-            beats: row.beats,
-            lease_for: row.lease_for,
-        });
-        let mut over = self.leases.observe(held, steady);
+        let held = held.map(|row| HeldLease::new(row.task.lease(), row.beats, row.lease_for));
+        let mut over = self.leases.observe(held, monotonic);
         over.sort_unstable();
         let tasks = over
             .iter()
             .take(limit)
             .filter_map(|lease| self.row(lease.id));
         tasks
-            .map(|row| Orphan {
-                task: row.task.clone(),
-                reason: OrphanReason::LeaseOver,
-                started: true,
-            })
+            .map(|row| Orphan::new(row.task.clone(), OrphanReason::LeaseExpired, true))
             .collect()
     }
 
@@ -147,12 +141,7 @@ impl State {
         }
         let lanes = lanes.into_iter();
         lanes
-            .map(|(lane, counts)| LaneStats {
-                queue: lane.queue,
-                name: lane.name,
-                format: lane.format,
-                counts,
-            })
+            .map(|(lane, counts)| LaneStats::new(lane.queue, lane.name, lane.format, counts))
             .collect()
     }
 

@@ -41,14 +41,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, Note, Orphan, PurgeRequest,
-    Settled, Storage, TaskFilter, Watch,
+    BoxFuture, ClaimRequest, Claimed, Enqueued, Hold, LaneStats, Lease, Orphan, ProgressUpdate,
+    PurgeRequest, Settled, Storage, TaskFilter, Watch,
 };
 use omniq_core::{Change, CoreSettings, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
-use omniq_writer::{Inbox, Sweeper, Writer};
+use omniq_writer::{Inbox, OrphanFinder, Writer};
 
 use crate::in_transaction::Home;
-use crate::reader::{Eyes, Look};
+use crate::reader::{Query, Reader};
 use crate::session::Session;
 use crate::trouble::{Failure, Place};
 
@@ -61,7 +61,7 @@ pub struct SqliteStorage {
     /// only looks can't fold the `-wal` into the database.
     readers: Option<Readers>,
     writer: Writer<Session>,
-    sweeper: Sweeper,
+    orphan_finder: OrphanFinder,
     home: Home,
     /// What an order leaves open, in a transaction that passes no queue.
     settings: CoreSettings,
@@ -96,7 +96,7 @@ impl SqliteStorage {
             identity = Some(session.identity()?);
             readers = Some(Readers::start(&place)?);
         }
-        let shared = identity.as_ref().map(|identity| omniq_writer::Home {
+        let shared = identity.as_ref().map(|identity| omniq_writer::SharedData {
             data: place.path(),
             identity,
             arrivals: None,
@@ -104,7 +104,7 @@ impl SqliteStorage {
         let writer = Writer::start(session, shared, settings.poll_interval)?;
         Ok(Self {
             readers,
-            sweeper: writer.sweeper(),
+            orphan_finder: writer.orphan_finder(),
             writer,
             home: Home::new(place, identity),
             settings: settings.clone(),
@@ -113,18 +113,18 @@ impl SqliteStorage {
 
     async fn look<T: Send + 'static>(
         &self,
-        ask: impl FnMut(&mut Eyes) -> Result<T, Failure> + Send + 'static,
+        ask: impl FnMut(&mut Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T> {
         match &self.readers {
             Some(readers) => readers.looks.ask(ask).await,
-            None => self.writer.look(ask).await,
+            None => self.writer.query(ask).await,
         }
     }
 }
 
 /// Threads that look, each with a connection of its own.
 struct Readers {
-    looks: Arc<Inbox<Look>>,
+    looks: Arc<Inbox<Query>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -167,44 +167,52 @@ impl Storage for SqliteStorage {
     }
 
     fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
-        Box::pin(self.look(move |eyes| reader::held(&eyes.conn, &leases)))
+        Box::pin(self.look(move |reader| reader::held(&reader.conn, &leases)))
     }
 
-    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>> {
-        Box::pin(self.writer.note(notes, now))
+    fn record_progress(
+        &self,
+        updates: Vec<ProgressUpdate>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<bool>>> {
+        Box::pin(self.writer.record_progress(updates, now))
     }
 
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
         Box::pin(self.writer.settle(changes, now))
     }
 
-    fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
-        let sweeper = self.sweeper.clone();
-        Box::pin(
-            self.look(move |eyes| {
-                reader::orphans(&eyes.conn, &eyes.lanes, &sweeper, steady, limit)
-            }),
-        )
+    fn orphans(&self, monotonic: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
+        let orphan_finder = self.orphan_finder.clone();
+        Box::pin(self.look(move |reader| {
+            reader::orphans(
+                &reader.conn,
+                &reader.lanes,
+                &orphan_finder,
+                monotonic,
+                limit,
+            )
+        }))
     }
 
-    fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
-        self.writer.started(owner, seat, lease);
+    fn mark_started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+        self.writer.mark_started(owner, seat, lease);
     }
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
-        Box::pin(self.look(move |eyes| reader::get(&eyes.conn, &eyes.lanes, &ids)))
+        Box::pin(self.look(move |reader| reader::get(&reader.conn, &reader.lanes, &ids)))
     }
 
-    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
-        Box::pin(self.look(move |eyes| reader::finished(&eyes.conn, &ids)))
+    fn finished_or_unknown(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+        Box::pin(self.look(move |reader| reader::finished(&reader.conn, &ids)))
     }
 
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {
-        Box::pin(self.look(move |eyes| reader::list(&eyes.conn, &eyes.lanes, &filter)))
+        Box::pin(self.look(move |reader| reader::list(&reader.conn, &reader.lanes, &filter)))
     }
 
     fn stats(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<LaneStats>>> {
-        Box::pin(self.look(move |eyes| reader::stats(&eyes.conn, &eyes.lanes, now)))
+        Box::pin(self.look(move |reader| reader::stats(&reader.conn, &reader.lanes, now)))
     }
 
     fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use omniq_core::storage::{HeldLease, Hold, LaneStats, Lease, Orphan, QueueStats, TaskFilter};
 use omniq_core::{OwnerId, Result, Task, TaskId, TaskStatus, Timestamp};
-use omniq_writer::{HeldBy, Inbox, Sweeper, no_thread};
+use omniq_writer::{Inbox, OrphanFinder, OwnedLease, no_thread};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::lanes::Lanes;
@@ -17,22 +17,23 @@ use crate::trouble::{Failure, Place, explain};
 use crate::write::hold;
 
 /// What a question looks through.
-pub(crate) struct Eyes {
+pub(crate) struct Reader {
     pub(crate) conn: Opened,
     pub(crate) lanes: Lanes,
 }
 
 /// A question to a thread that looks.
-pub(crate) type Look = omniq_writer::Look<Eyes, Failure>;
+pub(crate) type Query = omniq_writer::Query<Reader, Failure>;
 
 /// Starts a thread that answers questions until the inbox is closed.
-pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Look>>) -> Result<JoinHandle<()>> {
-    let mut eyes = open_eyes(place)?;
+pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Query>>) -> Result<JoinHandle<()>> {
+    let mut reader = open_reader(place)?;
     let (place, inbox) = (place.clone(), inbox.clone());
     let work = move || {
         while let Some(letter) = inbox.next() {
             let mut look = letter.body;
-            match in_place(&mut eyes, &place).and_then(|()| consistently(&mut eyes, &mut look)) {
+            match in_place(&mut reader, &place).and_then(|()| consistently(&mut reader, &mut look))
+            {
                 Ok(()) => look.answer(),
                 Err(Failure::Sql(e)) => look.failed(explain(place.path(), "can't be read", &e)),
                 Err(Failure::Refused(error)) => look.failed(error),
@@ -45,27 +46,30 @@ pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Look>>) -> Result<JoinHandl
     thread.map_err(|e| no_thread("reader", e))
 }
 
-fn open_eyes(place: &Place) -> Result<Eyes> {
-    Ok(Eyes {
+fn open_reader(place: &Place) -> Result<Reader> {
+    Ok(Reader {
         conn: open::reader(place)?,
         lanes: Lanes::default(),
     })
 }
 
 /// Looks into the file that is there, not into one that was removed.
-fn in_place(eyes: &mut Eyes, place: &Place) -> Result<(), Failure> {
-    if eyes.conn.check().is_err() {
-        *eyes = open_eyes(place)?;
+fn in_place(reader: &mut Reader, place: &Place) -> Result<(), Failure> {
+    if reader.conn.check().is_err() {
+        *reader = open_reader(place)?;
     }
     Ok(())
 }
 
 /// All that a question reads comes from one moment.
-fn consistently(eyes: &mut Eyes, look: &mut Look) -> Result<(), Failure> {
-    eyes.conn.execute_batch("BEGIN")?;
-    let found = eyes.lanes.refresh(&eyes.conn).and_then(|()| look.run(eyes));
+fn consistently(reader: &mut Reader, look: &mut Query) -> Result<(), Failure> {
+    reader.conn.execute_batch("BEGIN")?;
+    let found = reader
+        .lanes
+        .refresh(&reader.conn)
+        .and_then(|()| look.run(reader));
     // It has read only, so that how it ends makes no difference.
-    let ended = eyes.conn.execute_batch("ROLLBACK");
+    let ended = reader.conn.execute_batch("ROLLBACK");
     found?;
     Ok(ended?)
 }
@@ -167,15 +171,9 @@ pub(crate) fn stats(
         let Some(lane) = lanes.get(number).cloned() else {
             continue;
         };
-        stats.push(LaneStats {
-            queue: lane.queue,
-            name: lane.name,
-            format: lane.format,
-            counts,
-        });
+        stats.push(LaneStats::new(lane.queue, lane.name, lane.format, counts));
     }
-    stats
-        .sort_unstable_by(|a, b| (&a.queue, &a.name, a.format).cmp(&(&b.queue, &b.name, b.format)));
+    LaneStats::sort(&mut stats);
     Ok(stats)
 }
 
@@ -183,25 +181,21 @@ pub(crate) fn stats(
 pub(crate) fn orphans(
     conn: &Connection,
     lanes: &Lanes,
-    sweeper: &Sweeper,
-    steady: Duration,
+    orphan_finder: &OrphanFinder,
+    monotonic: Duration,
     limit: usize,
 ) -> Result<Vec<Orphan>, Failure> {
-    let lost = sweeper.lost(&held_leases(conn)?, steady, limit);
+    let lost = orphan_finder.find(&held_leases(conn)?, monotonic, limit);
     let mut orphans = Vec::with_capacity(lost.len());
     for lost in lost {
         if let Some(task) = readable(one(conn, lanes, lost.lease.id.as_i64()))? {
-            orphans.push(Orphan {
-                task,
-                reason: lost.reason,
-                started: lost.started,
-            });
+            orphans.push(Orphan::new(task, lost.reason, lost.started));
         }
     }
     Ok(orphans)
 }
 
-fn held_leases(conn: &Connection) -> Result<Vec<HeldBy>, Failure> {
+fn held_leases(conn: &Connection) -> Result<Vec<OwnedLease>, Failure> {
     let mut statement = conn.prepare_cached(include_str!("sql/held_leases.sql"))?;
     let mut rows = statement.query([])?;
     let mut held = Vec::new();
@@ -211,12 +205,8 @@ fn held_leases(conn: &Connection) -> Result<Vec<HeldBy>, Failure> {
         let beats = row.get::<_, i64>(2)?.unsigned_abs();
         let lease_for = span_out(row.get(3)?);
         if let Some(owner) = OwnerId::from_i64(row.get(4)?) {
-            let lease = HeldLease {
-                lease: Lease { id, number },
-                beats,
-                lease_for,
-            };
-            held.push(HeldBy { lease, owner });
+            let lease = HeldLease::new(Lease::new(id, number), beats, lease_for);
+            held.push(OwnedLease { lease, owner });
         }
     }
     Ok(held)

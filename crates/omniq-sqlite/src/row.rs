@@ -45,7 +45,7 @@ pub(crate) fn task(row: &Row<'_>, lanes: &Lanes) -> Result<Task, Failure> {
         .ok_or_else(|| damaged(id, "lane", number))?;
     let payload = Payload::new(lane.format, row.get(17)?);
     let new = omniq_core::NewTask::new(lane.name.clone(), lane.queue.clone(), payload);
-    let mut task = Task::first(new, id, Timestamp(row.get(18)?));
+    let mut task = Task::from_new(new, id, Timestamp(row.get(18)?));
     let status: u8 = row.get(2)?;
     task.status = TaskStatus::from_code(status).ok_or_else(|| damaged(id, "status", status))?;
     task.priority = row.get(3)?;
@@ -66,7 +66,7 @@ pub(crate) fn task(row: &Row<'_>, lanes: &Lanes) -> Result<Task, Failure> {
     task.unique_key = row.get(12)?;
     task.lease = row.get::<_, i64>(13)?.unsigned_abs();
     task.owner = row.get::<_, Option<i64>>(14)?.and_then(OwnerId::from_i64);
-    task.holds = row.get(15)?;
+    task.hold_count = row.get(15)?;
     if let Some(json) = row
         .get_ref(16)?
         .as_str_or_null()

@@ -3,18 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
+use omniq_core::storage::Effects;
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, PurgeRequest, Settled,
+    ClaimRequest, Claimed, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled,
 };
 use omniq_core::{Change, CoreSettings, Error, ErrorKind, NewTask, Result, Timestamp};
-use omniq_writer::{Broken, Committed, Effects, Engine};
+use omniq_writer::{CommitError, Committed, Engine};
 use rusqlite::Connection;
 
 use crate::heads::Heads;
 use crate::ids::HighWater;
 use crate::lanes::Lanes;
 use crate::open;
-use crate::reader::Eyes;
+use crate::reader::Reader;
 use crate::trouble::{Failure, Place, explain, unknown};
 use crate::write::{Alike, Batch};
 
@@ -22,7 +23,7 @@ pub(crate) struct Session {
     place: Place,
     settings: CoreSettings,
     /// Gone after a failed commit, until it is opened again.
-    eyes: Option<Eyes>,
+    reader: Option<Reader>,
     heads: Heads,
     high_water: HighWater,
     alike: Alike,
@@ -36,14 +37,14 @@ pub(crate) struct Session {
 impl Session {
     /// Opens the database, and makes it where it is missing.
     pub(crate) fn open(place: Place, settings: CoreSettings) -> Result<Self> {
-        let eyes = Eyes {
+        let reader = Reader {
             conn: open::writer(&place, &settings)?,
             lanes: Lanes::default(),
         };
         Ok(Self {
             place,
             settings,
-            eyes: Some(eyes),
+            reader: Some(reader),
             heads: Heads::default(),
             high_water: HighWater::default(),
             alike: Alike::default(),
@@ -63,14 +64,14 @@ impl Session {
     }
 
     fn conn(&self) -> Result<&Connection, Failure> {
-        self.eyes
+        self.reader
             .as_ref()
-            .map(|eyes| &*eyes.conn)
+            .map(|reader| &*reader.conn)
             .ok_or_else(not_open)
     }
 
     fn batch(&mut self) -> Result<Batch<'_>, Failure> {
-        let Eyes { conn, lanes } = self.eyes.as_mut().ok_or_else(not_open)?;
+        let Reader { conn, lanes } = self.reader.as_mut().ok_or_else(not_open)?;
         Ok(Batch {
             conn,
             lanes,
@@ -90,38 +91,39 @@ impl Session {
 
     /// Under the write lock: forgets what others may have changed. Says whether others wrote.
     fn refresh(&mut self) -> Result<bool, Failure> {
-        let eyes = self.eyes.as_mut().ok_or_else(not_open)?;
-        let version = data_version(&eyes.conn)?;
+        let reader = self.reader.as_mut().ok_or_else(not_open)?;
+        let version = data_version(&reader.conn)?;
         if self.version == Some(version) {
             return Ok(false);
         }
         if self.version.is_none() {
             // What was remembered may have been rolled back.
-            eyes.lanes = Lanes::load(&eyes.conn)?;
+            reader.lanes = Lanes::load(&reader.conn)?;
             self.heads = Heads::default();
             self.alike = Alike::default();
         } else {
-            eyes.lanes.refresh(&eyes.conn)?;
+            reader.lanes.refresh(&reader.conn)?;
             let last = self.high_water.known();
-            self.heads.others_wrote(&eyes.conn, last)?;
+            self.heads.others_wrote(&reader.conn, last)?;
         }
-        self.high_water = HighWater::read(&eyes.conn)?;
+        self.high_water = HighWater::read(&reader.conn)?;
         self.version = Some(version);
         Ok(true)
     }
 
-    fn try_to_commit(&mut self) -> Result<Committed, Broken<Failure>> {
-        let before = |e: Failure| Broken::Before(e);
+    fn try_to_commit(&mut self) -> Result<Committed, CommitError<Failure>> {
+        let before = |e: Failure| CommitError::NotCommitted(e);
         self.whole_batch().map_err(before)?;
-        let Eyes { conn, .. } = self.eyes.as_ref().ok_or_else(not_open).map_err(before)?;
+        let Reader { conn, .. } = self.reader.as_ref().ok_or_else(not_open).map_err(before)?;
         self.high_water.save(conn).map_err(before)?;
         let mut commit = conn
             .prepare_cached("COMMIT")
             .map_err(|e| before(e.into()))?;
-        let unknown = |e| Broken::Unknown(unknown(self.place.path(), &e));
+        let unknown = |e| CommitError::Unknown(unknown(self.place.path(), &e));
         commit.execute([]).map_err(unknown)?;
         // Into a file that is no longer there, nothing was committed that anybody will find.
-        conn.check().map_err(|e| Broken::Unknown(e.unknown()))?;
+        conn.check()
+            .map_err(|e| CommitError::Unknown(e.unknown()))?;
         let wrote = conn.total_changes() > self.changes;
         Ok(Committed::new(std::mem::take(&mut self.effects), wrote))
     }
@@ -129,11 +131,11 @@ impl Session {
 
 impl Engine for Session {
     type Failure = Failure;
-    type Eyes = Eyes;
+    type Reader = Reader;
 
     const NAME: &'static str = "SQLite";
 
-    fn place(&self) -> &Path {
+    fn path(&self) -> &Path {
         self.place.path()
     }
 
@@ -146,15 +148,15 @@ impl Engine for Session {
         !matches!(version, Ok(Ok(version)) if Some(version) == self.version)
     }
 
-    fn get_ready(&mut self) -> Result<()> {
-        let eyes = match &mut self.eyes {
-            Some(eyes) => eyes,
-            gone => gone.insert(Eyes {
+    fn prepare(&mut self) -> Result<()> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            gone => gone.insert(Reader {
                 conn: open::writer_again(&self.place, &self.settings)?,
                 lanes: Lanes::default(),
             }),
         };
-        eyes.conn.check()
+        reader.conn.check()
     }
 
     fn begin(&mut self) -> Result<bool, Failure> {
@@ -183,8 +185,8 @@ impl Engine for Session {
         self.whole_batch()?.renew(lease, lease_for)
     }
 
-    fn keep_progress(&mut self, note: &Note, now: Timestamp) -> Result<bool, Failure> {
-        self.whole_batch()?.keep_progress(note, now)
+    fn record_progress(&mut self, note: &ProgressUpdate, now: Timestamp) -> Result<bool, Failure> {
+        self.whole_batch()?.record_progress(note, now)
     }
 
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
@@ -195,16 +197,16 @@ impl Engine for Session {
         self.whole_batch()?.purge(request)
     }
 
-    fn eyes(&mut self) -> Result<&mut Eyes, Failure> {
+    fn reader(&mut self) -> Result<&mut Reader, Failure> {
         self.whole_batch()?;
-        self.eyes.as_mut().ok_or_else(not_open)
+        self.reader.as_mut().ok_or_else(not_open)
     }
 
     fn effects(&self) -> &Effects {
         &self.effects
     }
 
-    fn commit(&mut self) -> Result<Committed, Broken<Failure>> {
+    fn commit(&mut self) -> Result<Committed, CommitError<Failure>> {
         let committed = self.try_to_commit();
         if committed.is_err() {
             self.version = None;
@@ -217,15 +219,15 @@ impl Engine for Session {
         self.version = None;
         let Ok(conn) = self.conn() else { return };
         if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
-            self.give_up();
+            self.reset();
         }
     }
 
     /// A database in memory lives and dies with its connection.
-    fn give_up(&mut self) {
+    fn reset(&mut self) {
         self.version = None;
         if self.is_shared() {
-            self.eyes = None;
+            self.reader = None;
         } else if let Ok(conn) = self.conn()
             && !conn.is_autocommit()
             && let Err(error) = conn.execute_batch("ROLLBACK")

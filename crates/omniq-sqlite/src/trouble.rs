@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use omniq_core::{Error, ErrorKind};
-use omniq_writer::{Cause, retold};
+use omniq_writer::{Cause, shared_error};
 use rusqlite::ErrorCode;
 
 use crate::limits;
@@ -52,7 +52,7 @@ impl Failure {
 
 impl omniq_writer::Failure for Failure {
     /// Whether the cause lies in the surroundings, so that no other command would fare better.
-    fn is_general(&self) -> bool {
+    fn is_environmental(&self) -> bool {
         let Self::Sql(error) = self else { return false };
         matches!(
             error.sqlite_error_code(),
@@ -77,7 +77,7 @@ impl omniq_writer::Failure for Failure {
         match self {
             Self::Sql(error) => explain(path, "nothing was changed", error),
             Self::Refused(error) => {
-                let told = retold(error);
+                let told = shared_error(error);
                 if error.is_retryable() {
                     told.retryable()
                 } else {

@@ -86,7 +86,7 @@ pub(crate) fn new_row(
         backoff_in(task.backoff)?.into(),
         key.map(|_| task.name.as_str()).into(),
         key.into(),
-        i64::from(task.holds).into(),
+        i64::from(task.hold_count).into(),
         headers.into(),
         task.payload.bytes.as_slice().into(),
         now.as_micros().into(),

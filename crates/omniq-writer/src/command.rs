@@ -5,25 +5,25 @@ use std::time::Duration;
 
 use omniq_core::settle::settle;
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, PurgeRequest, Settled,
+    ClaimRequest, Claimed, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled,
 };
 use omniq_core::{Change, Error, NewTask, Outcome, Result, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::engine::Engine;
 use crate::inbox::Inbox;
-use crate::look::Look;
+use crate::query::Query;
 
 /// One command to the writer.
 pub(crate) enum Command<E: Engine> {
     Enqueue(Job<E, Enqueue>),
     Claim(Box<Claim<E>>),
     Renew(Job<E, Renew>),
-    Note(Job<E, Notes>),
+    RecordProgress(Job<E, RecordProgress>),
     Settle(Job<E, Settle>),
     Purge(Job<E, PurgeRequest>),
     /// Where nobody else can look, the writer does.
-    Look(Look<E::Eyes, E::Failure>),
+    Query(Query<E::Reader, E::Failure>),
 }
 
 /// Work inside the batch's transaction. It may be run again if the transaction is rolled back.
@@ -44,8 +44,8 @@ pub(crate) struct Renew {
     pub(crate) lease_for: Duration,
 }
 
-pub(crate) struct Notes {
-    pub(crate) notes: Vec<Note>,
+pub(crate) struct RecordProgress {
+    pub(crate) updates: Vec<ProgressUpdate>,
     pub(crate) now: Timestamp,
 }
 
@@ -105,20 +105,15 @@ pub(crate) struct Claim<E: Engine> {
 impl<E: Engine> Claim<E> {
     /// Whether it has nothing to say yet.
     pub(crate) fn stays_parked(&self) -> bool {
-        self.request.limit > 0
-            && self.request.park.is_some_and(|parked| {
-                self.answer.tasks.is_empty() && !parked.is_news(self.answer.next_due)
-            })
+        !self.request.is_answered_by(&self.answer)
     }
 
     /// Looks once more, at the end of a batch that brought work. Work that others wrote does not tell the
     /// time, and the request's own may be long past: then the claimer is told to look.
     pub(crate) fn try_again(&mut self, engine: &mut E) -> Result<(), E::Failure> {
-        let (work_added, now) = (engine.effects().work_added, engine.effects().now);
-        self.answer = if work_added {
-            engine.claim(&self.request, now)?
-        } else {
-            engine.peek(&self.request)?
+        self.answer = match engine.effects().work_added {
+            Some(now) => engine.claim(&self.request, now)?,
+            None => engine.peek(&self.request)?,
         };
         Ok(())
     }
@@ -178,10 +173,10 @@ impl<E: Engine> Command<E> {
             Self::Enqueue(job) => job.rows(),
             Self::Claim(claim) => claim.request.limit,
             Self::Renew(job) => job.rows(),
-            Self::Note(job) => job.rows(),
+            Self::RecordProgress(job) => job.rows(),
             Self::Settle(job) => job.rows(),
             Self::Purge(job) => job.rows(),
-            Self::Look(_) => 1,
+            Self::Query(_) => 1,
         }
     }
 
@@ -194,10 +189,10 @@ impl<E: Engine> Command<E> {
                 Ok(())
             }
             Self::Renew(job) => job.run(engine),
-            Self::Note(job) => job.run(engine),
+            Self::RecordProgress(job) => job.run(engine),
             Self::Settle(job) => job.run(engine),
             Self::Purge(job) => job.run(engine),
-            Self::Look(look) => look.run(engine.eyes()?),
+            Self::Query(look) => look.run(engine.reader()?),
         }
     }
 
@@ -216,10 +211,10 @@ impl<E: Engine> Command<E> {
             Self::Claim(claim) if claim.stays_parked() => return Some(*claim),
             Self::Claim(claim) => claim.committed(inbox),
             Self::Renew(job) => job.committed(),
-            Self::Note(job) => job.committed(),
+            Self::RecordProgress(job) => job.committed(),
             Self::Settle(job) => job.committed(),
             Self::Purge(job) => job.committed(),
-            Self::Look(look) => look.answer(),
+            Self::Query(look) => look.answer(),
         }
         None
     }
@@ -230,10 +225,10 @@ impl<E: Engine> Command<E> {
             Self::Enqueue(job) => job.failed(error),
             Self::Claim(claim) => drop(claim.reply.send(Err(error))),
             Self::Renew(job) => job.failed(error),
-            Self::Note(job) => job.failed(error),
+            Self::RecordProgress(job) => job.failed(error),
             Self::Settle(job) => job.failed(error),
             Self::Purge(job) => job.failed(error),
-            Self::Look(look) => look.failed(error),
+            Self::Query(look) => look.failed(error),
         }
     }
 }
@@ -265,18 +260,18 @@ impl<E: Engine> Write<E> for Renew {
     }
 }
 
-impl<E: Engine> Write<E> for Notes {
+impl<E: Engine> Write<E> for RecordProgress {
     type Answer = Vec<bool>;
 
     fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure> {
-        self.notes
+        self.updates
             .iter()
-            .map(|note| engine.keep_progress(note, self.now))
+            .map(|note| engine.record_progress(note, self.now))
             .collect()
     }
 
     fn rows(&self) -> usize {
-        self.notes.len()
+        self.updates.len()
     }
 }
 

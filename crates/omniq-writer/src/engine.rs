@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, PurgeRequest, Settled,
+    ClaimRequest, Claimed, Effects, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled,
 };
-use omniq_core::{Change, Error, NewTask, Result, TaskId, Timestamp};
+use omniq_core::{Change, Error, NewTask, Result, Timestamp};
 
 /// Where tasks are written, by one thread. Between [`begin`](Self::begin) and [`commit`](Self::commit) or
 /// [`roll_back`](Self::roll_back) the operations belong to one batch, which happens as a whole or not at all.
@@ -15,13 +15,13 @@ pub trait Engine: Send + 'static {
     type Failure: Failure;
 
     /// What a question looks through.
-    type Eyes;
+    type Reader;
 
     /// What the storage is called in error texts: "SQLite".
     const NAME: &'static str;
 
     /// Where it is, for error texts.
-    fn place(&self) -> &Path;
+    fn path(&self) -> &Path;
 
     /// Whether other processes may write there too.
     fn is_shared(&self) -> bool;
@@ -30,7 +30,7 @@ pub trait Engine: Send + 'static {
     fn others_wrote(&mut self) -> bool;
 
     /// Gets ready for a batch, before it is our turn to write: opens again what was given up.
-    fn get_ready(&mut self) -> Result<()>;
+    fn prepare(&mut self) -> Result<()>;
 
     /// Begins a batch: from now on nobody else writes. Says whether somebody else has written since the
     /// last one.
@@ -54,7 +54,11 @@ pub trait Engine: Send + 'static {
     fn renew(&mut self, lease: Lease, lease_for: Duration) -> Result<Hold, Self::Failure>;
 
     /// Keeps how far a task is, where its lease is still held; says whether it was.
-    fn keep_progress(&mut self, note: &Note, now: Timestamp) -> Result<bool, Self::Failure>;
+    fn record_progress(
+        &mut self,
+        note: &ProgressUpdate,
+        now: Timestamp,
+    ) -> Result<bool, Self::Failure>;
 
     /// One guarded change, with its follow-ups.
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Self::Failure>;
@@ -63,26 +67,26 @@ pub trait Engine: Send + 'static {
     fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Self::Failure>;
 
     /// What to look through, inside the batch.
-    fn eyes(&mut self) -> Result<&mut Self::Eyes, Self::Failure>;
+    fn reader(&mut self) -> Result<&mut Self::Reader, Self::Failure>;
 
     /// What this batch will have changed.
     fn effects(&self) -> &Effects;
 
     /// Ends the batch: what it did is kept. An error is an *unknown*: nobody can tell whether it is.
-    fn commit(&mut self) -> Result<Committed, Broken<Self::Failure>>;
+    fn commit(&mut self) -> Result<Committed, CommitError<Self::Failure>>;
 
     /// Ends the batch: nothing of it happened. What is remembered of the storage is forgotten.
     fn roll_back(&mut self);
 
     /// After a failure that lies in the surroundings: lets go of what is open, where it can be opened again.
-    fn give_up(&mut self);
+    fn reset(&mut self);
 }
 
 /// Why a batch could not be committed.
 #[derive(Debug)]
-pub enum Broken<F> {
+pub enum CommitError<F> {
     /// It failed before anything was decided: nothing of it happened.
-    Before(F),
+    NotCommitted(F),
     /// Nobody can tell whether it happened.
     Unknown(Error),
 }
@@ -91,7 +95,7 @@ pub enum Broken<F> {
 pub trait Failure: From<Error> + Send + 'static {
     /// Whether the cause lies in the surroundings (a full disk, say), so that no other command would fare
     /// better.
-    fn is_general(&self) -> bool;
+    fn is_environmental(&self) -> bool;
 
     /// The error for a caller whose command did not happen.
     fn not_done(&self, place: &Path) -> Error;
@@ -111,47 +115,5 @@ impl Committed {
     /// A batch with these effects.
     pub fn new(effects: Effects, wrote: bool) -> Self {
         Self { effects, wrote }
-    }
-}
-
-/// What others want to know once a batch is committed.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Effects {
-    /// There is work, or an eta, that was not there before.
-    pub work_added: bool,
-    /// The time of the last command that added work.
-    pub now: Timestamp,
-    /// These tasks ended, or were let go of.
-    pub finished: Vec<TaskId>,
-    /// These tasks were cancelled.
-    pub cancelled: Vec<TaskId>,
-}
-
-impl Effects {
-    /// Whether others want to know of it.
-    pub(crate) fn is_news(&self) -> bool {
-        self.work_added || !self.finished.is_empty() || !self.cancelled.is_empty()
-    }
-
-    /// A command of this time added work.
-    pub fn add_work(&mut self, now: Timestamp) {
-        self.work_added = true;
-        self.now = now;
-    }
-
-    /// A change has happened.
-    pub fn note(&mut self, change: &Change, now: Timestamp) {
-        use omniq_core::TaskStatus::{Cancelled, Failed, Success};
-        if change.adds_work() {
-            self.add_work(now);
-        }
-        let lets_go = change.expect == Cancelled;
-        match change.status {
-            Success | Failed => self.finished.push(change.id),
-            Cancelled if lets_go => self.finished.push(change.id),
-            Cancelled => self.cancelled.push(change.id),
-            _ => {}
-        }
     }
 }

@@ -22,15 +22,15 @@ pub struct Inbox<T> {
 }
 
 struct State<T> {
-    urgent: VecDeque<Letter<T>>,
-    ordinary: VecDeque<Letter<T>>,
+    urgent: VecDeque<Queued<T>>,
+    ordinary: VecDeque<Queued<T>>,
     sleeping: usize,
     nudged: bool,
     closed: bool,
 }
 
 /// A command, and the room that it takes until it is answered.
-pub struct Letter<T> {
+pub struct Queued<T> {
     /// The command.
     pub body: T,
     _room: Option<OwnedSemaphorePermit>,
@@ -48,12 +48,12 @@ pub(crate) enum Wake {
 }
 
 /// Letters that were collected and not yet worked on.
-pub(crate) struct Tray<T> {
-    urgent: VecDeque<Letter<T>>,
-    ordinary: VecDeque<Letter<T>>,
+pub(crate) struct Pending<T> {
+    urgent: VecDeque<Queued<T>>,
+    ordinary: VecDeque<Queued<T>>,
 }
 
-impl<T> Default for Tray<T> {
+impl<T> Default for Pending<T> {
     fn default() -> Self {
         Self {
             urgent: VecDeque::new(),
@@ -62,16 +62,16 @@ impl<T> Default for Tray<T> {
     }
 }
 
-impl<T> Tray<T> {
+impl<T> Pending<T> {
     /// The next letter.
-    pub(crate) fn pop(&mut self) -> Option<Letter<T>> {
+    pub(crate) fn pop(&mut self) -> Option<Queued<T>> {
         self.urgent
             .pop_front()
             .or_else(|| self.ordinary.pop_front())
     }
 
     /// Puts letters back before all others, in their order.
-    pub(crate) fn put_back(&mut self, letters: Vec<Letter<T>>) {
+    pub(crate) fn put_back(&mut self, letters: Vec<Queued<T>>) {
         for letter in letters.into_iter().rev() {
             self.urgent.push_front(letter);
         }
@@ -82,7 +82,7 @@ impl<T> Tray<T> {
     }
 
     /// The letter, if there is just one.
-    pub(crate) fn only(&self) -> Option<&Letter<T>> {
+    pub(crate) fn only(&self) -> Option<&Queued<T>> {
         let single = self.urgent.len() + self.ordinary.len() == 1;
         let first = self.urgent.front().or(self.ordinary.front());
         first.filter(|_| single)
@@ -122,7 +122,7 @@ impl<T> Inbox<T> {
                 .await
                 .map_err(|_| self.closed())?,
         };
-        let letter = Letter {
+        let letter = Queued {
             body,
             _room: Some(room),
         };
@@ -142,10 +142,10 @@ impl<T> Inbox<T> {
     /// Sends a command without waiting for room: for the few that come out of a drop. They are taken even
     /// after the closing, as long as the thread works on what was sent before.
     pub(crate) fn send_now(&self, body: T) {
-        self.put(self.lock(), true, Letter { body, _room: None });
+        self.put(self.lock(), true, Queued { body, _room: None });
     }
 
-    fn put(&self, mut state: MutexGuard<'_, State<T>>, urgent: bool, letter: Letter<T>) {
+    fn put(&self, mut state: MutexGuard<'_, State<T>>, urgent: bool, letter: Queued<T>) {
         if urgent {
             state.urgent.push_back(letter);
         } else {
@@ -189,14 +189,14 @@ impl<T> Inbox<T> {
     }
 
     /// Moves all that waits into the tray, without sleeping.
-    pub(crate) fn collect_more(&self, tray: &mut Tray<T>) {
+    pub(crate) fn collect_more(&self, tray: &mut Pending<T>) {
         let mut state = self.lock();
         tray.urgent.append(&mut state.urgent);
         tray.ordinary.append(&mut state.ordinary);
     }
 
     /// Moves all that waits into the tray; sleeps while there is nothing, at most for `patience`.
-    pub(crate) fn collect(&self, tray: &mut Tray<T>, patience: Option<Duration>) -> Wake {
+    pub(crate) fn collect(&self, tray: &mut Pending<T>, patience: Option<Duration>) -> Wake {
         let mut state = self.lock();
         loop {
             tray.urgent.append(&mut state.urgent);
@@ -220,7 +220,7 @@ impl<T> Inbox<T> {
     }
 
     /// Waits for one letter: for threads that share an inbox.
-    pub fn next(&self) -> Option<Letter<T>> {
+    pub fn next(&self) -> Option<Queued<T>> {
         let mut state = self.lock();
         loop {
             let letter = state

@@ -13,27 +13,28 @@
 //! | `writer` | what a storage keeps: sends commands to the thread, and ends it |
 //! | `thread` | the batch: begin, work, commit, answer; and what a failure means |
 //! | `command`, `inbox`, `look` | what the thread can be asked for, and where that waits |
-//! | `local`, `idle`, `lookout` | the other processes: the doorbell, who is gone, whose turn it is |
+//! | `local`, `idle`, `death_reminder` | the other processes: the doorbell, who is gone, whose turn it is |
 //! | `orphans` | which held leases nobody looks after |
-//! | `retold` | one failure, told to many |
+//! | `shared_error` | one failure, told to many |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod command;
+mod death_reminder;
 mod engine;
 mod idle;
 mod inbox;
-mod local;
-mod look;
-mod lookout;
+pub mod ipc;
+mod neighbours;
 mod orphans;
-mod retold;
+mod query;
+mod shared_error;
 mod thread;
 mod writer;
 
-pub use engine::{Broken, Committed, Effects, Engine, Failure};
-pub use inbox::{Inbox, Letter};
-pub use look::Look;
-pub use orphans::{HeldBy, Lost, Sweeper};
-pub use retold::{Cause, retold};
-pub use writer::{Home, Writer, no_thread};
+pub use engine::{CommitError, Committed, Engine, Failure};
+pub use inbox::{Inbox, Queued};
+pub use orphans::{OrphanFinder, OrphanedLease, OwnedLease};
+pub use query::Query;
+pub use shared_error::{Cause, shared_error};
+pub use writer::{SharedData, Writer, no_thread};

@@ -4,16 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::ipc::Started;
 use omniq_core::OwnerId;
 use omniq_core::storage::{HeldLease, Lease, LeaseWatch, OrphanReason};
-use omniq_local::Started;
 
-use crate::local::Local;
+use crate::neighbours::Neighbours;
 
 /// A lease that somebody holds.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::exhaustive_structs)]
-pub struct HeldBy {
+pub struct OwnedLease {
     /// The lease.
     pub lease: HeldLease,
     /// Who holds it.
@@ -23,7 +22,7 @@ pub struct HeldBy {
 /// A lease that nobody looks after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Lost {
+pub struct OrphanedLease {
     /// The lease.
     pub lease: Lease,
     /// How it is known.
@@ -34,39 +33,44 @@ pub struct Lost {
 
 /// Remembers when it saw which lease. Clones share that memory.
 #[derive(Clone)]
-pub struct Sweeper {
-    local: Arc<Local>,
+pub struct OrphanFinder {
+    local: Arc<Neighbours>,
     watch: Arc<Mutex<LeaseWatch>>,
 }
 
-impl Sweeper {
-    pub(crate) fn new(local: Arc<Local>) -> Self {
+impl OrphanFinder {
+    pub(crate) fn new(local: Arc<Neighbours>) -> Self {
         Self {
             local,
             watch: Arc::default(),
         }
     }
 
-    /// Those of all held leases that nobody looks after, at most `limit`. `steady` is a reading of a clock
+    /// Those of all held leases that nobody looks after, at most `limit`. `monotonic` is a reading of a clock
     /// that never jumps.
-    pub fn lost(&self, held: &[HeldBy], steady: Duration, limit: usize) -> Vec<Lost> {
+    pub fn find(
+        &self,
+        held: &[OwnedLease],
+        monotonic: Duration,
+        limit: usize,
+    ) -> Vec<OrphanedLease> {
         let local = &self.local;
         let owners: HashSet<OwnerId> = held.iter().map(|held| held.owner).collect();
         let gone = local.gone(&owners);
         if !gone.is_empty() {
             local.forget_soon();
         }
-        local.forget_idle(&owners, steady);
+        local.forget_idle(&owners, monotonic);
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = watch.observe(held.iter().map(|held| held.lease), steady);
+        let over = watch.observe(held.iter().map(|held| held.lease), monotonic);
         let over: HashSet<Lease> = over.into_iter().collect();
         let mut notes: HashMap<OwnerId, Option<Started>> = HashMap::new();
         let mut lost = Vec::new();
-        for HeldBy { lease, owner } in held {
+        for OwnedLease { lease, owner } in held {
             let lease = lease.lease;
             let reason = match gone.contains_key(owner) {
-                true => OrphanReason::OwnerGone,
-                false if over.contains(&lease) => OrphanReason::LeaseOver,
+                true => OrphanReason::OwnerDead,
+                false if over.contains(&lease) => OrphanReason::LeaseExpired,
                 false => continue,
             };
             if lost.len() == limit {
@@ -78,7 +82,7 @@ impl Sweeper {
                     Some(gone) => Some(gone.started()),
                     None => local.notes_of(*owner),
                 });
-            lost.push(Lost {
+            lost.push(OrphanedLease {
                 lease,
                 reason,
                 started: noted.as_ref().is_none_or(|noted| noted.includes(lease)),

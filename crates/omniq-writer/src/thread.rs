@@ -8,11 +8,11 @@ use omniq_core::storage::{Claimed, Signal};
 use tokio::sync::broadcast;
 
 use crate::command::{Claim, Command};
-use crate::engine::{Broken, Committed, Engine, Failure as _};
-use crate::inbox::{Inbox, Letter, Tray, Wake};
-use crate::local::Local;
-use crate::lookout::Lookout;
-use crate::retold::retold;
+use crate::death_reminder::DeathReminder;
+use crate::engine::{CommitError, Committed, Engine, Failure as _};
+use crate::inbox::{Inbox, Pending, Queued, Wake};
+use crate::neighbours::Neighbours;
+use crate::shared_error::shared_error;
 
 /// A batch ends at so many rows …
 const MAX_ROWS: usize = 1_000;
@@ -27,18 +27,18 @@ pub(crate) struct Thread<E: Engine> {
     poll_interval: Duration,
     inbox: Arc<Inbox<Command<E>>>,
     bell: broadcast::Sender<Signal>,
-    local: Arc<Local>,
+    local: Arc<Neighbours>,
     /// Others have not been told yet of what was committed.
     ring_owed: bool,
     rang: Instant,
-    lookout: Lookout,
+    death_reminder: DeathReminder,
     parked: Vec<Claim<E>>,
     reported: bool,
 }
 
 /// Who made a batch fail.
 enum Culprit {
-    Letter(usize),
+    Queued(usize),
     Parked(usize),
     Nobody,
 }
@@ -63,14 +63,14 @@ impl<E: Engine> Thread<E> {
         poll_interval: Duration,
         inbox: Arc<Inbox<Command<E>>>,
         bell: broadcast::Sender<Signal>,
-        local: Arc<Local>,
+        local: Arc<Neighbours>,
     ) -> Self {
         let now = Instant::now();
         Self {
             engine,
             poll_interval,
             inbox,
-            lookout: Lookout::new(local.clone(), bell.clone(), now),
+            death_reminder: DeathReminder::new(local.clone(), bell.clone(), now),
             bell,
             local,
             ring_owed: false,
@@ -82,10 +82,10 @@ impl<E: Engine> Thread<E> {
 
     /// Works until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
-        let mut tray = Tray::default();
+        let mut tray = Pending::default();
         loop {
             self.ring_others(&tray);
-            self.lookout.call(Instant::now());
+            self.death_reminder.call(Instant::now());
             let wake = self.inbox.collect(&mut tray, self.patience());
             if wake == Wake::Closed {
                 return;
@@ -107,8 +107,8 @@ impl<E: Engine> Thread<E> {
 
     /// A pool sends what it finished and what it wants next in two letters, microseconds apart: they are to
     /// share a commit.
-    fn wait_for_company(&self, tray: &mut Tray<Command<E>>) {
-        let is_half = |letter: &Letter<Command<E>>| letter.body.is_half_a_turn();
+    fn wait_for_company(&self, tray: &mut Pending<Command<E>>) {
+        let is_half = |letter: &Queued<Command<E>>| letter.body.is_half_a_turn();
         if !tray.only().is_some_and(is_half) {
             return;
         }
@@ -121,7 +121,7 @@ impl<E: Engine> Thread<E> {
 
     /// Rings for other processes: at once when there is a pause, else now and then, so that a busy writer
     /// does not spend its time on it.
-    fn ring_others(&mut self, tray: &Tray<Command<E>>) {
+    fn ring_others(&mut self, tray: &Pending<Command<E>>) {
         let pause = tray.is_empty() && self.inbox.is_empty();
         if self.ring_owed && (pause || self.rang.elapsed() > MAX_TIME) {
             self.ring_owed = false;
@@ -134,19 +134,21 @@ impl<E: Engine> Thread<E> {
     fn patience(&self) -> Option<Duration> {
         let somebody_waits = !self.parked.is_empty() || self.bell.receiver_count() > 0;
         let shared = self.engine.is_shared();
-        let longest = self.lookout.patience(self.poll_interval, Instant::now());
+        let longest = self
+            .death_reminder
+            .patience(self.poll_interval, Instant::now());
         (somebody_waits && shared).then_some(longest)
     }
 
     /// One batch for whatever waits. The letters that took part are in `letters` afterwards.
     fn batch(
         &mut self,
-        tray: &mut Tray<Command<E>>,
-        letters: &mut Vec<Letter<Command<E>>>,
+        tray: &mut Pending<Command<E>>,
+        letters: &mut Vec<Queued<Command<E>>>,
     ) -> Result<Done, Failed<E::Failure>> {
         let nobodys = |e| Failed::Before(Culprit::Nobody, e);
         let engine = &mut self.engine;
-        engine.get_ready().map_err(|e| nobodys(e.into()))?;
+        engine.prepare().map_err(|e| nobodys(e.into()))?;
         // The lock of the data has no queue, or a poor one: here, writers of all processes have one.
         let _turn = self.local.turn();
         let others_wrote = engine.begin().map_err(nobodys)?;
@@ -160,12 +162,12 @@ impl<E: Engine> Thread<E> {
             rows += command.rows();
             command
                 .run(engine)
-                .map_err(|e| Failed::Before(Culprit::Letter(at), e))?;
+                .map_err(|e| Failed::Before(Culprit::Queued(at), e))?;
         }
         look_again(&mut self.parked, letters, engine, others_wrote)?;
         let committed = engine.commit().map_err(|broken| match broken {
-            Broken::Before(failure) => nobodys(failure),
-            Broken::Unknown(error) => Failed::AtCommit(error),
+            CommitError::NotCommitted(failure) => nobodys(failure),
+            CommitError::Unknown(error) => Failed::AtCommit(error),
         })?;
         Ok(Done {
             committed,
@@ -174,10 +176,10 @@ impl<E: Engine> Thread<E> {
     }
 
     /// After the commit: answers, and calls out what happened.
-    fn tell(&mut self, letters: Vec<Letter<Command<E>>>, done: Done) {
+    fn tell(&mut self, letters: Vec<Queued<Command<E>>>, done: Done) {
         // A batch that had nothing to write goes well on a full disk, too.
         if done.committed.wrote && std::mem::take(&mut self.reported) {
-            tracing::info!(storage = %self.engine.place().display(), "writing works again");
+            tracing::info!(storage = %self.engine.path().display(), "writing works again");
         }
         let (stay, go): (Vec<_>, Vec<_>) = self
             .parked
@@ -201,18 +203,12 @@ impl<E: Engine> Thread<E> {
             others_wrote,
         }: Done,
     ) {
-        self.ring_owed |= effects.is_news();
+        self.ring_owed |= !effects.is_empty();
         if self.bell.receiver_count() == 0 {
             return;
         }
-        let some = |ids: Vec<_>| (!ids.is_empty()).then(|| Arc::from(ids));
-        let signals = [
-            effects.work_added.then_some(Signal::Enqueued),
-            some(effects.finished).map(Signal::Finished),
-            some(effects.cancelled).map(Signal::Cancelled),
-            others_wrote.then_some(Signal::Unknown),
-        ];
-        for signal in signals.into_iter().flatten() {
+        let others = others_wrote.then_some(Signal::Unknown);
+        for signal in effects.into_signals().chain(others) {
             // The last listener may have left in between.
             let _ = self.bell.send(signal);
         }
@@ -222,8 +218,8 @@ impl<E: Engine> Thread<E> {
     fn recover(
         &mut self,
         failed: Failed<E::Failure>,
-        letters: Vec<Letter<Command<E>>>,
-        tray: &mut Tray<Command<E>>,
+        letters: Vec<Queued<Command<E>>>,
+        tray: &mut Pending<Command<E>>,
     ) {
         match failed {
             Failed::AtCommit(error) => {
@@ -234,9 +230,9 @@ impl<E: Engine> Thread<E> {
                     .into_iter()
                     .map(|claim| Command::Claim(Box::new(claim)));
                 for command in letters.into_iter().map(|letter| letter.body).chain(claims) {
-                    command.failed(retold(&error).unknown());
+                    command.failed(shared_error(&error).unknown());
                 }
-                self.engine.give_up();
+                self.engine.reset();
             }
             Failed::Before(culprit, failure) => {
                 self.engine.roll_back();
@@ -254,16 +250,16 @@ impl<E: Engine> Thread<E> {
         &mut self,
         culprit: Culprit,
         failure: &E::Failure,
-        mut letters: Vec<Letter<Command<E>>>,
-        tray: &mut Tray<Command<E>>,
+        mut letters: Vec<Queued<Command<E>>>,
+        tray: &mut Pending<Command<E>>,
     ) {
-        let error = failure.not_done(self.engine.place());
+        let error = failure.not_done(self.engine.path());
         match culprit {
-            Culprit::Letter(at) if !failure.is_general() => {
+            Culprit::Queued(at) if !failure.is_environmental() => {
                 letters.remove(at).body.failed(error);
                 tray.put_back(letters);
             }
-            Culprit::Parked(at) if !failure.is_general() => {
+            Culprit::Parked(at) if !failure.is_environmental() => {
                 Command::Claim(Box::new(self.parked.remove(at))).failed(error);
                 tray.put_back(letters);
             }
@@ -272,9 +268,9 @@ impl<E: Engine> Thread<E> {
                 // Those that were not reached yet would fare no better.
                 letters.extend(std::iter::from_fn(|| tray.pop()));
                 for letter in letters {
-                    letter.body.failed(failure.not_done(self.engine.place()));
+                    letter.body.failed(failure.not_done(self.engine.path()));
                 }
-                self.engine.give_up();
+                self.engine.reset();
             }
         }
     }
@@ -282,7 +278,7 @@ impl<E: Engine> Thread<E> {
     /// Says it once per change of condition.
     fn report(&mut self, error: &str) {
         if !std::mem::replace(&mut self.reported, true) {
-            tracing::warn!(storage = %self.engine.place().display(), error, "writing fails");
+            tracing::warn!(storage = %self.engine.path().display(), error, "writing fails");
         }
     }
 }
@@ -298,22 +294,22 @@ impl<E: Engine> Drop for Thread<E> {
 /// Claims that found nothing look once more, if there may be work by now.
 fn look_again<E: Engine>(
     parked: &mut [Claim<E>],
-    letters: &mut [Letter<Command<E>>],
+    letters: &mut [Queued<Command<E>>],
     engine: &mut E,
     others_wrote: bool,
 ) -> Result<(), Failed<E::Failure>> {
     let failed = |culprit| move |e| Failed::Before(culprit, e);
-    if engine.effects().work_added || others_wrote {
+    if engine.effects().work_added.is_some() || others_wrote {
         for (at, claim) in parked.iter_mut().enumerate() {
             let retried = claim.try_again(engine);
             retried.map_err(failed(Culprit::Parked(at)))?;
         }
     }
-    if engine.effects().work_added {
+    if engine.effects().work_added.is_some() {
         // Claims go before enqueues: those of this batch have looked before the work was there.
         for (at, letter) in letters.iter_mut().enumerate() {
             let retried = letter.body.try_again(engine);
-            retried.map_err(failed(Culprit::Letter(at)))?;
+            retried.map_err(failed(Culprit::Queued(at)))?;
         }
     }
     Ok(())

@@ -7,19 +7,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, Lease, Note, PurgeRequest, Settled, Signal, Watch,
+    ClaimRequest, Claimed, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled, Signal,
+    Watch,
 };
 use omniq_core::{Change, Error, ErrorKind, NewTask, OwnerId, Result, Timestamp};
 use tokio::sync::{broadcast, oneshot};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::BroadcastStream;
 
-use crate::command::{Claim, Command, Enqueue, Job, Notes, Renew, Settle, Write};
+use crate::command::{Claim, Command, Enqueue, Job, RecordProgress, Renew, Settle, Write};
 use crate::engine::Engine;
 use crate::inbox::Inbox;
-use crate::local::Local;
-use crate::look::Look;
-use crate::orphans::Sweeper;
+use crate::neighbours::Neighbours;
+use crate::orphans::OrphanFinder;
+use crate::query::Query;
 use crate::thread::Thread;
 
 /// How many signals a slow listener may be behind before it is told to look.
@@ -30,8 +31,7 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// Where data is that processes share, and what tells it from all other data.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::exhaustive_structs)]
-pub struct Home<'a> {
+pub struct SharedData<'a> {
     /// The data's own file or folder; it exists.
     pub data: &'a Path,
     /// A random text that the data itself carries.
@@ -45,7 +45,7 @@ pub struct Home<'a> {
 pub struct Writer<E: Engine> {
     inbox: Arc<Inbox<Command<E>>>,
     bell: broadcast::Sender<Signal>,
-    local: Arc<Local>,
+    local: Arc<Neighbours>,
     /// The thread, and what hangs up when it ends.
     thread: Option<(JoinHandle<()>, Mutex<Receiver<()>>)>,
 }
@@ -56,10 +56,10 @@ impl<E: Engine> Writer<E> {
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`], if no thread can be started.
-    pub fn start(engine: E, home: Option<Home<'_>>, poll_interval: Duration) -> Result<Self> {
+    pub fn start(engine: E, home: Option<SharedData<'_>>, poll_interval: Duration) -> Result<Self> {
         let (bell, _) = broadcast::channel(SIGNALS);
         let inbox = Arc::new(Inbox::new(E::NAME));
-        let local = home.map(|home| Local::open(home, &inbox, &bell));
+        let local = home.map(|home| Neighbours::open(home, &inbox, &bell));
         let local = Arc::new(local.unwrap_or_default());
         let (hangs_up, ended) = channel();
         let work = Thread::new(
@@ -91,13 +91,13 @@ impl<E: Engine> Writer<E> {
     }
 
     /// Who finds the leases that nobody looks after.
-    pub fn sweeper(&self) -> Sweeper {
-        Sweeper::new(self.local.clone())
+    pub fn orphan_finder(&self) -> OrphanFinder {
+        OrphanFinder::new(self.local.clone())
     }
 
     /// Notes that a task of this owner starts.
-    pub fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
-        self.local.started(owner, seat, lease);
+    pub fn mark_started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+        self.local.mark_started(owner, seat, lease);
     }
 
     /// Adds tasks: see [`Storage`](omniq_core::Storage), as for all of these.
@@ -140,8 +140,13 @@ impl<E: Engine> Writer<E> {
     /// # Errors
     ///
     /// As for [`enqueue`](Self::enqueue).
-    pub async fn note(&self, notes: Vec<Note>, now: Timestamp) -> Result<Vec<bool>> {
-        self.work(Notes { notes, now }, Command::Note).await
+    pub async fn record_progress(
+        &self,
+        updates: Vec<ProgressUpdate>,
+        now: Timestamp,
+    ) -> Result<Vec<bool>> {
+        self.work(RecordProgress { updates, now }, Command::RecordProgress)
+            .await
     }
 
     /// Writes changes.
@@ -167,13 +172,13 @@ impl<E: Engine> Writer<E> {
     /// # Errors
     ///
     /// As for [`enqueue`](Self::enqueue).
-    pub async fn look<T, A>(&self, ask: A) -> Result<T>
+    pub async fn query<T, A>(&self, ask: A) -> Result<T>
     where
-        A: FnMut(&mut E::Eyes) -> Result<T, E::Failure> + Send + 'static,
+        A: FnMut(&mut E::Reader) -> Result<T, E::Failure> + Send + 'static,
         T: Send + 'static,
     {
-        let (look, answer) = Look::new(ask);
-        self.ask(Command::Look(look), answer).await
+        let (look, answer) = Query::new(ask);
+        self.ask(Command::Query(look), answer).await
     }
 
     /// What happens from now on.

@@ -39,6 +39,6 @@ fn success<T: Serialize + ?Sized>(
     })?;
     let now = queue.clock().now();
     // A success needs no dice.
-    let change = settle::settle(task, Outcome::Done { result, then }, now, 0.0)?;
+    let change = settle::settle(task, Outcome::Succeeded { result, then }, now, 0.0)?;
     Ok((change, now))
 }

@@ -68,48 +68,44 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod blocking;
-mod changes;
 mod claim;
 mod client;
 mod clock;
 mod completes;
 mod connect;
 mod context;
-mod due;
 mod enqueue;
 mod error;
 mod events;
-mod generated;
 #[cfg(all(any(doc, doctest), feature = "macros", feature = "memory"))]
 pub mod guide;
 mod handle;
 mod handler;
-mod heart;
 #[cfg(feature = "logging")]
 pub mod logging;
-mod own_storage;
-mod owner;
+mod macro_support;
 mod panic;
+mod poller;
 mod pools;
 mod process;
 mod queue;
-mod returned;
+mod result_payload;
 mod seat_number;
 mod settings;
-mod signals;
-mod task_name;
+mod settlement;
+pub mod storage;
+mod storage_retry;
+mod task_control;
 pub mod testing;
 mod token;
-mod trouble;
 mod waiters;
 mod worker;
 
-pub use omniq_core::storage;
-pub use omniq_core::storage::{Enqueued, QueueStats, Stats, TaskFilter};
+pub use omniq_core::storage::{QueueStats, Stats, TaskFilter};
 pub use omniq_core::{
-    Args, Backoff, Change, Completes, CoreSettings, Durability, Error, ErrorKind, Format, NewTask,
-    Order, OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage,
-    Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
+    Args, Backoff, Durability, Error, ErrorKind, Format, Order, Parameter, Payload, Progress,
+    Result, ResultExt, Schedule, Serializer, Storage, Task, TaskError, TaskId, TaskResult,
+    TaskStatus, Timestamp, call,
 };
 #[cfg(feature = "file")]
 pub use omniq_file::FileStorage;
@@ -141,9 +137,10 @@ pub use worker::{AsyncWorkerPool, StopSummary, WorkerBuilder};
 /// For the code that `#[omniq::task]` writes; nobody else may count on it.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::generated::{Fails, Given, NotFailed, NotGiven, NotRun, Runs};
-    pub use crate::returned::{Output, Plain, Probe, Returned, argument, error, output};
-    pub use crate::task_name::{name_bytes, name_len};
+    pub use crate::macro_support::{
+        Fails, Given, NotFailed, NotGiven, NotRun, Output, Plain, Probe, Returned, Runs, argument,
+        error, name_bytes, name_len, output,
+    };
 
     /// The default of a parameter, as a call by name would give it.
     pub fn default_value<T: serde::Serialize>(value: &T) -> crate::Result<serde_json::Value> {

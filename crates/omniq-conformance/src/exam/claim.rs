@@ -89,8 +89,9 @@ pub(crate) async fn only_what_the_filter_takes(scene: Scene) {
             .await;
         assert_eq!(claimed, expected, "{filter:?}");
         for id in ids {
-            let change =
-                cancel(&scene.task(id).await).expect("an unfinished task may be cancelled");
+            let change = cancel(&scene.task(id).await)
+                .into_change()
+                .expect("an unfinished task may be cancelled");
             scene.done(change, NOW).await;
         }
     }
@@ -161,7 +162,7 @@ pub(crate) async fn next_due_is_exact_and_filtered(scene: Scene) {
     scene.add(due_at("a", at(30))).await;
     let held_back = order_with("a", |new| {
         new.eta = Due::At(Timestamp(NOW.0 + 1));
-        new.holds = 1;
+        new.hold_count = 1;
     });
     scene.add(held_back).await;
     assert_eq!(next_due(here(), 1).await, Some(Timestamp(NOW.0 + 5)));
@@ -175,7 +176,9 @@ pub(crate) async fn next_due_is_exact_and_filtered(scene: Scene) {
         Some(NOW.after(FAR))
     );
 
-    let change = cancel(&scene.task(soon).await).expect("a pending task may be cancelled");
+    let change = cancel(&scene.task(soon).await)
+        .into_change()
+        .expect("a pending task may be cancelled");
     scene.done(change, NOW).await;
     assert_eq!(next_due(here().names(["a"]), 1).await, Some(at(30)));
     scene.add(order("a")).await;
@@ -222,7 +225,7 @@ pub(crate) async fn other_lanes_cost_nothing(scene: Scene) {
 pub(crate) async fn a_held_back_task_is_never_taken(scene: Scene) {
     let held_back = |name, eta| {
         order_with(name, |new| {
-            new.holds = 1;
+            new.hold_count = 1;
             new.eta = Due::At(at(eta));
         })
     };

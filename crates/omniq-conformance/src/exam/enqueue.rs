@@ -61,7 +61,9 @@ pub(crate) async fn an_id_is_never_given_twice(scene: Scene) {
         let answers = scene.enqueue(vec![order("gone"); 3], at(-round)).await;
         for id in answers.into_iter().map(Enqueued::id) {
             assert!(given.insert(id), "{id} was given before");
-            let change = cancel(&scene.task(id).await).expect("a pending task may be cancelled");
+            let change = cancel(&scene.task(id).await)
+                .into_change()
+                .expect("a pending task may be cancelled");
             scene.done(change, NOW).await;
         }
         let purge = PurgeRequest::new([TaskStatus::Cancelled], Duration::ZERO, NOW);
@@ -83,7 +85,7 @@ fn record(new: &NewTask, task: &Task) -> Task {
     expected.timeout = new.timeout;
     expected.backoff = new.backoff;
     expected.unique_key.clone_from(&new.unique_key);
-    expected.holds = new.holds;
+    expected.hold_count = new.hold_count;
     expected.headers = new.headers.clone();
     expected.status = TaskStatus::Pending;
     expected.enqueued_at = NOW;
@@ -139,7 +141,7 @@ pub(crate) async fn every_field_is_kept(scene: Scene) {
         new.timeout = None;
         new.backoff = Backoff::Fixed(Duration::from_millis(250));
         new.unique_key = Some("key".to_owned());
-        new.holds = 3;
+        new.hold_count = 3;
         new.headers = [("a", "1"), ("b", "")]
             .map(|(k, v)| (k.into(), v.into()))
             .into();
@@ -201,7 +203,7 @@ pub(crate) async fn the_ends_of_every_range_are_kept(scene: Scene) {
         new.priority = i32::MAX;
         new.eta = Due::At(Timestamp(i64::MAX));
         new.max_attempts = u32::MAX;
-        new.holds = u32::MAX;
+        new.hold_count = u32::MAX;
         new.interval = Some(years);
         new.timeout = Some(years);
         new.backoff = Backoff::Fixed(years);

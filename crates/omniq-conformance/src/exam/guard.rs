@@ -53,7 +53,9 @@ pub(crate) async fn a_wrong_status_changes_nothing(scene: Scene) {
     let mut task = scene.task(id).await;
     let others = |status| TaskStatus::ALL.into_iter().filter(move |s| *s != status);
     for expect in others(TaskStatus::Pending) {
-        let mut change = cancel(&task).expect("a pending task may be cancelled");
+        let mut change = cancel(&task)
+            .into_change()
+            .expect("a pending task may be cancelled");
         change.expect = expect;
         change.then = vec![order("follow-up")];
         is_refused(&scene, change).await;
@@ -73,18 +75,14 @@ pub(crate) async fn an_unknown_task_is_gone(scene: Scene) {
     let task = scene.running(order("a")).await;
     let mut change = full(&task);
     change.id = unknown_id();
-    assert_eq!(scene.settle(change, NOW).await, Settled::Gone);
+    assert_eq!(scene.settle(change, NOW).await, Settled::NotFound);
     assert_eq!(count(&scene, "follow-up").await, 0);
     assert_eq!(scene.task(task.id).await, task);
 }
 
 pub(crate) async fn a_late_worker_changes_nothing(scene: Scene) {
     let late = scene.running(order("a")).await;
-    let orphan = Orphan {
-        task: late.clone(),
-        reason: OrphanReason::LeaseOver,
-        started: false,
-    };
+    let orphan = Orphan::new(late.clone(), OrphanReason::LeaseExpired, false);
     let change = take_over(&orphan, 3, NOW, 0.5).expect("a running task may be taken over");
     scene.done(change.clone(), NOW).await;
     is_refused(&scene, full(&late)).await;
@@ -94,7 +92,7 @@ pub(crate) async fn a_late_worker_changes_nothing(scene: Scene) {
         full(&late),
         release(&late),
         failure(&late),
-        cancel(&late).expect("it ran"),
+        cancel(&late).into_change().expect("it ran"),
     ] {
         is_refused(&scene, change).await;
     }
@@ -115,13 +113,13 @@ pub(crate) async fn a_batch_is_answered_in_order(scene: Scene) {
         failure(&tasks[4]),
         unknown,
         release(&tasks[3]),
-        cancel(&tasks[2]).expect("it is running"),
+        cancel(&tasks[2]).into_change().expect("it is running"),
     ];
     let answers = scene.here.settle(batch, NOW).await.expect("settle");
-    let done = Settled::Done;
+    let done = Settled::Applied;
     assert_eq!(
         answers,
-        [done, moved(&tasks[1]), done, Settled::Gone, done, done]
+        [done, moved(&tasks[1]), done, Settled::NotFound, done, done]
     );
     use TaskStatus::{Cancelled, Failed, Pending, Running, Success};
     for (task, status) in tasks
@@ -145,7 +143,7 @@ pub(crate) async fn the_same_change_twice_happens_once(scene: Scene) {
     let batch = vec![change.clone(), change.clone()];
     let answers = scene.here.settle(batch, NOW).await.expect("settle");
     let ended = scene.task(task.id).await;
-    assert_eq!(answers, [Settled::Done, moved(&ended)]);
+    assert_eq!(answers, [Settled::Applied, moved(&ended)]);
     assert_eq!(scene.settle(change, at(9)).await, moved(&ended));
     assert_eq!(scene.task(task.id).await, ended);
     assert_eq!(count(&scene, "then").await, 1);
@@ -155,7 +153,7 @@ pub(crate) async fn a_change_from_another_handle_counts(scene: Scene) {
     let task = scene.running(order("a")).await;
     let ours = success(&task, vec![]);
     let theirs = scene.there.settle(vec![failure(&task)], NOW).await;
-    assert_eq!(theirs.expect("settle"), [Settled::Done]);
+    assert_eq!(theirs.expect("settle"), [Settled::Applied]);
     is_refused(&scene, ours).await;
     assert_eq!(scene.task(task.id).await.status, TaskStatus::Failed);
     let held = scene.there.renew(vec![task.lease()], Duration::ZERO).await;

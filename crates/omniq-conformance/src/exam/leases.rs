@@ -8,14 +8,14 @@ use crate::Scene;
 use crate::orders::{LEASE, NOW, SECOND, at, order, release, success, unknown_id, wish};
 
 /// A reading of a clock that has nothing to do with the wall's.
-fn steady(seconds: u64) -> Duration {
+fn monotonic(seconds: u64) -> Duration {
     Duration::from_secs(5_000 + seconds)
 }
 
 async fn over(scene: &Scene, seconds: u64) -> Vec<TaskId> {
     let orphans = scene
         .here
-        .orphans(steady(seconds), 100)
+        .orphans(monotonic(seconds), 100)
         .await
         .expect("orphans");
     let mut ids: Vec<_> = orphans.iter().map(|orphan| orphan.task.id).collect();
@@ -35,19 +35,13 @@ pub(crate) async fn each_lease_is_told_how_it_stands(scene: Scene) {
     scene.enqueue(vec![order("a"); 4], NOW).await;
     let tasks = scene.claim(wish(NOW).limit(4)).await;
     scene
-        .done(cancel(&tasks[1]).expect("it is running"), NOW)
+        .done(cancel(&tasks[1]).into_change().expect("it is running"), NOW)
         .await;
     scene.done(success(&tasks[2], vec![]), NOW).await;
     scene.done(release(&tasks[3]), NOW).await;
     let mut leases: Vec<_> = tasks.iter().map(Task::lease).collect();
-    leases.push(Lease {
-        id: unknown_id(),
-        number: 1,
-    });
-    leases.push(Lease {
-        number: 2,
-        ..leases[0]
-    });
+    leases.push(Lease::new(unknown_id(), 1));
+    leases.push(Lease::new(leases[0].id, 2));
     let expected = [
         Hold::Held,
         Hold::Cancelled,
@@ -74,7 +68,7 @@ pub(crate) async fn each_lease_is_told_how_it_stands(scene: Scene) {
         .await
         .expect("get");
     assert_eq!(after, before);
-    scene.done(Change::let_go(&tasks[1]), NOW).await;
+    scene.done(Change::release_cancelled(&tasks[1]), NOW).await;
     assert_eq!(renew(&scene, &tasks[1], LEASE).await, Hold::Lost);
     let again = scene.claim_one(NOW).await;
     assert_eq!(
@@ -89,10 +83,14 @@ pub(crate) async fn a_lease_is_over_after_its_length_unrenewed(scene: Scene) {
     let task = scene.running(order("a")).await;
     assert_eq!(over(&scene, 0).await, [], "seen for the first time");
     assert_eq!(over(&scene, 29).await, []);
-    let orphans = scene.here.orphans(steady(30), 100).await.expect("orphans");
+    let orphans = scene
+        .here
+        .orphans(monotonic(30), 100)
+        .await
+        .expect("orphans");
     assert_eq!(orphans.len(), 1);
     assert_eq!(orphans[0].task, task);
-    assert_eq!(orphans[0].reason, OrphanReason::LeaseOver);
+    assert_eq!(orphans[0].reason, OrphanReason::LeaseExpired);
     assert_eq!(
         over(&scene, 31).await,
         [task.id],
@@ -157,12 +155,18 @@ pub(crate) async fn a_renewal_may_change_the_length(scene: Scene) {
 
 pub(crate) async fn a_cancelled_task_that_nobody_lets_go_is_an_orphan(scene: Scene) {
     let task = scene.running(order("a")).await;
-    scene.done(cancel(&task).expect("it is running"), NOW).await;
+    scene
+        .done(cancel(&task).into_change().expect("it is running"), NOW)
+        .await;
     assert_eq!(over(&scene, 0).await, []);
     assert_eq!(renew(&scene, &task, LEASE).await, Hold::Cancelled);
     assert_eq!(over(&scene, 10).await, []);
     assert_eq!(over(&scene, 39).await, []);
-    let orphans = scene.here.orphans(steady(40), 100).await.expect("orphans");
+    let orphans = scene
+        .here
+        .orphans(monotonic(40), 100)
+        .await
+        .expect("orphans");
     assert_eq!(orphans.len(), 1);
     assert_eq!(orphans[0].task, scene.task(task.id).await);
     let change = take_over(&orphans[0], 3, NOW, 0.5).expect("a cancelled task is let go of");
@@ -180,7 +184,7 @@ pub(crate) async fn no_more_orphans_than_the_limit(scene: Scene) {
         let limit = if expected == 0 && found == 0 { 0 } else { 2 };
         let orphans = scene
             .here
-            .orphans(steady(60), limit)
+            .orphans(monotonic(60), limit)
             .await
             .expect("orphans");
         assert_eq!(orphans.len(), expected);
@@ -204,6 +208,6 @@ pub(crate) async fn a_new_lease_starts_its_own_watch(scene: Scene) {
     let late = success(&task, vec![]);
     assert!(matches!(
         scene.settle(late, NOW).await,
-        Settled::Moved { lease: 2, .. }
+        Settled::Stale { lease: 2, .. }
     ));
 }

@@ -1,6 +1,6 @@
 use omniq_core::settle::{cancel, requeue, reschedule, take_over};
 use omniq_core::storage::{Orphan, OrphanReason, TaskFilter};
-use omniq_core::{Due, TaskError, TaskStatus};
+use omniq_core::{Decision, Due, TaskError, TaskStatus};
 
 use crate::Scene;
 use crate::orders::{NOW, SECOND, at, broke, failure, order, order_with, success, wish};
@@ -25,7 +25,7 @@ pub(crate) async fn attempts_run_out(scene: Scene) {
     assert_eq!(counts, [0, 1, 2]);
 
     scene
-        .done(requeue(&task).expect("it failed"), at(500))
+        .done(requeue(&task).into_change().expect("it failed"), at(500))
         .await;
     let task = scene.claim_one(at(500)).await;
     assert_eq!((task.attempts, task.lease), (1, 4));
@@ -40,11 +40,7 @@ pub(crate) async fn a_poison_task_crashes_for_the_last_time(scene: Scene) {
     for round in 1..=3 {
         let task = scene.claim_one(at(1_000 * round)).await;
         assert_eq!(task.attempts, 1, "the attempt of a crash is refunded");
-        let orphan = Orphan {
-            task,
-            reason: OrphanReason::OwnerGone,
-            started: true,
-        };
+        let orphan = Orphan::new(task, OrphanReason::OwnerDead, true);
         let change = take_over(&orphan, 3, NOW, 0.5).expect("it is running");
         scene.done(change, at(1_000 * round)).await;
     }
@@ -74,7 +70,7 @@ pub(crate) async fn every_refused_wish_leaves_the_task_alone(scene: Scene) {
         let eta = Due::At(at(9));
         for change in [cancel(&task), requeue(&task), reschedule(&task, eta)]
             .into_iter()
-            .flatten()
+            .filter_map(Decision::into_change)
         {
             let mut stale = change;
             stale.lease += 1;

@@ -26,16 +26,22 @@ pub(crate) async fn the_finished_are_told_from_the_rest(scene: Scene) {
     scene.done(success(&tasks[0], vec![]), NOW).await;
     scene.done(failure(&tasks[1]), NOW).await;
     scene
-        .done(cancel(&tasks[2]).expect("it is running"), NOW)
+        .done(cancel(&tasks[2]).into_change().expect("it is running"), NOW)
         .await;
     let [done, failed, cancelled, running] = [0, 1, 2, 3].map(|at: usize| tasks[at].id);
     let pending = scene.add(order("b")).await;
     let unknown = unknown_id();
     let wished = vec![running, unknown, cancelled, pending, done, failed];
     for handle in [&scene.here, &scene.there] {
-        let found = handle.finished(wished.clone()).await.expect("finished");
+        let found = handle
+            .finished_or_unknown(wished.clone())
+            .await
+            .expect("finished");
         assert_eq!(found, [unknown, cancelled, done, failed]);
-        assert_eq!(handle.finished(vec![]).await.expect("finished"), []);
+        assert_eq!(
+            handle.finished_or_unknown(vec![]).await.expect("finished"),
+            []
+        );
     }
 }
 
@@ -53,7 +59,9 @@ pub(crate) async fn a_list_is_filtered_and_paged(scene: Scene) {
         ids.push(scene.add(new).await);
     }
     let stop = scene.task(ids[4]).await;
-    scene.done(cancel(&stop).expect("it is pending"), NOW).await;
+    scene
+        .done(cancel(&stop).into_change().expect("it is pending"), NOW)
+        .await;
     let every = |step: usize, from: usize| {
         ids.iter()
             .skip(from)
@@ -97,11 +105,11 @@ pub(crate) async fn stats_count_each_lane(scene: Scene) {
     scene.done(success(&tasks[0], vec![]), NOW).await;
     scene.done(failure(&tasks[1]), NOW).await;
     scene
-        .done(cancel(&tasks[2]).expect("it is running"), NOW)
+        .done(cancel(&tasks[2]).into_change().expect("it is running"), NOW)
         .await;
     scene.done(release(&tasks[3]), at(-100)).await;
     let raw = order_with("a", |new| new.payload.format = Format::Raw);
-    let held_back = order_with("B", |new| new.holds = 1);
+    let held_back = order_with("B", |new| new.hold_count = 1);
     let orders = vec![due_at("a", at(5)), due_at("a", at(6)), raw, held_back];
     scene.enqueue(orders, NOW).await;
 
@@ -118,12 +126,7 @@ pub(crate) async fn stats_count_each_lane(scene: Scene) {
         let (queue, name) = (HERE.to_owned(), name.to_owned());
         let mut counts = QueueStats::default();
         change(&mut counts);
-        LaneStats {
-            queue,
-            name,
-            format,
-            counts,
-        }
+        LaneStats::new(queue, name, format, counts)
     };
     let mut expected = [
         lane("B", Format::Json, |c| c.pending = 1),
@@ -146,7 +149,7 @@ async fn ended(scene: &Scene, seconds: i64, status: TaskStatus) -> TaskId {
         TaskStatus::Success => success(&task, vec![]),
         TaskStatus::Failed => failure(&task),
         _ => {
-            let mut change = cancel(&task).expect("it is running");
+            let mut change = cancel(&task).into_change().expect("it is running");
             change.keep_owner = false;
             change
         }
@@ -214,19 +217,24 @@ pub(crate) async fn a_purge_takes_the_oldest_first(scene: Scene) {
 pub(crate) async fn a_purge_spares_what_is_held(scene: Scene) {
     let cancelled = scene.running(order("a")).await;
     scene
-        .done(cancel(&cancelled).expect("it is running"), NOW)
+        .done(
+            cancel(&cancelled).into_change().expect("it is running"),
+            NOW,
+        )
         .await;
     let running = scene.running(order("a")).await;
     let requeued = ended(&scene, 0, TaskStatus::Failed).await;
-    let change = requeue(&scene.task(requeued).await).expect("it failed");
+    let change = requeue(&scene.task(requeued).await)
+        .into_change()
+        .expect("it failed");
     scene.done(change, NOW).await;
     assert_eq!(purge(&scene, &TaskStatus::ALL, 0, 99).await, 0);
-    scene.done(Change::let_go(&cancelled), NOW).await;
+    scene.done(Change::release_cancelled(&cancelled), NOW).await;
     assert_eq!(purge(&scene, &TaskStatus::ALL, 0, 99).await, 1);
     assert_eq!(
         listed(&scene, TaskFilter::new().queue(HERE)).await,
         [running.id, requeued]
     );
     let late = scene.settle(success(&cancelled, vec![]), NOW).await;
-    assert_eq!(late, Settled::Gone);
+    assert_eq!(late, Settled::NotFound);
 }

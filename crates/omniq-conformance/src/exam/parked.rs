@@ -126,7 +126,9 @@ pub(crate) async fn a_requeue_wakes_it(scene: Scene) {
     let failed = scene.task(task.id).await;
     scene
         .done(
-            requeue(&failed).expect("a failed task may be requeued"),
+            requeue(&failed)
+                .into_change()
+                .expect("a failed task may be requeued"),
             NOW,
         )
         .await;

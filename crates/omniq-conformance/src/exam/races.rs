@@ -88,7 +88,7 @@ impl Ledger {
             .settle(vec![change.clone()], NOW)
             .await
             .expect("settle")[0];
-        if answer == Settled::Done && change.expect != TaskStatus::Cancelled {
+        if answer == Settled::Applied && change.expect != TaskStatus::Cancelled {
             let ends = change.status.is_finished();
             self.note(change.id, |entry| {
                 entry.refunds +=
@@ -98,7 +98,7 @@ impl Ledger {
             self.unfinished
                 .fetch_sub(usize::from(ends), Ordering::SeqCst);
         }
-        answer == Settled::Done
+        answer == Settled::Applied
     }
 
     fn goes_on(&self) -> bool {
@@ -121,7 +121,9 @@ async fn work(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, mut rng: Rng) {
                 _ => release(&task),
             };
             if !ledger.settle(&*storage, change).await {
-                let freed = ledger.settle(&*storage, Change::let_go(&task)).await;
+                let freed = ledger
+                    .settle(&*storage, Change::release_cancelled(&task))
+                    .await;
                 assert!(
                     freed,
                     "only a cancel comes between a claim and its settling"
@@ -136,7 +138,7 @@ async fn stop_some(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, ids: Vec<Task
     for id in ids {
         let found = storage.get(vec![id]).await.expect("get");
         let task = found[0].as_ref().expect("nothing is purged");
-        if let Ok(change) = cancel(task) {
+        if let Some(change) = cancel(task).into_change() {
             ledger.settle(&*storage, change).await;
         }
     }

@@ -2,7 +2,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use omniq_core::storage::{Enqueued, Lease, Note, Settled, TaskFilter};
+use omniq_core::storage::{Enqueued, Lease, ProgressUpdate, Settled, TaskFilter};
 use omniq_core::{Change, NewTask, Storage, Task, TaskId};
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
@@ -106,19 +106,22 @@ impl Walker {
                 let answers = storage.renew(leases, *lease_for).await.expect("renew");
                 assert_eq!(answers, *expected);
             }
-            Act::Note(notes, expected) => {
-                let real = |note: &Note| {
+            Act::ProgressUpdate(notes, expected) => {
+                let real = |note: &ProgressUpdate| {
                     let mut note = note.clone();
                     note.lease.id = self.real(note.lease.id);
                     note
                 };
                 let notes = notes.iter().map(real).collect();
-                assert_eq!(storage.note(notes, now).await.expect("note"), *expected);
+                assert_eq!(
+                    storage.record_progress(notes, now).await.expect("note"),
+                    *expected
+                );
             }
             Act::TakeOver(tasks, changes, expected) => {
                 // Always the same handle: each watches the leases by itself.
                 let found = self.handles[0]
-                    .orphans(place.steady, 1_000)
+                    .orphans(place.monotonic, 1_000)
                     .await
                     .expect("orphans");
                 let found = found.into_iter().map(|orphan| self.model_task(orphan.task));
@@ -199,10 +202,7 @@ impl Walker {
     }
 
     fn real_leases(&self, leases: &[Lease]) -> Vec<Lease> {
-        let real = |lease: &Lease| Lease {
-            id: self.real(lease.id),
-            ..*lease
-        };
+        let real = |lease: &Lease| Lease::new(self.real(lease.id), lease.number);
         leases.iter().map(real).collect()
     }
 

@@ -25,7 +25,9 @@ pub(crate) async fn a_second_member_is_answered_with_the_live_one(scene: Scene) 
     assert!(answers.iter().all(|answer| answer.id() == first));
     scene
         .done(
-            cancel(&scene.task(first).await).expect("it is pending"),
+            cancel(&scene.task(first).await)
+                .into_change()
+                .expect("it is pending"),
             NOW,
         )
         .await;
@@ -47,11 +49,13 @@ pub(crate) async fn a_requeue_meets_the_live_member(scene: Scene) {
     scene.done(failure(&first), NOW).await;
     let next = members(&scene).await.remove(1);
     let failed = scene.task(first.id).await;
-    let again = requeue(&failed).expect("it failed");
+    let again = requeue(&failed).into_change().expect("it failed");
     let conflict = Settled::Conflict { holder: next.id };
     assert_eq!(scene.settle(again.clone(), NOW).await, conflict);
     assert_eq!(scene.task(first.id).await, failed);
-    scene.done(cancel(&next).expect("it is pending"), NOW).await;
+    scene
+        .done(cancel(&next).into_change().expect("it is pending"), NOW)
+        .await;
     scene.done(again, NOW).await;
     assert_eq!(scene.claim_one(NOW).await.id, first.id);
 }
@@ -59,14 +63,14 @@ pub(crate) async fn a_requeue_meets_the_live_member(scene: Scene) {
 pub(crate) async fn a_cancel_ends_it(scene: Scene) {
     let first = scene.running(member(None)).await;
     scene
-        .done(cancel(&first).expect("it is running"), NOW)
+        .done(cancel(&first).into_change().expect("it is running"), NOW)
         .await;
     let late = success(&first, vec![]);
     assert!(matches!(
         scene.settle(late, at(1)).await,
-        Settled::Moved { .. }
+        Settled::Stale { .. }
     ));
-    scene.done(Change::let_go(&first), at(2)).await;
+    scene.done(Change::release_cancelled(&first), at(2)).await;
     let all = members(&scene).await;
     assert_eq!(all.len(), 1);
     assert_eq!(all[0].status, TaskStatus::Cancelled);

@@ -97,7 +97,10 @@ pub(crate) async fn a_cancel_of_a_pending_task_is_final(scene: Scene) {
     for id in [id, later] {
         let mut expected = scene.task(id).await;
         scene
-            .done(cancel(&expected).expect("it is pending"), at(1))
+            .done(
+                cancel(&expected).into_change().expect("it is pending"),
+                at(1),
+            )
             .await;
         expected.status = TaskStatus::Cancelled;
         expected.finished_at = Some(at(1));
@@ -109,7 +112,7 @@ pub(crate) async fn a_cancel_of_a_pending_task_is_final(scene: Scene) {
 pub(crate) async fn a_cancel_of_a_running_task_keeps_its_owner(scene: Scene) {
     let task = scene.running(order("a")).await;
     scene
-        .done(cancel(&task).expect("it is running"), at(1))
+        .done(cancel(&task).into_change().expect("it is running"), at(1))
         .await;
     let mut expected = task.clone();
     expected.status = TaskStatus::Cancelled;
@@ -120,9 +123,11 @@ pub(crate) async fn a_cancel_of_a_running_task_keeps_its_owner(scene: Scene) {
     // A requeue waits until the owner lets go.
     let mut freed = expected.clone();
     freed.owner = None;
-    let early = requeue(&freed).expect("a cancelled task may be requeued");
+    let early = requeue(&freed)
+        .into_change()
+        .expect("a cancelled task may be requeued");
     is_refused(&scene, early.clone()).await;
-    scene.done(Change::let_go(&task), at(2)).await;
+    scene.done(Change::release_cancelled(&task), at(2)).await;
     assert_eq!(
         scene.task(task.id).await,
         freed,
@@ -141,7 +146,7 @@ pub(crate) async fn a_requeue_begins_again(scene: Scene) {
     scene.done(change, at(1)).await;
     let mut expected = scene.task(task.id).await;
     scene
-        .done(requeue(&expected).expect("it failed"), at(5))
+        .done(requeue(&expected).into_change().expect("it failed"), at(5))
         .await;
     expected.status = TaskStatus::Pending;
     (expected.attempts, expected.crashes) = (0, 0);
@@ -164,7 +169,9 @@ pub(crate) async fn a_reschedule_moves_the_eta(scene: Scene) {
         .await;
     let to = async |id, due| {
         let mut expected = scene.task(id).await;
-        let change = reschedule(&expected, due).expect("a pending task may be rescheduled");
+        let change = reschedule(&expected, due)
+            .into_change()
+            .expect("a pending task may be rescheduled");
         scene.done(change, at(1)).await;
         expected.eta = due.resolve(at(1));
         assert_eq!(scene.task(id).await, expected);

@@ -67,7 +67,7 @@ pub(crate) async fn every_end_frees_the_key(scene: Scene) {
         |task| success(task, vec![]),
         failure,
         |task| {
-            let mut change = cancel(task).expect("it is running");
+            let mut change = cancel(task).into_change().expect("it is running");
             change.keep_owner = false;
             change
         },
@@ -78,16 +78,23 @@ pub(crate) async fn every_end_frees_the_key(scene: Scene) {
     }
     let id = scene.add(keyed("a", "key")).await;
     scene
-        .done(cancel(&scene.task(id).await).expect("it is pending"), NOW)
+        .done(
+            cancel(&scene.task(id).await)
+                .into_change()
+                .expect("it is pending"),
+            NOW,
+        )
         .await;
     scene.add(keyed("a", "key")).await;
 }
 
 pub(crate) async fn a_cancelled_task_holds_until_it_is_let_go(scene: Scene) {
     let task = scene.running(keyed("a", "key")).await;
-    scene.done(cancel(&task).expect("it is running"), NOW).await;
+    scene
+        .done(cancel(&task).into_change().expect("it is running"), NOW)
+        .await;
     assert_eq!(scene.existing(keyed("a", "key")).await, task.id);
-    scene.done(Change::let_go(&task), NOW).await;
+    scene.done(Change::release_cancelled(&task), NOW).await;
     assert_ne!(scene.add(keyed("a", "key")).await, task.id);
 }
 
@@ -96,7 +103,7 @@ pub(crate) async fn a_requeue_meets_the_new_holder(scene: Scene) {
     scene.done(failure(&task), NOW).await;
     let holder = scene.running(keyed("a", "key")).await;
     let failed = scene.task(task.id).await;
-    let again = requeue(&failed).expect("it failed");
+    let again = requeue(&failed).into_change().expect("it failed");
     let conflict = Settled::Conflict { holder: holder.id };
     assert_eq!(scene.settle(again.clone(), NOW).await, conflict);
     assert_eq!(scene.task(task.id).await, failed);
@@ -106,7 +113,7 @@ pub(crate) async fn a_requeue_meets_the_new_holder(scene: Scene) {
         .await;
     assert_eq!(
         answers.expect("settle"),
-        [Settled::Done; 2],
+        [Settled::Applied; 2],
         "free within the batch"
     );
     assert_eq!(scene.existing(keyed("a", "key")).await, task.id);

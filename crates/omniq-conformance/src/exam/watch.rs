@@ -42,7 +42,9 @@ pub(crate) async fn an_enqueue_is_called_out(scene: Scene) {
     scene.done(failure(&task), NOW).await;
     hears(&mut watch, ended(task.id)).await;
     let failed = scene.task(task.id).await;
-    scene.done(requeue(&failed).expect("it failed"), NOW).await;
+    scene
+        .done(requeue(&failed).into_change().expect("it failed"), NOW)
+        .await;
     hears(&mut watch, added).await;
     task = scene.claim_one(NOW).await;
     scene.done(success(&task, vec![order("b")]), NOW).await;
@@ -52,7 +54,7 @@ pub(crate) async fn an_enqueue_is_called_out(scene: Scene) {
             Signal::Enqueued => both.0 = true,
             Signal::Finished(ids) if ids[..] == [task.id] => both.1 = true,
             Signal::Unknown => both = (true, true),
-            Signal::OwnerLeft => {}
+            Signal::OwnerExited => {}
             other => panic!("nothing else happened: {other:?}"),
         }
     }
@@ -72,7 +74,7 @@ pub(crate) async fn an_end_is_called_out(scene: Scene) {
             match watch.next().await.expect("the stream goes on") {
                 Signal::Finished(ids) => missing.retain(|id| !ids.contains(id)),
                 Signal::Unknown => missing.clear(),
-                Signal::OwnerLeft => {}
+                Signal::OwnerExited => {}
                 signal => assert_eq!(signal, Signal::Enqueued, "nothing was cancelled"),
             }
         }
@@ -85,7 +87,7 @@ pub(crate) async fn a_cancel_is_called_out(scene: Scene) {
     let pending = scene.task(scene.add(order("a")).await).await;
     for task in [running, pending] {
         scene
-            .done(cancel(&task).expect("it is unfinished"), NOW)
+            .done(cancel(&task).into_change().expect("it is unfinished"), NOW)
             .await;
         hears(&mut watch, cancelled(task.id)).await;
     }
@@ -93,9 +95,11 @@ pub(crate) async fn a_cancel_is_called_out(scene: Scene) {
 
 pub(crate) async fn letting_go_is_called_out(scene: Scene) {
     let task = scene.running(order("a")).await;
-    scene.done(cancel(&task).expect("it is running"), NOW).await;
+    scene
+        .done(cancel(&task).into_change().expect("it is running"), NOW)
+        .await;
     let mut watch = scene.here.watch();
-    scene.done(Change::let_go(&task), NOW).await;
+    scene.done(Change::release_cancelled(&task), NOW).await;
     hears(&mut watch, ended(task.id)).await;
 }
 
@@ -110,7 +114,7 @@ pub(crate) async fn a_refused_change_is_silent(scene: Scene) {
     loop {
         match watch.next().await.expect("the stream goes on") {
             // It may be from before the stream began; owners are a matter of their own.
-            Signal::Unknown | Signal::OwnerLeft => continue,
+            Signal::Unknown | Signal::OwnerExited => continue,
             first => {
                 assert_eq!(first, Signal::Finished([task.id].into()));
                 return;
@@ -153,6 +157,8 @@ pub(crate) async fn the_other_handle_hears_of_it(scene: Scene) {
     hears(&mut watch, ended(task.id)).await;
     let task = scene.running(order("a")).await;
     hears(&mut watch, added).await;
-    scene.done(cancel(&task).expect("it is running"), NOW).await;
+    scene
+        .done(cancel(&task).into_change().expect("it is running"), NOW)
+        .await;
     hears(&mut watch, cancelled(task.id)).await;
 }

@@ -127,6 +127,15 @@ impl ClaimRequest {
     }
 }
 
+impl ClaimRequest {
+    /// Whether a claim that found this answers, instead of staying parked.
+    pub fn is_answered_by(&self, found: &Claimed) -> bool {
+        self.park.is_none_or(|parked| {
+            self.limit == 0 || !found.tasks.is_empty() || parked.is_news(found.next_due)
+        })
+    }
+}
+
 impl Parked {
     /// Whether a task that is due at `found` is news to the caller.
     pub fn is_news(&self, found: Option<Timestamp>) -> bool {
@@ -140,7 +149,7 @@ impl Parked {
 
 /// What a claim got.
 #[derive(Debug, Clone, PartialEq, Default)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct Claimed {
     /// The tasks as they are now: running, with their new lease.
     pub tasks: Vec<Task>,
@@ -150,7 +159,7 @@ pub struct Claimed {
 
 /// A claim's fence: every later write carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(clippy::exhaustive_structs)]
+#[non_exhaustive]
 pub struct Lease {
     /// The task.
     pub id: TaskId,
@@ -158,12 +167,23 @@ pub struct Lease {
     pub number: u64,
 }
 
+impl Claimed {
+    /// These tasks, and when the next one is due.
+    pub const fn new(tasks: Vec<Task>, next_due: Option<Timestamp>) -> Self {
+        Self { tasks, next_due }
+    }
+}
+
+impl Lease {
+    /// The lease that this claim of the task gave out.
+    pub const fn new(id: TaskId, number: u64) -> Self {
+        Self { id, number }
+    }
+}
+
 impl Task {
     /// The lease of its last claim.
     pub const fn lease(&self) -> Lease {
-        Lease {
-            id: self.id,
-            number: self.lease,
-        }
+        Lease::new(self.id, self.lease)
     }
 }

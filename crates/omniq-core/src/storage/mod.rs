@@ -1,7 +1,11 @@
-//! What a storage offers: few operations, all on batches, each with one promise.
+//! The interface between the queue and a storage: few operations, each on a batch, each with one promise.
 //!
-//! A storage decides no outcomes. Times come in as arguments and spans as durations, so that a server's
-//! own clock can take the place of `now`. Every storage sits the exam of `omniq-conformance`.
+//! A storage decides no outcomes; it stores, orders and guards. Every time is an argument and every span a
+//! duration. Every storage passes the exam of `omniq-conformance`.
+//!
+//! **Unstable until 1.0.** This module is public so that storages can live in other crates. Until
+//! OmniQ 1.0, a minor release may change it: operations may be added, and existing ones may get other
+//! arguments. Programs that only use queues and workers are not affected.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,115 +14,154 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
-mod answer;
+mod answers;
 mod claim;
-mod look;
-mod note;
-mod row;
+mod effects;
+mod filter;
+mod progress_update;
+mod stored_task;
 
-pub use answer::{Enqueued, Hold, Orphan, OrphanReason, Settled};
+pub use answers::{Enqueued, Hold, Orphan, OrphanReason, Settled};
 pub use claim::{ClaimFilter, ClaimRequest, Claimed, Lease, Parked};
-pub use look::{PurgeRequest, TaskFilter};
-pub use note::Note;
-pub use row::Row;
+pub use effects::Effects;
+pub use filter::{PurgeRequest, TaskFilter};
+pub use progress_update::ProgressUpdate;
+pub use stored_task::StoredTask;
 
 pub use crate::lease_watch::{HeldLease, LeaseWatch};
 pub use crate::stats::{LaneStats, QueueStats, Stats};
 pub use crate::task::KEPT_ERRORS;
 use crate::{Change, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
 
-/// A future behind the door of a storage.
+/// How many waiting tasks one claim makes due at most, so that a claim stays short after a long pause.
+pub const MAX_DUE_PER_CLAIM: usize = 1_000;
+
+/// The future that an operation of a [`Storage`] returns, boxed so that the trait is dyn-compatible.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a storage calls out, here and from other processes.
+/// The change notifications of a storage, whichever process caused them.
 pub type Watch = Pin<Box<dyn Stream<Item = Signal> + Send>>;
 
-/// Where tasks are kept.
+/// A place where tasks are stored.
 ///
-/// Dropping a future before it is ready leaves the storage whole: a write happens or does not, and what a
-/// claim had got is released.
+/// Dropping a future before it is ready leaves the storage consistent: a write happens completely or not at
+/// all, and tasks that a dropped claim had taken are released.
+///
+/// Ids rise: every task gets a larger id than all tasks of earlier calls, whichever handle or process made
+/// them, as long as the earlier call had returned before the later one began.
 pub trait Storage: Send + Sync + 'static {
-    /// Adds tasks: all or none. Says for each, in order, whether it is new or exists already, because
-    /// another holds its unique key.
+    /// Adds tasks: all of them or none. Returns for each task, in order, whether it is new, or which
+    /// unfinished task holds its unique key already.
     fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>>;
 
-    /// Takes due tasks under a lease: priority first, then eta, then the order of enqueueing. Nobody else
-    /// gets the same ones; attempts and lease go up by one. See [`ClaimRequest::park`] for one that waits.
+    /// Takes due tasks under a lease: higher priority first, then earlier eta, then the order of enqueueing.
+    /// No other claim gets the same tasks; their attempts and lease numbers go up by one. See
+    /// [`ClaimRequest::park`] for a claim that waits.
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>>;
 
-    /// Prolongs leases by `lease_for` from now on; says of each whether it is still held.
+    /// Extends leases by `lease_for` from now on. Returns for each lease whether it is still held.
     fn renew(&self, leases: Vec<Lease>, lease_for: Duration) -> BoxFuture<'_, Result<Vec<Hold>>>;
 
-    /// Says of each lease whether it is still held, without writing.
+    /// Returns for each lease whether it is still held, without writing.
     fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>>;
 
-    /// Keeps the latest progress of each task whose lease is still held, be it cancelled or not, and changes
-    /// nothing else; says of each note, in order, whether its lease was. A new claim forgets the progress,
-    /// and so does a change that begins a finished task again; any other change keeps it.
-    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>>;
+    /// Stores the latest progress of each task whose lease is still held, even if the task was cancelled, and
+    /// changes nothing else. Returns for each update, in order, whether its lease was held. A new claim
+    /// clears the progress, and so does a change that restarts a finished task; other changes leave it.
+    fn record_progress(
+        &self,
+        updates: Vec<ProgressUpdate>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<bool>>>;
 
-    /// The only operation that changes a status after the claim. Each change happens as a whole, with its
-    /// follow-up tasks, if status and lease still match; else not at all. Changes are independent of each
-    /// other, and answered in order.
+    /// Applies changes. This is the only operation that changes a status after the claim. Each change
+    /// happens atomically, together with its follow-up tasks, if status and lease still match; otherwise
+    /// nothing of it happens. Changes are independent of each other and answered in order.
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>>;
 
-    /// Tasks whose owner is gone or whose lease is over, at most `limit`; among them cancelled ones that
-    /// an owner never let go of. `steady` is a reading of one clock of this process that never jumps.
-    fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>>;
+    /// Returns at most `limit` tasks whose owner is dead or whose lease has expired, including cancelled
+    /// tasks that their owner never released. `monotonic` is a reading of one clock of this process that
+    /// never jumps.
+    ///
+    /// A storage where this check is expensive may pace it: it may answer from a check that it made at most
+    /// a quarter of a lease ago.
+    fn orphans(&self, monotonic: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>>;
 
-    /// Notes that a claimed task's handler starts: should this process die, a crash counts against such
-    /// tasks only. `seat` is a small number that no other running task of this process has. Cheap, and
-    /// never more than an effort; a storage that does not note it calls every claimed task started.
-    fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+    /// Records that the handler of a claimed task starts: if this process dies, the crash counts against
+    /// such tasks only. `seat` is a small number that no other running task of this process has. This is
+    /// cheap and best effort; a storage that does not record it reports every claimed task as started.
+    fn mark_started(&self, owner: OwnerId, seat: usize, lease: Lease) {
         let _ = (owner, seat, lease);
     }
 
-    /// The tasks of these ids, in order; `None` for an unknown one.
+    /// Returns the tasks with these ids, in order; `None` for an unknown id.
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>>;
 
-    /// Those of these ids whose tasks have finished, and those that no task has, in order: whoever waits
-    /// for many asks this at each signal that does not name tasks, and reads only these. A storage that can
-    /// tell without reading whole tasks should.
-    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+    /// Returns those of the ids whose task has finished or does not exist, in order. A process that waits for
+    /// many tasks asks this after each signal that names no tasks, and then reads only what is returned. The
+    /// default reads all tasks; a storage that can answer without reading whole tasks should.
+    fn finished_or_unknown(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
         Box::pin(async move {
             let tasks = self.get(ids.clone()).await?;
-            let is_over =
+            let is_finished =
                 |task: &Option<Task>| task.as_ref().is_none_or(|t| t.status.is_finished());
-            let over = ids.into_iter().zip(tasks).filter(|(_, t)| is_over(t));
-            Ok(over.map(|(id, _)| id).collect())
+            let finished = ids.into_iter().zip(tasks).filter(|(_, t)| is_finished(t));
+            Ok(finished.map(|(id, _)| id).collect())
         })
     }
 
-    /// Tasks by id, from the oldest.
+    /// Lists tasks in the order of their ids, oldest first.
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>>;
 
-    /// The numbers of each lane that has tasks, sorted by queue, name and format.
+    /// Returns the counts of each lane that has tasks, sorted by queue, name and format.
     fn stats(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<LaneStats>>>;
 
-    /// Forgets finished tasks that nobody holds any more; says how many.
+    /// Deletes finished tasks that no owner holds any more. Returns how many.
     fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>>;
 
-    /// A stream of what happens from this call on. A listener that falls behind gets
+    /// Returns a stream of all changes from this call on. A listener that falls behind gets
     /// [`Signal::Unknown`], never silence.
     ///
-    /// A storage that can see that an owner is gone before its leases are over calls out
-    /// [`Signal::OwnerLeft`], when it hears of it or now and then: pools look for orphans only once a
-    /// second by themselves.
+    /// A storage that can detect an owner's death before its leases expire sends [`Signal::OwnerExited`],
+    /// when it is notified of the death or periodically: pools by themselves check for orphans only once a
+    /// second.
     fn watch(&self) -> Watch;
+
+    /// Returns the storage's own time, if it has a clock that all its processes share. The queue then uses
+    /// it instead of this machine's clock as the `now` of its calls, so that machines whose clocks differ
+    /// agree on etas, retention and order. `None` (the default) means: use this machine's clock.
+    ///
+    /// This must be cheap: it is called once per operation. A server storage estimates its server's time
+    /// from the offset it measured last, and corrects the estimate gradually.
+    fn clock(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Ends the storage: writes what callers have sent, and releases threads, files and connections. Later
+    /// calls fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed). Closing twice is allowed.
+    ///
+    /// Dropping a storage has the same effect, but may block the thread that drops it. The default does
+    /// nothing, for storages whose `Drop` never blocks.
+    fn close(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
-/// What a storage calls out.
+/// A change notification of a storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
-    /// There is work, or an eta, that was not there before.
+    /// There is new work, or a new eta.
     Enqueued,
-    /// These tasks ended, or were let go of.
+    /// These tasks finished, or were released by the owner that held them after a cancellation.
     Finished(Arc<[TaskId]>),
+    /// Some tasks finished; which ones is not known. Waiters query their own tasks; nobody else has to.
+    SomeFinished,
     /// These tasks were cancelled.
     Cancelled(Arc<[TaskId]>),
-    /// An owner may be gone: look for orphans. A storage that hears of it too soon to see it says it again.
-    OwnerLeft,
-    /// Something may have happened: look.
+    /// An owner may be dead: check for orphans. A storage that is notified too early to detect the death
+    /// sends this again.
+    OwnerExited,
+    /// Anything may have happened: query everything that matters.
     Unknown,
 }

@@ -1,6 +1,7 @@
 //! The judge sees what it is there for: each tale breaks one rule.
 
-use omniq::{Format, NewTask, Payload, Task, TaskId, TaskStatus, Timestamp};
+use omniq::storage::NewTask;
+use omniq::{Format, Payload, Task, TaskId, TaskStatus, Timestamp};
 use omniq_crashtest::judge::{Evidence, Rule, judge};
 use omniq_crashtest::{Death, Line, Mark, worker};
 
@@ -12,7 +13,7 @@ fn tale() -> Evidence {
         "default",
         Payload::encode(Format::Json, &()).unwrap(),
     );
-    let mut task = Task::first(new, id, Timestamp(0));
+    let mut task = Task::from_new(new, id, Timestamp(0));
     task.status = TaskStatus::Success;
     (task.attempts, task.lease, task.crashes) = (1, 2, 1);
     let line = |mark, lease, process, at| Line {

@@ -14,7 +14,7 @@ use omniq_core::storage::{ClaimFilter, ClaimRequest, TaskFilter};
 use omniq_core::{
     Change, CoreSettings, Durability, Format, NewTask, OwnerId, Payload, Task, TaskError, Timestamp,
 };
-use omniq_writer::{Broken, Engine as _, Failure as _};
+use omniq_writer::{CommitError, Engine as _, Failure as _};
 
 use crate::rehearsal::disk::MemoryDisk;
 use crate::session::Session;
@@ -45,26 +45,26 @@ pub(crate) fn batch<T>(
     session: &mut Session,
     work: impl FnOnce(&mut Session) -> Result<T, Failure>,
 ) -> (Told, Option<T>) {
-    if session.get_ready().is_err() {
+    if session.prepare().is_err() {
         return (Told::Not, None);
     }
     let done = session.begin().and_then(|_| work(session));
     let committed = match done {
         Ok(found) => session.commit().map(|_| found),
-        Err(failure) => Err(Broken::Before(failure)),
+        Err(failure) => Err(CommitError::NotCommitted(failure)),
     };
     match committed {
         Ok(found) => (Told::Done, Some(found)),
-        Err(Broken::Before(failure)) => {
+        Err(CommitError::NotCommitted(failure)) => {
             session.roll_back();
-            if failure.is_general() {
-                session.give_up();
+            if failure.is_environmental() {
+                session.reset();
             }
             (Told::Not, None)
         }
-        Err(Broken::Unknown(error)) => {
+        Err(CommitError::Unknown(error)) => {
             assert!(error.is_unknown());
-            session.give_up();
+            session.reset();
             (Told::Unknown, None)
         }
     }
@@ -82,17 +82,23 @@ pub(crate) fn claim(limit: usize, now: Timestamp) -> ClaimRequest {
 
 pub(crate) fn success(task: &Task, then: Vec<NewTask>) -> Change {
     let result = Payload::new(Format::Json, b"1".to_vec());
-    settle(task, Outcome::Done { result, then }, NOW, 0.5).unwrap()
+    settle(task, Outcome::Succeeded { result, then }, NOW, 0.5).unwrap()
 }
 
 pub(crate) fn broke(task: &Task) -> Change {
-    settle(task, Outcome::Broke(TaskError::new("no", "luck")), NOW, 0.5).unwrap()
+    settle(
+        task,
+        Outcome::Failed(TaskError::new("no", "luck")),
+        NOW,
+        0.5,
+    )
+    .unwrap()
 }
 
 /// Every task there is.
 pub(crate) fn all(session: &mut Session) -> Vec<Task> {
     let filter = TaskFilter::new().limit(10_000);
-    let (told, found) = batch(session, |session| session.eyes()?.list(&filter));
+    let (told, found) = batch(session, |session| session.reader()?.list(&filter));
     assert_eq!(told, Told::Done);
     found.unwrap()
 }

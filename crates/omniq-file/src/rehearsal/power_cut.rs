@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use omniq_core::settle::{cancel, requeue};
-use omniq_core::storage::{Note, PurgeRequest};
+use omniq_core::storage::{ProgressUpdate, PurgeRequest};
 use omniq_core::{Due, Durability, Task, TaskStatus};
 use omniq_writer::Engine as _;
 
@@ -34,10 +34,10 @@ fn work(session: &mut Session, number: usize, dice: &mut Rng) -> Result<(), Fail
     for task in taken {
         let change = match dice.u8(..8) {
             0 => broke(&task),
-            1 => cancel(&task).unwrap(),
+            1 => cancel(&task).into_change().unwrap(),
             2 => continue,
             3 => {
-                session.keep_progress(&Note::new(task.lease(), 0.5, "half"), now)?;
+                session.record_progress(&ProgressUpdate::new(task.lease(), 0.5, "half"), now)?;
                 continue;
             }
             4 => success(&task, vec![super::task("then", number)]),
@@ -47,20 +47,20 @@ fn work(session: &mut Session, number: usize, dice: &mut Rng) -> Result<(), Fail
     }
     if number % 5 == 4 {
         let found = session
-            .eyes()?
+            .reader()?
             .list(&omniq_core::storage::TaskFilter::new())?;
         let ended: Vec<&Task> = found
             .iter()
             .filter(|task| task.status == TaskStatus::Cancelled && task.owner.is_none())
             .collect();
         for task in ended {
-            session.settle(&requeue(task).unwrap(), now)?;
+            session.settle(&requeue(task).into_change().unwrap(), now)?;
         }
         let held: Vec<&Task> = found.iter().filter(|task| task.owner.is_some()).collect();
         for task in held {
             let change = match task.status {
                 TaskStatus::Running => success(task, vec![]),
-                _ => omniq_core::Change::let_go(task),
+                _ => omniq_core::Change::release_cancelled(task),
             };
             session.settle(&change, now)?;
         }
@@ -146,7 +146,7 @@ fn whole(tree: Tree, durability: Durability) -> Vec<Task> {
     session.let_go();
     let found = all(&mut session);
     let (told, _) = batch(&mut session, |session| {
-        let store = session.eyes()?;
+        let store = session.reader()?;
         rebuild::rebuild(store)?;
         assert_eq!(
             store.batch.ops,

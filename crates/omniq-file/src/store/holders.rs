@@ -2,7 +2,7 @@
 
 use std::io;
 
-use omniq_core::storage::Row;
+use omniq_core::storage::StoredTask;
 use omniq_core::{Task, TaskId};
 
 use super::Store;
@@ -20,7 +20,7 @@ pub(crate) struct Claims {
 
 impl Claims {
     pub(crate) fn of(task: &Task) -> Self {
-        let key = task.unique_key.clone().filter(|_| task.holds_its_key());
+        let key = task.unique_key.clone().filter(|_| task.holds_unique_key());
         Self {
             key: key.map(|key| (task.name.clone(), key)),
             series: task.series_id.filter(|_| !task.status.is_finished()),
@@ -30,12 +30,12 @@ impl Claims {
 
 impl Store {
     /// A task's unique key and its place as the live member of its series come and go with its status.
-    pub(super) fn keep_claims(&mut self, row: &Row) {
+    pub(super) fn keep_claims(&mut self, row: &StoredTask) {
         let task = &row.task;
         let old = self.rows.get(&task.id).map(|row| &row.task);
         if let Some(key) = &task.unique_key {
-            let held = old.is_some_and(|old| old.holds_its_key());
-            if held != task.holds_its_key() {
+            let held = old.is_some_and(|old| old.holds_unique_key());
+            if held != task.holds_unique_key() {
                 let holder = (!held).then_some(task.id);
                 let (name, key) = (task.name.clone(), key.clone());
                 self.batch.keys.insert((name.clone(), key.clone()), holder);

@@ -14,8 +14,8 @@ use std::io;
 use std::sync::Arc;
 
 use omniq_core::TaskId;
-use omniq_core::storage::Row;
-use omniq_writer::Effects;
+use omniq_core::storage::Effects;
+use omniq_core::storage::StoredTask;
 
 use crate::disk::Disk;
 use crate::entry::Entry;
@@ -48,7 +48,7 @@ pub(crate) struct Store {
     priorities: HashMap<u32, BTreeSet<Reverse<i32>>>,
     /// Who is running or stopping, once it was looked.
     held: Option<BTreeSet<TaskId>>,
-    rows: HashMap<TaskId, Row>,
+    rows: HashMap<TaskId, StoredTask>,
     /// The bytes of their payloads.
     weight: usize,
     /// How many there were.
@@ -140,8 +140,8 @@ impl Store {
         effects
     }
 
-    fn remember(&mut self, row: Row) {
-        let size = |row: &Row| {
+    fn remember(&mut self, row: StoredTask) {
+        let size = |row: &StoredTask| {
             let result = row.task.result.as_ref().map_or(0, |r| r.bytes.len());
             row.task.payload.bytes.len() + result + 512
         };

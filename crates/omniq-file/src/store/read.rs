@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io;
 
-use omniq_core::storage::Row;
+use omniq_core::storage::StoredTask;
 use omniq_core::{TaskId, Timestamp};
 
 use super::Store;
@@ -24,7 +24,7 @@ impl Store {
 
     /// A task with all that is known of it. One whose file is gone is forgotten; one whose file can't be read
     /// is set aside.
-    pub(crate) fn row(&mut self, id: TaskId) -> Result<Option<&Row>, Failure> {
+    pub(crate) fn row(&mut self, id: TaskId) -> Result<Option<&StoredTask>, Failure> {
         if !self.rows.contains_key(&id) {
             let Some(row) = self.read_row(id)? else {
                 return Ok(None);
@@ -34,7 +34,7 @@ impl Store {
         Ok(self.rows.get(&id))
     }
 
-    fn read_row(&mut self, id: TaskId) -> Result<Option<Row>, Failure> {
+    fn read_row(&mut self, id: TaskId) -> Result<Option<StoredTask>, Failure> {
         let Some(entry) = self.entry(id)? else {
             return Ok(None);
         };
@@ -59,12 +59,12 @@ impl Store {
             Ok(bytes) => bytes,
         };
         match body::read_task(&bytes) {
-            Ok(task) if task.id == id => Ok(Some(Row {
+            Ok(task) if task.id == id => Ok(Some(StoredTask::from_parts(
                 task,
-                due: entry.due,
-                beats: entry.beats,
-                lease_for: entry.lease_for,
-            })),
+                entry.due,
+                entry.beats,
+                entry.lease_for,
+            ))),
             Ok(task) => {
                 let reason = format!("its name says {id}, its content says {}", task.id);
                 self.set_aside(id, &entry, &place, &reason)?;

@@ -1,6 +1,6 @@
 //! What a batch will do, step by step. The files do not know of it yet; everything in here does.
 
-use omniq_core::storage::Row;
+use omniq_core::storage::StoredTask;
 use omniq_core::{Error, ErrorKind, Format, TaskId};
 
 use super::Store;
@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// Keeps a task as it is now, wherever it was before.
-    pub(crate) fn put(&mut self, row: Row) -> Result<(), Failure> {
+    pub(crate) fn put(&mut self, row: StoredTask) -> Result<(), Failure> {
         let task = &row.task;
         let id = task.id;
         let lane = match self.lanes_of(&row) {
@@ -71,7 +71,7 @@ impl Store {
         self.change(id, before, Some(entry), true)
     }
 
-    fn lanes_of(&self, row: &Row) -> Option<u32> {
+    fn lanes_of(&self, row: &StoredTask) -> Option<u32> {
         let task = &row.task;
         // The lane of a task never changes, and its number stands in the entry; this spares three texts.
         let lane = Lane {

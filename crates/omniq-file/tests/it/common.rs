@@ -41,7 +41,7 @@ pub(crate) fn claim() -> ClaimRequest {
 pub(crate) fn done(task: &Task) -> Change {
     let result = Payload::new(Format::Json, b"1".to_vec());
     let then = Vec::new();
-    settle(task, Outcome::Done { result, then }, NOW, 0.0).unwrap()
+    settle(task, Outcome::Succeeded { result, then }, NOW, 0.0).unwrap()
 }
 
 pub(crate) async fn enqueue(storage: &FileStorage, task: NewTask) -> TaskId {

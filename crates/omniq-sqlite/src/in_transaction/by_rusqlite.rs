@@ -1,7 +1,8 @@
 //! In a transaction of rusqlite. The writer's own code works in it, with a memory that ends with the call.
 
+use omniq_core::storage::Effects;
 use omniq_core::{Completes, Order, Result, TaskId};
-use omniq_writer::{Effects, Failure as _};
+use omniq_writer::Failure as _;
 use rusqlite::{Transaction, TransactionState};
 use serde::Serialize;
 

@@ -207,7 +207,7 @@ impl Guest<'_> {
         for task in &change.then {
             self.enqueue(task, now).await?;
         }
-        Ok(Settled::Done)
+        Ok(Settled::Applied)
     }
 
     async fn refused(&mut self, id: TaskId) -> Result<Settled, Failure> {

@@ -42,7 +42,7 @@ impl SqliteStorage {
 /// What an answer to an execution's success means to the handler.
 fn completed(change: &Change, answer: Settled) -> Result<()> {
     let what = match answer {
-        Settled::Done => return Ok(()),
+        Settled::Applied => return Ok(()),
         _ if answer.is_success_under(change.lease) => "has succeeded already: complete it once",
         _ if answer.is_cancelled_under(change.lease) => "was cancelled: roll back",
         _ => "is no longer this execution's: another has taken it over, so roll back",

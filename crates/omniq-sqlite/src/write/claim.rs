@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use omniq_core::storage::{ClaimFilter, ClaimRequest, Claimed};
+use omniq_core::storage::{ClaimFilter, ClaimRequest, Claimed, MAX_DUE_PER_CLAIM};
 use omniq_core::{Error, Task, TaskError, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -9,9 +9,6 @@ use super::Batch;
 use crate::heads::{Head, ready};
 use crate::row::{id, json_in, span_in, task, with_errors};
 use crate::trouble::Failure;
-
-/// How many waiting tasks one claim makes due.
-const COMING_DUE: usize = 1_000;
 
 /// The tasks of one lane that a claim reads, as many as it turns out to need.
 #[derive(Default)]
@@ -75,10 +72,7 @@ impl Batch<'_> {
         } else {
             board.next_due()
         };
-        Ok(Claimed {
-            tasks: Vec::new(),
-            next_due,
-        })
+        Ok(Claimed::new(Vec::new(), next_due))
     }
 
     /// The next tasks of all lanes, in the order of running.
@@ -91,7 +85,7 @@ impl Batch<'_> {
         let conn = self.conn;
         let board = self.heads.board(filter, self.lanes);
         board.look(conn, now)?;
-        let mut may_come = COMING_DUE;
+        let mut may_come = MAX_DUE_PER_CLAIM;
         while may_come > 0
             && let Some(lane) = board.has_come_due(now)
         {

@@ -12,9 +12,9 @@ pub(crate) use settle::moved;
 
 use std::time::Duration;
 
-use omniq_core::storage::{Hold, Lease, Note};
+use omniq_core::storage::Effects;
+use omniq_core::storage::{Hold, Lease, ProgressUpdate};
 use omniq_core::{TaskStatus, Timestamp};
-use omniq_writer::Effects;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::heads::Heads;
@@ -44,7 +44,11 @@ impl Batch<'_> {
     }
 
     /// Keeps how far a task is, where its lease is still held; says whether it was.
-    pub(crate) fn keep_progress(&mut self, note: &Note, now: Timestamp) -> Result<bool, Failure> {
+    pub(crate) fn record_progress(
+        &mut self,
+        note: &ProgressUpdate,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
         let mut statement = self.conn.prepare_cached(include_str!("../sql/note.sql"))?;
         let changed = statement.execute(params![
             note.lease.id.as_i64(),

@@ -29,8 +29,8 @@ impl Batch<'_> {
         if change.status == TaskStatus::Pending {
             self.touch_lane_of(change)?;
         }
-        self.effects.note(change, now);
-        Ok(Settled::Done)
+        self.effects.record(change, now);
+        Ok(Settled::Applied)
     }
 
     fn update(&self, change: &Change, now: Timestamp) -> Result<bool, Failure> {
@@ -103,9 +103,9 @@ impl Batch<'_> {
 /// The answer to a change that was refused, by where the task stands instead.
 pub(crate) fn moved(standing: Option<(u8, i64)>) -> Settled {
     let Some((code, lease)) = standing else {
-        return Settled::Gone;
+        return Settled::NotFound;
     };
-    Settled::Moved {
+    Settled::Stale {
         status: TaskStatus::from_code(code).unwrap_or(TaskStatus::Failed),
         lease: lease.unsigned_abs(),
     }

@@ -35,7 +35,7 @@ async fn no_answer_before_its_commit() {
     start(&mut settled);
     start(&mut caught);
     drop(gate);
-    assert_eq!(within(settled).await.unwrap(), [Settled::Done]);
+    assert_eq!(within(settled).await.unwrap(), [Settled::Applied]);
     assert_eq!(within(caught).await.unwrap().tasks.len(), 1);
 }
 

@@ -24,7 +24,7 @@ async fn whoever_waits_for_a_completion_is_told_at_its_settlement() {
     let tx = immediate(&mut conn);
     here.complete_in(&tx, &execution, &1).unwrap();
     tx.commit().unwrap();
-    let failure = Outcome::Broke(TaskError::fatal("too late"));
+    let failure = Outcome::Failed(TaskError::fatal("too late"));
     let change = settle::settle(&execution.0, failure, NOW, 0.0).unwrap();
     let answers = within(here.settle(vec![change], NOW)).await.unwrap();
     assert!(answers[0].is_success_under(execution.0.lease));
@@ -92,7 +92,7 @@ async fn a_lost_lease_completes_nothing() {
     let other = claimed(&storage, "a").await;
     enqueue(&storage, task("b", 1)).await.unwrap();
     let cancelled = claimed(&storage, "b").await;
-    let cancel = settle::cancel(&cancelled).unwrap();
+    let cancel = settle::cancel(&cancelled).into_change().unwrap();
     within(storage.settle(vec![cancel], NOW)).await.unwrap();
     let before = get(&storage, other.id).await;
     for (task, expected) in [(lost, "taken it over"), (cancelled, "was cancelled")] {

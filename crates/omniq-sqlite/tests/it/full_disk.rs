@@ -147,11 +147,11 @@ impl Worker {
 /// Done now, or by an earlier try of which nobody knew.
 fn check(tasks: &[Task], answers: &[Settled], may_be_done: bool) {
     for (task, answer) in tasks.iter().zip(answers) {
-        let before = Settled::Moved {
+        let before = Settled::Stale {
             status: TaskStatus::Success,
             lease: task.lease,
         };
-        let fine = *answer == Settled::Done || may_be_done && *answer == before;
+        let fine = *answer == Settled::Applied || may_be_done && *answer == before;
         assert!(fine, "{answer:?} to lease {} of {}", task.lease, task.id);
     }
 }
@@ -166,7 +166,7 @@ async fn sweep(storage: &SqliteStorage) -> usize {
         .map(|orphan| take_over(orphan, 9, NOW, 0.0).unwrap())
         .collect();
     let answers = within(storage.settle(changes, NOW)).await.unwrap();
-    assert!(answers.iter().all(|answer| *answer == Settled::Done));
+    assert!(answers.iter().all(|answer| *answer == Settled::Applied));
     orphans.len()
 }
 

@@ -93,7 +93,7 @@ async fn a_task_is_there_with_the_applications_data_or_not_at_all() {
         .await
         .unwrap();
     assert_eq!(twin, [Enqueued::Existing(first)]);
-    let expected = omniq_core::Task::first(new, first, now);
+    let expected = omniq_core::Task::from_new(new, first, now);
     found.enqueued_at = now;
     assert_eq!(found, expected);
     assert_eq!(claimed(&storage, "b").await.id, first);
@@ -145,7 +145,7 @@ async fn a_lost_lease_completes_nothing() {
     let mut conn = connect(&place.path).await;
     enqueue(&storage, task("a", 1)).await.unwrap();
     let cancelled = claimed(&storage, "a").await;
-    let cancel = settle::cancel(&cancelled).unwrap();
+    let cancel = settle::cancel(&cancelled).into_change().unwrap();
     within(storage.settle(vec![cancel], NOW)).await.unwrap();
     let before = get(&storage, cancelled.id).await;
     let execution = Execution(cancelled, Vec::new());

@@ -41,7 +41,7 @@ impl Completes for Execution {
     fn success<T: Serialize + ?Sized>(&self, value: &T) -> Result<(Change, Timestamp)> {
         let result = Payload::encode(Format::Json, value).unwrap();
         let then = self.1.clone();
-        let change = settle::settle(&self.0, Outcome::Done { result, then }, NOW, 0.0)?;
+        let change = settle::settle(&self.0, Outcome::Succeeded { result, then }, NOW, 0.0)?;
         Ok((change, NOW))
     }
 }

@@ -12,7 +12,7 @@ use tokio_stream::StreamExt as _;
 use crate::common::{Place, claim_of, owner, within};
 
 async fn hears_that_one_left(watch: &mut Watch) {
-    while within(watch.next()).await.unwrap() != Signal::OwnerLeft {}
+    while within(watch.next()).await.unwrap() != Signal::OwnerExited {}
 }
 
 fn owners(place: &Place) -> PathBuf {

@@ -9,15 +9,15 @@ use omniq_core::storage::{Hold, Lease, Signal, Watch};
 use tokio::time::sleep_until;
 use tokio_stream::StreamExt as _;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::clock;
-use crate::trouble::Trouble;
+use crate::storage_retry::StorageRetry;
 
 /// Beats until the pool's last outcome is settled. The watch is older than the pool's first claim, so that
 /// no cancel of what it claims is missed.
 pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
     let lease_for = pool.settings().lease();
-    let mut trouble = Trouble::new("renewing leases");
+    let mut retry = StorageRetry::new("renewing leases");
     let mut next_beat = clock::instant() + lease_for / 3;
     loop {
         tokio::select! {
@@ -26,16 +26,16 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
                 let wait = match renew(&pool, lease_for).await {
                     Ok(any) => {
                         if any {
-                            trouble.over();
+                            retry.succeeded();
                         }
                         lease_for / 3
                     }
-                    Err(error) => trouble.failed(&error).min(lease_for / 3),
+                    Err(error) => retry.failed(&error).min(lease_for / 3),
                 };
                 next_beat = clock::instant() + wait;
             }
-            () = pool.look_again.notified() => look(&pool, &mut trouble).await,
-            signal = watch.next() => hear(&pool, &mut watch, signal, &mut trouble).await,
+            () = pool.check_leases.notified() => look(&pool, &mut retry).await,
+            signal = watch.next() => hear(&pool, &mut watch, signal, &mut retry).await,
         }
     }
 }
@@ -67,24 +67,24 @@ fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
     }
 }
 
-async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, trouble: &mut Trouble) {
+async fn hear(pool: &Shared, watch: &mut Watch, signal: Option<Signal>, retry: &mut StorageRetry) {
     match signal {
         Some(Signal::Cancelled(ids)) => pool.held.hear_cancelled(&ids),
-        Some(Signal::OwnerLeft) => pool.owner_left.notify_one(),
-        Some(Signal::Unknown) => look(pool, trouble).await,
+        Some(Signal::OwnerExited) => pool.owner_exited.notify_one(),
+        Some(Signal::Unknown) => look(pool, retry).await,
         Some(_) => {}
         None => {
             // Meanwhile no lease is renewed.
             let settings = pool.settings();
             tokio::time::sleep(settings.poll_interval().min(settings.lease() / 3)).await;
             *watch = pool.omniq().storage().watch();
-            look(pool, trouble).await;
+            look(pool, retry).await;
         }
     }
 }
 
 /// Asks of every lease whether it is still held.
-async fn look(pool: &Shared, trouble: &mut Trouble) {
+async fn look(pool: &Shared, retry: &mut StorageRetry) {
     let leases = pool.held.leases_after_unknown();
     if leases.is_empty() {
         return;
@@ -93,7 +93,7 @@ async fn look(pool: &Shared, trouble: &mut Trouble) {
         Ok(answers) => stop_others(pool, leases, answers),
         // The next beat asks again.
         Err(error) => {
-            trouble.failed(&error);
+            retry.failed(&error);
         }
     }
 }

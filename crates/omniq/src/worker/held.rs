@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use omniq_core::TaskId;
-use omniq_core::storage::{Lease, Note};
+use omniq_core::storage::{Lease, ProgressUpdate};
 
 use crate::context::Execution;
 
@@ -67,9 +67,9 @@ impl Held {
     }
 
     /// The executions with a progress that nobody has written down yet, and that progress.
-    pub(super) fn take_notes(&self) -> (Vec<Arc<Execution>>, Vec<Note>) {
+    pub(super) fn take_updates(&self) -> (Vec<Arc<Execution>>, Vec<ProgressUpdate>) {
         let book = self.lock();
-        let told = |one: &Arc<Execution>| Some((Arc::clone(one), one.take_note()?));
+        let told = |one: &Arc<Execution>| Some((Arc::clone(one), one.take_update()?));
         book.executions.values().filter_map(told).unzip()
     }
 

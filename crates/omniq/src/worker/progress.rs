@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::Result;
-use omniq_core::storage::Note;
+use omniq_core::storage::ProgressUpdate;
 use tokio::time::sleep_until;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::clock;
 use crate::context::Execution;
-use crate::trouble::Trouble;
+use crate::storage_retry::StorageRetry;
 
 /// The time from one write to the next.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -18,11 +18,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Writes until the pool's last outcome is settled. Apart from the heartbeat, so that a slow write keeps
 /// no lease waiting. There is no timer unless a handler told of progress.
 pub(super) async fn progress_loop(pool: Arc<Shared>) {
-    let mut trouble = Trouble::new("writing down progress");
+    let mut retry = StorageRetry::new("writing down progress");
     let mut not_before = clock::instant();
     loop {
         let pending = async {
-            pool.surroundings.progressed.notified().await;
+            pool.environment.progressed.notified().await;
             sleep_until(not_before).await;
         };
         tokio::select! {
@@ -32,12 +32,12 @@ pub(super) async fn progress_loop(pool: Arc<Shared>) {
         let wait = match write(&pool).await {
             Ok(false) => continue,
             Ok(true) => {
-                trouble.over();
+                retry.succeeded();
                 PAUSE
             }
             Err(error) => {
-                pool.surroundings.progressed.notify_one();
-                trouble.failed(&error).max(PAUSE)
+                pool.environment.progressed.notify_one();
+                retry.failed(&error).max(PAUSE)
             }
         };
         not_before = clock::instant() + wait;
@@ -47,24 +47,24 @@ pub(super) async fn progress_loop(pool: Arc<Shared>) {
 /// Writes what is pending; says whether there was any.
 async fn write(pool: &Shared) -> Result<bool> {
     let _turn = pool.writing_progress.lock().await;
-    let (executions, notes) = pool.held.take_notes();
+    let (executions, notes) = pool.held.take_updates();
     if notes.is_empty() {
         return Ok(false);
     }
     let written = pool
         .omniq()
         .storage()
-        .note(notes.clone(), pool.clock().now());
+        .record_progress(notes.clone(), pool.clock().now());
     match written.await {
         Ok(held) => {
             if held.contains(&false) {
-                pool.look_again.notify_one();
+                pool.check_leases.notify_one();
             }
             Ok(true)
         }
         Err(error) => {
             for (execution, note) in executions.iter().zip(notes) {
-                execution.put_note_back(note);
+                execution.put_update_back(note);
             }
             Err(error)
         }
@@ -73,20 +73,26 @@ async fn write(pool: &Shared) -> Result<bool> {
 
 /// What these tasks told last and nobody has written; what is being written is waited for, so that a later
 /// settlement can't overtake it.
-pub(super) async fn last_notes(pool: &Shared, executions: &[Arc<Execution>]) -> Vec<Note> {
+pub(super) async fn last_updates(
+    pool: &Shared,
+    executions: &[Arc<Execution>],
+) -> Vec<ProgressUpdate> {
     let _turn = pool.writing_progress.lock().await;
     executions
         .iter()
-        .filter_map(|one| one.take_note())
+        .filter_map(|one| one.take_update())
         .collect()
 }
 
 /// Writes what settled tasks told last. It is not tried again: their leases end with this very batch.
-pub(super) async fn write_last(pool: &Shared, notes: Vec<Note>) {
+pub(super) async fn write_last(pool: &Shared, notes: Vec<ProgressUpdate>) {
     if notes.is_empty() {
         return;
     }
-    let written = pool.omniq().storage().note(notes, pool.clock().now());
+    let written = pool
+        .omniq()
+        .storage()
+        .record_progress(notes, pool.clock().now());
     if let Err(error) = written.await {
         tracing::debug!(%error, "the last progress of some tasks is dropped");
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use omniq_core::storage::{Orphan, PurgeRequest, Settled};
 use omniq_core::{Result, TaskStatus, settle};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::clock;
 use crate::events::EventKind;
-use crate::trouble::Trouble;
+use crate::storage_retry::StorageRetry;
 
 /// How soon a death is noticed that a storage could see, but was not told of.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -20,13 +20,13 @@ const BATCH: usize = 100;
 /// Sweeps until the pool stops.
 pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     let pause = (pool.settings().lease() / 4).min(LONGEST_PAUSE);
-    let mut taking_over = Trouble::new("looking for lost tasks");
-    let mut purging = Trouble::new("purging old tasks");
+    let mut taking_over = StorageRetry::new("looking for lost tasks");
+    let mut purging = StorageRetry::new("purging old tasks");
     let mut next_purge = Duration::ZERO;
     loop {
         let mut wait = match take_over_all(&pool).await {
             Ok(()) => {
-                taking_over.over();
+                taking_over.succeeded();
                 pause
             }
             Err(error) => taking_over.failed(&error),
@@ -34,13 +34,13 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
         if pool.clock().read().passed >= next_purge {
             next_purge = pool.clock().after(PURGE_EVERY);
             match purge(&pool).await {
-                Ok(()) => purging.over(),
+                Ok(()) => purging.succeeded(),
                 Err(error) => wait = wait.max(purging.failed(&error)),
             }
         }
         tokio::select! {
             () = pool.stopping.fired() => return,
-            () = pool.owner_left.notified() => {}
+            () = pool.owner_exited.notified() => {}
             () = tokio::time::sleep(wait) => {}
             () = pool.clock().until(next_purge) => {}
         }
@@ -54,7 +54,7 @@ async fn take_over_all(pool: &Shared) -> Result<()> {
         let orphans = pool
             .omniq()
             .storage()
-            .orphans(clock::steady(), limit)
+            .orphans(clock::monotonic(), limit)
             .await?;
         let found = orphans.len();
         let lost = orphans
@@ -89,14 +89,14 @@ async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<usize> {
         },
     );
     let answers = pool.omniq().storage().settle(changes, now).await?;
-    let settled = answers.iter().filter(|a| **a == Settled::Done).count();
+    let settled = answers.iter().filter(|a| **a == Settled::Applied).count();
     for (Orphan { task, reason, .. }, answer) in orphans.iter().zip(answers) {
-        if answer == Settled::Done && task.status == TaskStatus::Running {
+        if answer == Settled::Applied && task.status == TaskStatus::Running {
             tracing::warn!(task = %task.id, name = task.name, %reason, "took over a lost task");
             pool.omniq()
                 .queue()
                 .events()
-                .tell_of(task, EventKind::TakenOver);
+                .notify_of(task, EventKind::TakenOver);
         }
     }
     Ok(settled)

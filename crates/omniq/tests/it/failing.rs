@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use omniq::storage::*;
-use omniq::{Change, Error, ErrorKind, NewTask, OwnerId, Result, Storage, Task, TaskId, Timestamp};
+use omniq::storage::{Change, NewTask, OwnerId};
+use omniq::{Error, ErrorKind, Result, Storage, Task, TaskId, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
 use crate::setup::Open;
@@ -96,10 +97,14 @@ impl Storage for Failing {
         self.inner.held(leases)
     }
 
-    fn note(&self, notes: Vec<Note>, now: Timestamp) -> BoxFuture<'_, Result<Vec<bool>>> {
+    fn record_progress(
+        &self,
+        updates: Vec<ProgressUpdate>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<bool>>> {
         Box::pin(async move {
             Self::fail(&self.notes)?;
-            let answers = self.inner.note(notes, now).await?;
+            let answers = self.inner.record_progress(updates, now).await?;
             self.noted.send_modify(|all| all.push(answers.clone()));
             Ok(answers)
         })
@@ -117,12 +122,12 @@ impl Storage for Failing {
         })
     }
 
-    fn orphans(&self, steady: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
-        self.inner.orphans(steady, limit)
+    fn orphans(&self, monotonic: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
+        self.inner.orphans(monotonic, limit)
     }
 
-    fn started(&self, owner: OwnerId, seat: usize, lease: Lease) {
-        self.inner.started(owner, seat, lease);
+    fn mark_started(&self, owner: OwnerId, seat: usize, lease: Lease) {
+        self.inner.mark_started(owner, seat, lease);
     }
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
@@ -134,11 +139,11 @@ impl Storage for Failing {
         })
     }
 
-    fn finished(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
+    fn finished_or_unknown(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
         Box::pin(async move {
             self.looks.fetch_add(1, Ordering::SeqCst);
             Self::fail(&self.reads)?;
-            self.inner.finished(ids).await
+            self.inner.finished_or_unknown(ids).await
         })
     }
 

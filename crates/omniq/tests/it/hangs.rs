@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use omniq::storage::{ClaimFilter, ClaimRequest};
+use omniq::storage::{CoreSettings, OwnerId};
 use omniq::{
-    Args, AsyncOmniQ, CoreSettings, EventKind, OwnerId, Storage, TaskContext, TaskError, TaskId,
-    TaskStatus, Timestamp, call,
+    Args, AsyncOmniQ, EventKind, Storage, TaskContext, TaskError, TaskId, TaskStatus, Timestamp,
+    call,
 };
 
 use tokio::sync::Notify;
@@ -101,7 +102,7 @@ async fn claim_and_die(storage: &Arc<dyn Storage>, tasks: usize) {
     let claimed = storage.claim(request).await.unwrap();
     assert_eq!(claimed.tasks.len(), tasks);
     for (seat, task) in claimed.tasks.iter().enumerate() {
-        storage.started(owner, seat, task.lease());
+        storage.mark_started(owner, seat, task.lease());
     }
 }
 

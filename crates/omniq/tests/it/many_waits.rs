@@ -7,10 +7,9 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use omniq::storage::OwnerId;
 use omniq::storage::{ClaimFilter, ClaimRequest};
-use omniq::{
-    AsyncOmniQ, Order, OwnerId, SqliteStorage, Storage, Task, TaskHandle, Timestamp, call,
-};
+use omniq::{AsyncOmniQ, Order, SqliteStorage, Storage, Task, TaskHandle, Timestamp, call};
 use omniq_core::{Format, Outcome, Payload, settle};
 
 use crate::failing::Failing;
@@ -51,7 +50,7 @@ async fn claim_all(storage: &SqliteStorage) -> Vec<Task> {
 async fn finish(storage: &SqliteStorage, tasks: &[Task]) {
     let done = |task: &Task| {
         let (result, then) = (Payload::new(Format::Json, b"7".to_vec()), Vec::new());
-        settle::settle(task, Outcome::Done { result, then }, NOW, 0.0).unwrap()
+        settle::settle(task, Outcome::Succeeded { result, then }, NOW, 0.0).unwrap()
     };
     let changes = tasks.iter().map(done).collect();
     storage.settle(changes, NOW).await.unwrap();

@@ -199,7 +199,7 @@ async fn a_lost_lease_tells_nothing(open: Open) {
     started(&mut events).await;
     let running = task(&omniq, handle.id()).await;
     let now = Timestamp::from(SystemTime::now());
-    let end = Outcome::Broke(TaskError::fatal("by another hand"));
+    let end = Outcome::Failed(TaskError::fatal("by another hand"));
     let end = settle::settle(&running, end, now, 0.5).unwrap();
     storage.settle(vec![end], now).await.unwrap();
 
