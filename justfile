@@ -12,7 +12,7 @@ quick:
     cargo fmt --all --check
     cargo clippy --workspace --lib --bins --all-features --locked -- -D warnings
     cargo test --workspace --exclude omniq-file --all-features --locked --lib \
-        --test conformance --test rules --test arrows --test tidy --test twins
+        --test conformance --test rules --test arrows --test cycles --test tidy --test twins --test words
 
 # Formatting and lints
 lint:
