@@ -1,4 +1,4 @@
-//! Tells what the database holds.
+//! Reports the results that the database holds.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -45,7 +45,7 @@ pub async fn read(omniq: &AsyncOmniQ, listing: &Listing) -> Result<Report> {
     Ok(report)
 }
 
-/// The file that digests are written to; made first, so that a bad path is known before the work.
+/// The output file for digests. It is created first, so that a bad path is reported before the work starts.
 pub struct List(PathBuf, File);
 
 impl List {
@@ -87,7 +87,7 @@ impl Report {
         println!("Every result is in {}: sqlite3 opens it.", db.display());
     }
 
-    /// As `sha256sum` writes them: a name with a backslash or a line break is escaped and marked.
+    /// Writes the format of `sha256sum`: a name with a backslash or a line break is escaped, and its line is marked.
     pub fn write_digests(&self, List(path, file): List) -> Result<()> {
         let write = || {
             let mut file = BufWriter::new(file);
@@ -107,7 +107,7 @@ impl Report {
     }
 }
 
-/// A name may hold what a terminal would obey.
+/// Escapes control characters, because a terminal would interpret them.
 fn printable(path: &Path) -> String {
     let text = path.to_string_lossy();
     let clean = |c: char| match c.is_control() {

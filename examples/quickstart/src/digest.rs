@@ -1,4 +1,4 @@
-//! The task: the SHA-256 of one file.
+//! Defines the task: the SHA-256 of one file.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use omniq::{Args, AsyncOmniQ, Order, Task, TaskError, TaskFilter, TaskStatus};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::progress::Waiting;
+use crate::progress::Unfinished;
 use crate::{Found, Result};
 
 pub const TASK: &str = "quickstart.sha256";
@@ -24,39 +24,34 @@ pub struct Digest {
     pub size: u64,
 }
 
-/// The handler. A file that can't be read is a failure that no further attempt would mend.
+/// Computes the digest of one file. A file that can't be read fails permanently: another attempt would not help.
 pub async fn of_file(args: Args) -> Result<Digest, TaskError> {
     let (path, _, _): (String, u64, i64) = args.bind(&["path", "size", "changed"])?;
-    let wanted = Wanted::default();
-    let still = Arc::clone(&wanted.0);
-    let work = tokio::task::spawn_blocking(move || hash(&path, &still));
+    let guard = StopOnDrop::default();
+    let stop = Arc::clone(&guard.0);
+    let work = tokio::task::spawn_blocking(move || hash(&path, &stop));
     work.await
         .map_err(TaskError::retryable)?
         .map_err(TaskError::fatal)
 }
 
-/// Lowered when the handler is dropped, so that its thread does not read on for nobody.
-struct Wanted(Arc<AtomicBool>);
+/// Stops the reading thread when the handler is dropped, because nobody needs its result any more.
+#[derive(Default)]
+struct StopOnDrop(Arc<AtomicBool>);
 
-impl Default for Wanted {
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
-}
-
-impl Drop for Wanted {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
-fn hash(path: &str, wanted: &AtomicBool) -> std::io::Result<Digest> {
+fn hash(path: &str, stop: &AtomicBool) -> std::io::Result<Digest> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     let mut size = 0;
     loop {
-        if !wanted.load(Ordering::Relaxed) {
+        if stop.load(Ordering::Relaxed) {
             return Err(ErrorKind::Interrupted.into());
         }
         let read = file.read(&mut buffer)?;
@@ -74,18 +69,18 @@ fn hash(path: &str, wanted: &AtomicBool) -> std::io::Result<Digest> {
     Ok(Digest { sha256, size })
 }
 
-/// Enqueues what has no stored result yet. Returns all that are still to come.
-pub async fn enqueue(omniq: &AsyncOmniQ, files: &[Found]) -> Result<Vec<Waiting>> {
+/// Enqueues the files that have no stored result. Returns every task that is not finished.
+pub async fn enqueue(omniq: &AsyncOmniQ, files: &[Found]) -> Result<Vec<Unfinished>> {
     let stored = stored(omniq).await?;
-    let (mut waiting, mut new) = (Vec::new(), Vec::new());
+    let (mut unfinished, mut new) = (Vec::new(), Vec::new());
     for file in files {
         match stored.get(&file.key()).map(|task| (task.id, task.status)) {
             Some((_, TaskStatus::Success)) => {}
             Some((id, TaskStatus::Failed | TaskStatus::Cancelled)) => {
                 omniq.requeue_task(id).await?;
-                waiting.push((omniq.handle(id), file.path.clone()));
+                unfinished.push((omniq.handle(id), file.path.clone()));
             }
-            Some((id, _)) => waiting.push((omniq.handle(id), file.path.clone())),
+            Some((id, _)) => unfinished.push((omniq.handle(id), file.path.clone())),
             None => new.push(file),
         }
     }
@@ -94,9 +89,9 @@ pub async fn enqueue(omniq: &AsyncOmniQ, files: &[Found]) -> Result<Vec<Waiting>
             .enqueue_many(files.iter().map(|file| order(file)))
             .await?;
         let pairs = handles.iter().zip(files);
-        waiting.extend(pairs.map(|(handle, file)| (handle.clone(), file.path.clone())));
+        unfinished.extend(pairs.map(|(handle, file)| (handle.clone(), file.path.clone())));
     }
-    Ok(waiting)
+    Ok(unfinished)
 }
 
 fn order(file: &Found) -> Order<Digest> {
@@ -108,7 +103,7 @@ fn order(file: &Found) -> Order<Digest> {
         .timeout(Duration::from_secs(3600))
 }
 
-/// The latest task of each file that was ever enqueued here, by its key.
+/// Returns the latest stored task of each file, by the file's key.
 pub async fn stored(omniq: &AsyncOmniQ) -> Result<HashMap<String, Task>> {
     let mut stored = HashMap::new();
     let mut filter = TaskFilter::new().name(TASK).limit(1_000);

@@ -1,11 +1,11 @@
-//! Finds the files.
+//! Lists the regular files below a folder.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use walkdir::{DirEntry, WalkDir};
 
-/// A regular file, as it was when the folder was walked.
+/// A regular file, with its size and time when the folder was read.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub path: String,
@@ -15,23 +15,23 @@ pub struct Found {
 }
 
 impl Found {
-    /// The same key means the same contents, as far as the filesystem tells.
+    /// Identifies the contents of the file: the key changes with the path, the size or the modification time.
     pub fn key(&self) -> String {
         format!("{}|{}|{}", self.path, self.size, self.changed)
     }
 }
 
-/// What is below a folder.
+/// The entries below a folder.
 pub struct Listing {
     pub files: Vec<Found>,
-    /// Entries that can't become a task, each with the reason.
+    /// Entries that can't become tasks, each with the reason.
     pub left_out: Vec<(PathBuf, String)>,
 }
 
-/// Walks a folder; what can't be read on the way is noted, not skipped in silence.
+/// Lists a folder and its subfolders. Entries that can't be read are listed in `left_out`.
 pub fn below(folder: &Path, db: &Path) -> std::io::Result<Listing> {
     let db = db.canonicalize()?;
-    let own = |path: &Path| {
+    let is_database = |path: &Path| {
         let name = |suffix: &str| {
             let mut name = db.as_os_str().to_owned();
             name.push(suffix);
@@ -46,7 +46,7 @@ pub fn below(folder: &Path, db: &Path) -> std::io::Result<Listing> {
         left_out: Vec::new(),
     };
     let walk = WalkDir::new(folder).sort_by_file_name().into_iter();
-    for entry in walk.filter_entry(|entry| !is_left_alone(entry) && !own(entry.path())) {
+    for entry in walk.filter_entry(|entry| !is_ignored(entry) && !is_database(entry.path())) {
         match entry {
             Ok(entry) if entry.file_type().is_file() => listing.add(&entry),
             Ok(_) => {}
@@ -59,7 +59,7 @@ pub fn below(folder: &Path, db: &Path) -> std::io::Result<Listing> {
     Ok(listing)
 }
 
-fn is_left_alone(entry: &DirEntry) -> bool {
+fn is_ignored(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     entry.depth() > 0 && entry.file_type().is_dir() && (name == ".git" || name == "target")
 }

@@ -1,4 +1,5 @@
-//! Kills the main job of the README when it has done half of its work, and starts it again.
+//! Kills the main job when half of it is done, starts it again, and checks that it continues.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -8,18 +9,16 @@ use std::process::{Child, Command, Stdio};
 use omniq::{AsyncOmniQ, TaskFilter, TaskStatus};
 use sha2::{Digest as _, Sha256};
 
-use crate::examples::program;
-
 const FILES: usize = 2_000;
 
 fn start(folder: &Path, db: &Path, digests: &Path) -> Child {
-    Command::new(program("quickstart"))
+    Command::new(env!("CARGO_BIN_EXE_quickstart"))
         .arg(folder)
         .arg("--db")
         .arg(db)
         .arg("--digests")
         .arg(digests)
-        // Without prefetch every claimed file is hashed immediately, so a second lease means that it was hashed twice.
+        // Without prefetch, every claimed file is started: a second lease means a second computation.
         .args(["--prefetch", "0"])
         .stdout(Stdio::null())
         .spawn()
@@ -29,10 +28,10 @@ fn start(folder: &Path, db: &Path, digests: &Path) -> Child {
 fn fill(folder: &Path) -> HashMap<String, String> {
     let mut digests = HashMap::new();
     for i in 0..FILES {
-        let place = folder.join(format!("{:02}", i % 20));
-        fs::create_dir_all(&place).unwrap();
+        let subfolder = folder.join(format!("{:02}", i % 20));
+        fs::create_dir_all(&subfolder).unwrap();
         let contents = i.to_string().repeat(i % 4_000);
-        let path = place.join(format!("file {i}"));
+        let path = subfolder.join(format!("file {i}"));
         fs::write(&path, &contents).unwrap();
         let digest: String = Sha256::digest(contents)
             .iter()
@@ -44,7 +43,7 @@ fn fill(folder: &Path) -> HashMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_kill_only_files_that_were_in_flight_are_hashed_twice() {
+async fn after_a_kill_only_files_in_flight_are_computed_again() {
     let scene = tempfile::tempdir().unwrap();
     let folder = scene.path().canonicalize().unwrap().join("files");
     let (db, list) = (scene.path().join("q.db"), scene.path().join("digests"));
@@ -62,7 +61,7 @@ async fn after_a_kill_only_files_that_were_in_flight_are_hashed_twice() {
         }
         assert!(
             child.try_wait().unwrap().is_none(),
-            "it ended before half of the files were done"
+            "the job ended before half of it was done"
         );
     }
     child.kill().unwrap();
@@ -89,7 +88,7 @@ async fn after_a_kill_only_files_that_were_in_flight_are_hashed_twice() {
         .list_tasks(TaskFilter::new().limit(10_000))
         .await
         .unwrap();
-    assert_eq!(tasks.len(), FILES, "one task per file");
+    assert_eq!(tasks.len(), FILES, "one task for each file");
     let twice = tasks.iter().filter(|task| task.lease > 1);
     for task in twice {
         assert!(

@@ -1,12 +1,12 @@
-//! The main job: a task for every file below a folder, its SHA-256 computed in a pool of 8, the results
-//! read back from the database.
+//! Computes the SHA-256 of every file below a folder: one durable task for each file, a pool of 8 workers,
+//! and a report that is read back from the database.
 //!
 //! ```text
-//! cargo run --release --example quickstart -- FOLDER
+//! cargo run --release -p quickstart -- FOLDER
 //! ```
 //!
-//! Stop it with Ctrl-C, or kill it, and run it again: what was stored is not computed twice (results are
-//! kept for a day).
+//! Stop it with Ctrl-C, or kill it, and run it again: it continues, and computes no stored result twice. Results
+//! are stored for a day.
 #![allow(clippy::print_stdout, unreachable_pub)]
 
 mod digest;
@@ -30,19 +30,19 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 /// Exits with 2 if some files could not be read, and with 130 if it was stopped by Ctrl-C.
 #[derive(Parser)]
 struct Options {
-    /// The folder to look below; `.git`, `target` and symbolic links are left out.
+    /// The folder to read; `.git`, `target` and symbolic links are left out.
     #[arg(default_value = ".")]
     folder: PathBuf,
-    /// Where the tasks and their results are kept.
+    /// The database file for the tasks and their results.
     #[arg(long, default_value = "omniq_data/quickstart.db")]
     db: PathBuf,
-    /// Also write every digest to this file, in the form that `sha256sum --check` reads.
+    /// Also write every digest to this file, in the format that `sha256sum --check` reads.
     #[arg(long, value_name = "FILE")]
     digests: Option<PathBuf>,
-    /// How many files at once.
+    /// How many files to read at the same time.
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
-    /// How many tasks to claim ahead of the free seats; measured while it runs if left out.
+    /// How many tasks to claim before a worker is free for them; by default, the pool measures what it needs.
     #[arg(long)]
     prefetch: Option<usize>,
 }
@@ -84,7 +84,7 @@ async fn run(options: Options) -> Result<ExitCode> {
         .transpose()?;
     let omniq = open(&options.db).await?;
     let listing = files::below(&folder, &options.db)?;
-    let mut waiting = digest::enqueue(&omniq, &listing.files).await?;
+    let mut unfinished = digest::enqueue(&omniq, &listing.files).await?;
 
     let mut worker = omniq
         .worker()
@@ -98,18 +98,18 @@ async fn run(options: Options) -> Result<ExitCode> {
     }
     let pool = worker.start().await?;
     let stopped = tokio::select! {
-        finished = progress::watch(&mut waiting, &listing.files) => { finished?; false }
+        finished = progress::watch(&mut unfinished, &listing.files) => { finished?; false }
         signal = tokio::signal::ctrl_c() => { signal?; true }
     };
     if stopped {
-        eprintln!("Stopping: what is being read is given back …");
+        eprintln!("Stopping: files that are being read go back to the queue …");
     }
     tokio::select! {
         summary = pool.stop() => { summary?; }
         _ = tokio::signal::ctrl_c() => {}
     }
     if stopped {
-        println!("Stopped. Nothing is lost: run the same command again to go on.");
+        println!("Stopped. Nothing is lost: run the same command again to continue.");
         return Ok(ExitCode::from(130));
     }
     let report = report::read(&omniq, &listing).await?;
@@ -125,7 +125,7 @@ async fn open(db: &Path) -> Result<AsyncOmniQ> {
     let path = path.to_str().ok_or("the path of --db must be UTF-8")?;
     let settings = Settings::builder()
         .url(format!("sqlite:///{path}"))
-        // Files that were being read when this program was killed are read again after so long.
+        // After this program was killed, the files that it was reading are claimed again at the latest after this time.
         .lease(Duration::from_secs(5))
         .build()?;
     Ok(AsyncOmniQ::with_settings(settings).await?)
