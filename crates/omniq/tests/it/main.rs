@@ -1,8 +1,8 @@
-//! The front door, on every storage that is built in.
+//! The public API, on every storage that is built in.
 #![cfg(any(feature = "sqlite", feature = "memory"))]
 #![allow(clippy::unwrap_used)]
 
-mod failing;
+mod failing_storage;
 mod setup;
 
 #[cfg(feature = "macros")]
@@ -10,11 +10,11 @@ mod blocking;
 mod blocking_handlers;
 mod clocks;
 mod connecting;
-mod failures;
+mod failed_attempts;
 mod handles;
-mod hangs;
 #[cfg(feature = "memory")]
 mod inside_runtime;
+mod isolation;
 #[cfg(feature = "sqlite")]
 mod many_waits;
 mod own_loop;
@@ -25,8 +25,8 @@ mod progress;
 mod running;
 mod settings;
 mod stopping;
+mod storage_failures;
 #[cfg(feature = "macros")]
 mod testing;
-mod trouble;
 #[cfg(feature = "macros")]
-mod typed;
+mod typed_tasks;
