@@ -24,7 +24,7 @@ impl<T> TaskHandle<T> {
         self.handle.id()
     }
 
-    /// Returns the status of the task. Fails with kind `NotFound` if the task has been deleted.
+    /// Returns the status of the task. Fails with kind `NotFound` if the task does not exist any more.
     pub fn status(&self) -> Result<TaskStatus> {
         self.runtime.wait(self.handle.status())?
     }

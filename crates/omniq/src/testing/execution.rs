@@ -14,7 +14,7 @@ const ID: TaskId = match TaskId::from_i64(1) {
 
 /// Returns a context with which a test can call a task's function: the first attempt of a task that is not in the queue.
 ///
-/// [`TaskContext::enqueue`] adds tasks to the queue, but progress and follow-up tasks are ignored. Pass a
+/// [`TaskContext::enqueue`] adds tasks to the queue, but progress is not stored and follow-up tasks are ignored. Pass a
 /// [`State`](crate::State) as `State::new(value)`.
 ///
 /// ```

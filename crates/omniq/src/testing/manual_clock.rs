@@ -75,9 +75,10 @@ impl ManualClock {
         self.readings.borrow().wall
     }
 
-    /// Lets this much time pass at once, to the microsecond. What comes due on the way comes due now:
-    /// delayed tasks, retries, time limits, retention. A task with an interval runs once however many
-    /// intervals have passed, because its next run counts from the end of the last.
+    /// Moves the clock forwards by `span`, to the microsecond.
+    ///
+    /// Everything that becomes due in between is due now: delayed tasks, retries, time limits, retention. A task with an
+    /// interval runs once, however many intervals have passed, because its next run counts from the end of the last one.
     ///
     /// It returns immediately, and the pools react afterwards: wait for them with a handle or with
     /// [`AsyncOmniQ::events`].
