@@ -1,4 +1,4 @@
-//! A storage that fails when it is told to, and remembers what it was asked.
+//! A storage that fails on command and counts the calls that it gets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,78 +11,80 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::setup::Open;
 
-/// The permits of a gate that stands open.
-pub(crate) const OPEN: usize = 1000;
+/// So many permits that no claim has to wait.
+pub(crate) const MANY_PERMITS: usize = 1000;
 
-/// Passes everything on, but fails the first so many calls of an operation.
-pub(crate) struct Failing {
+/// Forwards each call to another storage, except that the next calls of an operation fail while its counter of failures is
+/// above zero.
+pub(crate) struct FailingStorage {
     inner: Arc<dyn Storage>,
-    /// How often it was asked for due tasks.
-    pub(crate) asked: watch::Sender<u32>,
-    pub(crate) claims: AtomicU32,
-    pub(crate) settlements: AtomicU32,
-    /// These are written, but answered with an error.
-    pub(crate) lost_answers: AtomicU32,
-    pub(crate) reads: AtomicU32,
-    /// How often it was asked for tasks, or which of them have finished …
-    pub(crate) looks: AtomicU32,
-    /// … and how many tasks it was to hand out.
-    pub(crate) read: AtomicU32,
-    pub(crate) notes: AtomicU32,
-    /// The answers to the notes of each call, but for those that failed.
-    pub(crate) noted: watch::Sender<Vec<Vec<bool>>>,
-    /// A claim that got something needs a permit to say so.
-    pub(crate) answers: Semaphore,
+    pub(crate) claim_failures: AtomicU32,
+    pub(crate) settle_failures: AtomicU32,
+    /// These settlements are written, but answered with an error.
+    pub(crate) lost_settle_answers: AtomicU32,
+    pub(crate) read_failures: AtomicU32,
+    pub(crate) progress_failures: AtomicU32,
+    /// The number of calls of `claim`.
+    pub(crate) claim_calls: watch::Sender<u32>,
+    /// The number of calls of `get` and `finished_or_unknown`.
+    pub(crate) read_calls: AtomicU32,
+    /// The number of tasks that calls of `get` asked for.
+    pub(crate) tasks_read: AtomicU32,
+    /// The answers of each successful call of `record_progress`.
+    pub(crate) progress_answers: watch::Sender<Vec<Vec<bool>>>,
+    /// A claim that found tasks needs a permit before it returns.
+    pub(crate) claim_permits: Semaphore,
 }
 
-impl Failing {
+impl FailingStorage {
     pub(crate) fn new(open: Open) -> Arc<Self> {
-        Self::around(open())
+        Self::wrap(open())
     }
 
-    pub(crate) fn around(inner: Arc<dyn Storage>) -> Arc<Self> {
+    pub(crate) fn wrap(inner: Arc<dyn Storage>) -> Arc<Self> {
         Arc::new(Self {
             inner,
-            asked: watch::Sender::default(),
-            claims: AtomicU32::new(0),
-            settlements: AtomicU32::new(0),
-            lost_answers: AtomicU32::new(0),
-            reads: AtomicU32::new(0),
-            looks: AtomicU32::new(0),
-            read: AtomicU32::new(0),
-            notes: AtomicU32::new(0),
-            noted: watch::Sender::default(),
-            answers: Semaphore::new(OPEN),
+            claim_failures: AtomicU32::new(0),
+            settle_failures: AtomicU32::new(0),
+            lost_settle_answers: AtomicU32::new(0),
+            read_failures: AtomicU32::new(0),
+            progress_failures: AtomicU32::new(0),
+            claim_calls: watch::Sender::default(),
+            read_calls: AtomicU32::new(0),
+            tasks_read: AtomicU32::new(0),
+            progress_answers: watch::Sender::default(),
+            claim_permits: Semaphore::new(MANY_PERMITS),
         })
     }
 
-    fn fail(left: &AtomicU32) -> Result<()> {
-        let one_less = |left: u32| left.checked_sub(1);
-        match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
+    /// Counts one failure down and returns it as an error; returns `Ok` once there is none left.
+    fn fail(failures: &AtomicU32) -> Result<()> {
+        let one_less = |failures: u32| failures.checked_sub(1);
+        match failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
             Ok(_) => Err(Error::new(ErrorKind::Storage, "the disk is full").unknown()),
             Err(_) => Ok(()),
         }
     }
 }
 
-/// A change that this storage never takes, and neither the call that it comes with.
+/// Whether the storage refuses this change, and every call that contains it.
 fn is_refused(change: &Change) -> bool {
     let result = change.result.as_ref();
     result.is_some_and(|result| result.bytes == br#""refuse this""#)
 }
 
-impl Storage for Failing {
+impl Storage for FailingStorage {
     fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
         self.inner.enqueue(tasks, now)
     }
 
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
         Box::pin(async move {
-            self.asked.send_modify(|asked| *asked += 1);
-            Self::fail(&self.claims)?;
+            self.claim_calls.send_modify(|calls| *calls += 1);
+            Self::fail(&self.claim_failures)?;
             let claimed = self.inner.claim(request).await?;
             if !claimed.tasks.is_empty() {
-                let permit = self.answers.acquire().await.unwrap();
+                let permit = self.claim_permits.acquire().await.unwrap();
                 drop(permit);
             }
             Ok(claimed)
@@ -103,21 +105,22 @@ impl Storage for Failing {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<bool>>> {
         Box::pin(async move {
-            Self::fail(&self.notes)?;
+            Self::fail(&self.progress_failures)?;
             let answers = self.inner.record_progress(updates, now).await?;
-            self.noted.send_modify(|all| all.push(answers.clone()));
+            self.progress_answers
+                .send_modify(|all| all.push(answers.clone()));
             Ok(answers)
         })
     }
 
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
         Box::pin(async move {
-            Self::fail(&self.settlements)?;
+            Self::fail(&self.settle_failures)?;
             if changes.iter().any(is_refused) {
                 return Err(Error::new(ErrorKind::Storage, "a trigger refuses it"));
             }
             let answers = self.inner.settle(changes, now).await?;
-            Self::fail(&self.lost_answers)?;
+            Self::fail(&self.lost_settle_answers)?;
             Ok(answers)
         })
     }
@@ -132,17 +135,18 @@ impl Storage for Failing {
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
         Box::pin(async move {
-            self.looks.fetch_add(1, Ordering::SeqCst);
-            self.read.fetch_add(ids.len() as u32, Ordering::SeqCst);
-            Self::fail(&self.reads)?;
+            self.read_calls.fetch_add(1, Ordering::SeqCst);
+            self.tasks_read
+                .fetch_add(ids.len() as u32, Ordering::SeqCst);
+            Self::fail(&self.read_failures)?;
             self.inner.get(ids).await
         })
     }
 
     fn finished_or_unknown(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
         Box::pin(async move {
-            self.looks.fetch_add(1, Ordering::SeqCst);
-            Self::fail(&self.reads)?;
+            self.read_calls.fetch_add(1, Ordering::SeqCst);
+            Self::fail(&self.read_failures)?;
             self.inner.finished_or_unknown(ids).await
         })
     }

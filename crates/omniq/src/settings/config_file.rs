@@ -1,4 +1,4 @@
-//! Settings as an application writes them into a configuration file of its own.
+//! The form of settings in an application's own configuration file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer as Writer};
 
 use super::Settings;
 
-/// Every setting by its name in the builder. What is left out has its default.
+/// Every setting, by its name in the builder. A missing one has its default.
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Written {
+struct ConfigFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
     base_dir: PathBuf,
     queue: String,
     max_attempts: u32,
     timeout: Limit,
-    backoff: WrittenBackoff,
+    backoff: BackoffConfig,
     serializer: Serializer,
     max_payload: usize,
     durability: Durability,
@@ -34,34 +34,47 @@ pub(super) struct Written {
     log_level: String,
 }
 
-/// A span as a number of seconds.
+/// A time span as a number of seconds.
 #[derive(Clone, Copy)]
 struct Seconds(Duration);
 
-/// A span, or the word `none`: some formats have no null.
+/// A time limit, or the word `none`, because some formats have no null.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "a number of seconds, or \"none\"")]
 enum Limit {
     Seconds(Seconds),
-    Word(None),
+    Word(NoLimit),
 }
 
 #[derive(Serialize, Deserialize)]
-enum None {
+enum NoLimit {
     #[serde(rename = "none")]
     None,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum WrittenBackoff {
+enum BackoffConfig {
     Fixed(Seconds),
     Exponential { first: Seconds, max: Seconds },
 }
 
-impl Default for Written {
+impl Default for ConfigFile {
     fn default() -> Self {
         Settings::default().into()
+    }
+}
+
+impl Serialize for Settings {
+    fn serialize<S: Writer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        ConfigFile::from(self.clone()).serialize(writer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Settings {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let file = ConfigFile::deserialize(reader)?;
+        Self::try_from(file).map_err(|error| D::Error::custom(error.chain()))
     }
 }
 
@@ -79,11 +92,11 @@ impl<'de> Deserialize<'de> for Seconds {
         let seconds = f64::deserialize(reader)?;
         Duration::try_from_secs_f64(seconds)
             .map(Self)
-            .map_err(|_| D::Error::custom(format!("{seconds} is no number of seconds")))
+            .map_err(|_| D::Error::custom(format!("{seconds} is not a valid number of seconds")))
     }
 }
 
-impl From<Settings> for Written {
+impl From<Settings> for ConfigFile {
     fn from(settings: Settings) -> Self {
         let core = settings.core;
         Self {
@@ -93,16 +106,16 @@ impl From<Settings> for Written {
             max_attempts: core.max_attempts,
             timeout: match core.timeout {
                 Some(limit) => Limit::Seconds(Seconds(limit)),
-                Option::None => Limit::Word(None::None),
+                None => Limit::Word(NoLimit::None),
             },
             backoff: match core.backoff {
-                Backoff::Fixed(wait) => WrittenBackoff::Fixed(Seconds(wait)),
-                Backoff::Exponential { first, max } => WrittenBackoff::Exponential {
+                Backoff::Fixed(wait) => BackoffConfig::Fixed(Seconds(wait)),
+                Backoff::Exponential { first, max } => BackoffConfig::Exponential {
                     first: Seconds(first),
                     max: Seconds(max),
                 },
-                // A kind of backoff that is newer than this function would be lost here: its test says so.
-                _ => WrittenBackoff::Fixed(Seconds(Duration::ZERO)),
+                // A new kind of backoff needs a form here; until then it would be lost, and a test fails.
+                _ => BackoffConfig::Fixed(Seconds(Duration::ZERO)),
             },
             serializer: core.serializer,
             max_payload: core.max_payload,
@@ -119,44 +132,45 @@ impl From<Settings> for Written {
     }
 }
 
-impl TryFrom<Written> for Settings {
+impl TryFrom<ConfigFile> for Settings {
     type Error = Error;
 
-    fn try_from(written: Written) -> Result<Self, Error> {
-        let timeout = match written.timeout {
+    fn try_from(file: ConfigFile) -> Result<Self, Error> {
+        let timeout = match file.timeout {
             Limit::Seconds(limit) => Some(limit.0),
-            Limit::Word(None::None) => Option::None,
+            Limit::Word(NoLimit::None) => None,
         };
-        let backoff = match written.backoff {
-            WrittenBackoff::Fixed(wait) => Backoff::Fixed(wait.0),
-            WrittenBackoff::Exponential { first, max } => Backoff::Exponential {
+        let backoff = match file.backoff {
+            BackoffConfig::Fixed(wait) => Backoff::Fixed(wait.0),
+            BackoffConfig::Exponential { first, max } => Backoff::Exponential {
                 first: first.0,
                 max: max.0,
             },
         };
-        let log_level = written.log_level.parse().map_err(|e: Error| {
-            Error::new(ErrorKind::Settings, format!("log_level: {e}")).with_source(e)
+        let log_level = file.log_level.parse().map_err(|error: Error| {
+            let text = "the setting log_level can't be used";
+            Error::new(ErrorKind::Settings, text).with_source(error)
         })?;
         let mut builder = Settings::builder()
-            .base_dir(written.base_dir)
-            .queue(written.queue)
-            .max_attempts(written.max_attempts)
+            .base_dir(file.base_dir)
+            .queue(file.queue)
+            .max_attempts(file.max_attempts)
             .timeout(timeout)
             .backoff(backoff)
-            .serializer(written.serializer)
-            .max_payload(written.max_payload)
-            .durability(written.durability)
-            .poll_interval(written.poll_interval.0)
-            .result_ttl(written.result_ttl.0)
-            .failed_ttl(written.failed_ttl.0)
-            .lease(written.lease.0)
-            .grace(written.grace.0)
-            .max_crashes(written.max_crashes)
+            .serializer(file.serializer)
+            .max_payload(file.max_payload)
+            .durability(file.durability)
+            .poll_interval(file.poll_interval.0)
+            .result_ttl(file.result_ttl.0)
+            .failed_ttl(file.failed_ttl.0)
+            .lease(file.lease.0)
+            .grace(file.grace.0)
+            .max_crashes(file.max_crashes)
             .log_level(log_level);
-        if let Some(url) = written.url {
+        if let Some(url) = file.url {
             builder = builder.url(url);
         }
-        if let Some(tasks) = written.prefetch {
+        if let Some(tasks) = file.prefetch {
             builder = builder.prefetch(tasks);
         }
         builder.build()

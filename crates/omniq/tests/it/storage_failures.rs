@@ -1,4 +1,4 @@
-//! A storage that fails for a while: the pool recovers, and nothing is lost.
+//! A storage that fails for a while: the pool recovers, and no task is lost.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,33 +7,33 @@ use omniq::storage::Signal;
 use omniq::{Args, Storage, TaskContext, TaskError, TaskStatus, call};
 use tokio_stream::StreamExt as _;
 
-use crate::failing::{Failing, OPEN};
+use crate::failing_storage::{FailingStorage, MANY_PERMITS};
 use crate::setup::*;
 
 scenarios!(
-    a_pool_outlives_claims_that_fail,
-    a_settlement_is_tried_until_it_is_written,
-    a_commit_that_happened_all_the_same_counts_once,
-    an_outcome_that_is_refused_for_good_costs_no_other_its_own,
-    thousands_that_fail_at_once_are_tried_again_and_counted,
-    a_wait_outlives_reads_that_fail,
-    a_cancel_while_a_claim_is_under_way_reaches_the_handler,
-    a_stop_does_not_wait_forever_for_a_broken_storage,
+    a_pool_recovers_from_failed_claims,
+    a_settlement_is_retried_until_it_is_written,
+    a_settlement_that_was_written_despite_an_error_counts_once,
+    an_outcome_that_the_storage_refuses_fails_only_its_own_task,
+    thousands_of_failing_tasks_are_retried_and_counted,
+    a_wait_recovers_from_failed_reads,
+    a_cancel_during_a_claim_reaches_the_handler,
+    a_stopping_pool_does_not_wait_forever_for_a_failing_storage,
 );
 
-async fn a_pool_outlives_claims_that_fail(open: Open) {
-    let storage = Failing::new(open);
-    storage.claims.store(3, Ordering::SeqCst);
+async fn a_pool_recovers_from_failed_claims(open: Open) {
+    let storage = FailingStorage::new(open);
+    storage.claim_failures.store(3, Ordering::SeqCst);
     let omniq = with(storage.clone(), quick()).await;
     let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let handle = omniq.enqueue(call("echo").arg(1)).await.unwrap();
     assert_eq!(handle.wait(CEILING).await.unwrap(), 1);
-    assert_eq!(storage.claims.load(Ordering::SeqCst), 0);
+    assert_eq!(storage.claim_failures.load(Ordering::SeqCst), 0);
 }
 
-async fn a_settlement_is_tried_until_it_is_written(open: Open) {
-    let storage = Failing::new(open);
-    storage.settlements.store(3, Ordering::SeqCst);
+async fn a_settlement_is_retried_until_it_is_written(open: Open) {
+    let storage = FailingStorage::new(open);
+    storage.settle_failures.store(3, Ordering::SeqCst);
     let omniq = with(storage, quick()).await;
     let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let handle = omniq.enqueue(call("echo").arg(2)).await.unwrap();
@@ -43,9 +43,9 @@ async fn a_settlement_is_tried_until_it_is_written(open: Open) {
     assert_eq!(pool.stop().await.unwrap().left, 0);
 }
 
-async fn a_commit_that_happened_all_the_same_counts_once(open: Open) {
-    let storage = Failing::new(open);
-    storage.lost_answers.store(2, Ordering::SeqCst);
+async fn a_settlement_that_was_written_despite_an_error_counts_once(open: Open) {
+    let storage = FailingStorage::new(open);
+    storage.lost_settle_answers.store(2, Ordering::SeqCst);
     let omniq = with(storage, quick()).await;
     let mut events = omniq.events();
     let order = call("echo").interval(Duration::from_secs(3600));
@@ -57,12 +57,12 @@ async fn a_commit_that_happened_all_the_same_counts_once(open: Open) {
     assert_eq!(
         (stats.success, stats.scheduled),
         (1, 1),
-        "one run, one next run"
+        "one run has finished and one is scheduled"
     );
 }
 
-async fn an_outcome_that_is_refused_for_good_costs_no_other_its_own(open: Open) {
-    let omniq = with(Failing::new(open), quick()).await;
+async fn an_outcome_that_the_storage_refuses_fails_only_its_own_task(open: Open) {
+    let omniq = with(FailingStorage::new(open), quick()).await;
     let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let orders = (0..50).map(|n| match n {
         25 => call("echo").arg("refuse this"),
@@ -83,10 +83,11 @@ async fn an_outcome_that_is_refused_for_good_costs_no_other_its_own(open: Open) 
     assert_eq!(pool.stop().await.unwrap().left, 0);
 }
 
-async fn thousands_that_fail_at_once_are_tried_again_and_counted(open: Open) {
+async fn thousands_of_failing_tasks_are_retried_and_counted(open: Open) {
     const TASKS: usize = 10_000;
     let omniq = with(open(), quick().max_attempts(2)).await;
-    let fail = |_: TaskContext, _: Args| async { Err::<(), _>(TaskError::retryable("no luck")) };
+    let fail =
+        |_: TaskContext, _: Args| async { Err::<(), _>(TaskError::retryable("always fails")) };
     let worker = omniq.worker().concurrency(64).handler("fail", fail);
     let pool = worker.start().await.unwrap();
     let handles = omniq
@@ -109,19 +110,19 @@ async fn thousands_that_fail_at_once_are_tried_again_and_counted(open: Open) {
     );
 }
 
-async fn a_wait_outlives_reads_that_fail(open: Open) {
-    let storage = Failing::new(open);
+async fn a_wait_recovers_from_failed_reads(open: Open) {
+    let storage = FailingStorage::new(open);
     let omniq = with(storage.clone(), quick()).await;
     let handle = omniq.enqueue(call("echo").arg(3)).await.unwrap();
-    storage.reads.store(2, Ordering::SeqCst);
+    storage.read_failures.store(2, Ordering::SeqCst);
     let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     assert_eq!(handle.wait(CEILING).await.unwrap(), 3);
 }
 
-async fn a_cancel_while_a_claim_is_under_way_reaches_the_handler(open: Open) {
-    let storage = Failing::new(open);
-    storage.answers.forget_permits(OPEN);
-    // The gate can't release what it holds back, so that the claim's own timer must not end it.
+async fn a_cancel_during_a_claim_reaches_the_handler(open: Open) {
+    let storage = FailingStorage::new(open);
+    storage.claim_permits.forget_permits(MANY_PERMITS);
+    // The pool must not give up the claim that waits for a permit, so its safety check has to come late.
     let settings = quick().poll_interval(CEILING);
     let omniq = with(storage.clone(), settings).await;
     let worker = omniq.worker().handler("long", until_cancelled);
@@ -133,23 +134,23 @@ async fn a_cancel_while_a_claim_is_under_way_reaches_the_handler(open: Open) {
     }
     assert!(handle.cancel().await.unwrap());
     while !matches!(watch.next().await.unwrap(), Signal::Cancelled(_)) {}
-    storage.answers.add_permits(OPEN);
-    // The next renewal, which would find it as well, is ten seconds away.
+    storage.claim_permits.add_permits(MANY_PERMITS);
+    // The next renewal, which would detect the cancel too, is ten seconds away.
     let requeued = omniq.requeue_task(handle.id());
     let requeued = tokio::time::timeout(Duration::from_secs(5), requeued).await;
-    assert!(requeued.expect("the handler was not told").unwrap());
+    assert!(requeued.expect("the handler was not cancelled").unwrap());
     drop(pool);
 }
 
-async fn a_stop_does_not_wait_forever_for_a_broken_storage(open: Open) {
-    let storage = Failing::new(open);
+async fn a_stopping_pool_does_not_wait_forever_for_a_failing_storage(open: Open) {
+    let storage = FailingStorage::new(open);
     let omniq = with(storage.clone(), quick()).await;
     let mut events = omniq.events();
     let worker = omniq.worker().grace(Duration::from_millis(10));
     let pool = worker.handler("forever", forever).start().await.unwrap();
     omniq.enqueue(call("forever")).await.unwrap();
     started(&mut events).await;
-    storage.settlements.store(u32::MAX, Ordering::SeqCst);
+    storage.settle_failures.store(u32::MAX, Ordering::SeqCst);
     let summary = pool.stop().await.unwrap();
     assert_eq!((summary.released, summary.left), (0, 1));
 }

@@ -1,4 +1,4 @@
-//! Attempts that fail, and what becomes of them.
+//! Failed attempts: which are retried, and which errors are stored.
 
 use std::panic::Location;
 use std::time::Duration;
@@ -11,22 +11,22 @@ use serde::{Serialize, Serializer};
 use crate::setup::*;
 
 scenarios!(
-    a_failure_is_tried_again_and_each_error_is_kept,
-    attempts_end_with_the_last_error,
-    a_fatal_error_skips_the_other_attempts,
-    a_handler_can_ask_for_its_own_wait,
+    a_failed_attempt_is_retried_and_each_error_is_stored,
+    a_task_fails_with_the_error_of_its_last_attempt,
+    a_fatal_error_skips_the_remaining_attempts,
+    a_handler_can_choose_the_wait_before_the_next_attempt,
     a_timeout_drops_the_handler_and_names_the_limit,
-    a_panic_is_an_error_with_its_place,
-    a_panic_while_dropping_harms_nobody,
-    arguments_that_do_not_fit_fail_the_task_only,
-    a_result_that_cannot_be_written_fails_the_task,
+    a_panic_fails_the_attempt_with_its_location,
+    a_panic_while_a_handler_is_dropped_harms_no_other_task,
+    arguments_of_the_wrong_type_fail_only_their_own_task,
+    a_result_that_cannot_be_serialized_fails_the_task,
 );
 
-/// The error that the only execution, or the last one, ended with.
+/// Enqueues a task and returns the error that it failed with.
 async fn failure<T: serde::de::DeserializeOwned>(omniq: &AsyncOmniQ, order: Order<T>) -> TaskError {
     let handle = omniq.enqueue(order).await.unwrap();
     let Err(error) = handle.wait(CEILING).await else {
-        panic!("it succeeded")
+        panic!("the task succeeded")
     };
     assert_eq!(error.kind(), ErrorKind::TaskFailed, "{error}");
     error.task_error().unwrap().clone()
@@ -40,7 +40,7 @@ async fn third_time(ctx: TaskContext, _: Args) -> Result<u32, TaskError> {
     }
 }
 
-async fn a_failure_is_tried_again_and_each_error_is_kept(open: Open) {
+async fn a_failed_attempt_is_retried_and_each_error_is_stored(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
     let worker = omniq.worker().handler("third", third_time);
@@ -51,16 +51,16 @@ async fn a_failure_is_tried_again_and_each_error_is_kept(open: Open) {
         event(&mut events, |kind| *kind == EventKind::Retried).await;
     }
     let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
-    let kept = task
+    let stored = task
         .errors
         .iter()
         .map(|e| (e.message.as_str(), e.retry_count));
     let expected = [("attempt 1", 0), ("attempt 2", 1)];
-    assert_eq!(kept.collect::<Vec<_>>(), expected);
+    assert_eq!(stored.collect::<Vec<_>>(), expected);
     assert_eq!(task.attempts, 3);
 }
 
-async fn attempts_end_with_the_last_error(open: Open) {
+async fn a_task_fails_with_the_error_of_its_last_attempt(open: Open) {
     let omniq = omniq(open).await;
     let worker = omniq.worker().handler("third", third_time);
     let _pool = worker.start().await.unwrap();
@@ -72,7 +72,7 @@ async fn attempts_end_with_the_last_error(open: Open) {
     assert!(error.timestamp.as_micros() > 0);
 }
 
-async fn a_fatal_error_skips_the_other_attempts(open: Open) {
+async fn a_fatal_error_skips_the_remaining_attempts(open: Open) {
     let omniq = omniq(open).await;
     let fatal = |_: TaskContext, _: Args| async {
         Err::<(), _>(TaskError::fatal("not".parse::<u8>().unwrap_err()))
@@ -92,7 +92,7 @@ async fn a_fatal_error_skips_the_other_attempts(open: Open) {
     assert_eq!(result.error.as_ref(), error.task_error());
 }
 
-async fn a_handler_can_ask_for_its_own_wait(open: Open) {
+async fn a_handler_can_choose_the_wait_before_the_next_attempt(open: Open) {
     let omniq = omniq(open).await;
     let busy = |_: TaskContext, _: Args| async {
         Err::<(), _>(TaskError::retry_after(Duration::from_secs(3600)))
@@ -121,7 +121,7 @@ async fn a_timeout_drops_the_handler_and_names_the_limit(open: Open) {
     );
 }
 
-async fn a_panic_is_an_error_with_its_place(open: Open) {
+async fn a_panic_fails_the_attempt_with_its_location(open: Open) {
     let omniq = omniq(open).await;
     let late = |_: TaskContext, _: Args| async {
         tokio::task::yield_now().await;
@@ -153,7 +153,7 @@ async fn a_panic_is_an_error_with_its_place(open: Open) {
     alive.wait(CEILING).await.unwrap();
 }
 
-async fn a_panic_while_dropping_harms_nobody(open: Open) {
+async fn a_panic_while_a_handler_is_dropped_harms_no_other_task(open: Open) {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -175,7 +175,7 @@ async fn a_panic_while_dropping_harms_nobody(open: Open) {
     alive.wait(CEILING).await.unwrap();
 }
 
-async fn arguments_that_do_not_fit_fail_the_task_only(open: Open) {
+async fn arguments_of_the_wrong_type_fail_only_their_own_task(open: Open) {
     let omniq = omniq(open).await;
     let two = |_: TaskContext, args: Args| async move {
         let (a, b): (u8, u8) = args.bind(&["a", "b"])?;
@@ -194,11 +194,11 @@ async fn arguments_that_do_not_fit_fail_the_task_only(open: Open) {
     assert_eq!(good.wait(CEILING).await.unwrap(), 3);
 }
 
-async fn a_result_that_cannot_be_written_fails_the_task(open: Open) {
+async fn a_result_that_cannot_be_serialized_fails_the_task(open: Open) {
     struct Unwritable;
     impl Serialize for Unwritable {
         fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-            Err(serde::ser::Error::custom("no words for it"))
+            Err(serde::ser::Error::custom("this value has no form"))
         }
     }
     let omniq = with(open(), quick().max_payload(100)).await;
@@ -208,7 +208,11 @@ async fn a_result_that_cannot_be_written_fails_the_task(open: Open) {
     let worker = omniq.worker().handler("unwritable", unwritable);
     let worker = worker.handler("nan", nan).handler("large", large);
     let _pool = worker.start().await.unwrap();
-    let cases = [("unwritable", "no words"), ("nan", "NaN"), ("large", "100")];
+    let cases = [
+        ("unwritable", "this value has no form"),
+        ("nan", "NaN"),
+        ("large", "100"),
+    ];
     for (name, expected) in cases {
         let error = failure(&omniq, call(name)).await;
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Handlers that block their thread, and tasks that were running when an owner died.
+//! A blocked runtime, or a dead owner, does not disturb other tasks and callers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -16,38 +16,43 @@ use tokio::sync::Notify;
 use crate::setup::{CEILING, Open, echo, event, forever, quick, scenarios, started, with};
 
 scenarios!(
-    a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease,
-    tasks_of_the_dead_run_one_at_a_time,
-    tasks_of_the_dead_keep_no_seat_from_others,
-    a_wait_does_not_need_the_runtime_that_waited_first,
-    a_requeue_does_not_need_a_pool_to_let_go_of_the_dead,
+    a_handler_that_blocks_its_runtime_does_not_cost_others_their_lease,
+    tasks_that_a_dead_owner_was_running_run_one_at_a_time,
+    tasks_of_a_dead_owner_leave_free_seats_for_others,
+    a_wait_does_not_depend_on_the_runtime_of_an_earlier_wait,
+    a_requeue_after_the_owner_died_does_not_need_a_pool,
 );
 
 const LEASE: Duration = Duration::from_millis(400);
 
-/// A program with one thread: a handler that blocks it blocks everything else there.
-fn blocked_program(omniq: AsyncOmniQ, begun: mpsc::Sender<()>, unblock: mpsc::Receiver<()>) {
+/// Runs a program with one runtime thread, which a handler blocks.
+fn blocked_program(
+    omniq: AsyncOmniQ,
+    started_block: mpsc::Sender<()>,
+    unblock: mpsc::Receiver<()>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let unblock = Arc::new(Mutex::new(unblock));
     runtime.block_on(async move {
-        let over = Arc::new(Notify::new());
-        let end = Arc::clone(&over);
+        let unblocked = Arc::new(Notify::new());
+        let notify = Arc::clone(&unblocked);
         let block = move |_: TaskContext, _: Args| {
-            let (begun, unblock, end) = (begun.clone(), unblock.clone(), Arc::clone(&end));
+            let (started_block, unblock) = (started_block.clone(), unblock.clone());
+            let notify = Arc::clone(&notify);
             async move {
-                begun.send(()).unwrap();
+                started_block.send(()).unwrap();
                 unblock.lock().unwrap().recv().unwrap();
-                end.notify_one();
+                notify.notify_one();
                 Ok::<_, TaskError>(())
             }
         };
         let neighbour = move |_: TaskContext, _: Args| {
-            let over = Arc::clone(&over);
+            let unblocked = Arc::clone(&unblocked);
             async move {
-                over.notified().await;
+                unblocked.notified().await;
                 Ok::<_, TaskError>(())
             }
         };
@@ -64,23 +69,27 @@ fn blocked_program(omniq: AsyncOmniQ, begun: mpsc::Sender<()>, unblock: mpsc::Re
         for handle in [blocked, neighbour] {
             handle.wait(CEILING).await.unwrap();
             let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
-            assert_eq!((task.lease, task.crashes), (1, 0), "it was taken over");
+            assert_eq!(
+                (task.lease, task.crashes),
+                (1, 0),
+                "no other pool took it over"
+            );
         }
         pool.stop().await.unwrap();
     });
 }
 
-async fn a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease(open: Open) {
+async fn a_handler_that_blocks_its_runtime_does_not_cost_others_their_lease(open: Open) {
     let storage = open();
     let blocked = with(Arc::clone(&storage), quick().lease(LEASE)).await;
-    let (begun, has_begun) = mpsc::channel();
+    let (started_block, block_started) = mpsc::channel();
     let (unblock, unblocked) = mpsc::channel();
-    let program = std::thread::spawn(move || blocked_program(blocked, begun, unblocked));
-    tokio::task::spawn_blocking(move || has_begun.recv().unwrap())
+    let program = std::thread::spawn(move || blocked_program(blocked, started_block, unblocked));
+    tokio::task::spawn_blocking(move || block_started.recv().unwrap())
         .await
         .unwrap();
 
-    // Another pool, which sweeps meanwhile: some tasks that wait for their eta measure the time.
+    // Another pool sweeps meanwhile. Four tasks with a delay make it run for four times the lease.
     let other = with(storage, quick().lease(LEASE)).await;
     let pool = other.worker().handler("tick", echo).start().await.unwrap();
     for _ in 0..4 {
@@ -94,7 +103,7 @@ async fn a_handler_that_blocks_its_runtime_costs_its_neighbours_no_lease(open: O
     pool.stop().await.unwrap();
 }
 
-/// Claims tasks for an owner that is never heard of again.
+/// Claims and starts tasks for an owner that never renews its leases.
 async fn claim_and_die(storage: &Arc<dyn Storage>, tasks: usize) {
     let owner = OwnerId::from_i64(666).unwrap();
     let now = Timestamp::from(std::time::SystemTime::now());
@@ -106,8 +115,8 @@ async fn claim_and_die(storage: &Arc<dyn Storage>, tasks: usize) {
     }
 }
 
-/// Tasks that were running when their owner died, all of them due.
-async fn left_by_the_dead(
+/// Adds tasks that were running when their owner died, and waits until they are taken over and due again.
+async fn add_tasks_of_a_dead_owner(
     storage: &Arc<dyn Storage>,
     omniq: &AsyncOmniQ,
     tasks: usize,
@@ -121,17 +130,17 @@ async fn left_by_the_dead(
     let sweeper = omniq.worker().handler("other", echo).start().await.unwrap();
     for _ in 0..tasks {
         let taken = event(&mut events, |kind| *kind == EventKind::TakenOver).await;
-        // Without the wait after a crash, so that all of them are due at once.
+        // This ends the wait after a crash, so that all of them are due.
         assert!(omniq.reschedule_task(taken.id, now).await.unwrap());
     }
     sweeper.stop().await.unwrap();
     added.into_iter().map(|answer| answer.id()).collect()
 }
 
-async fn tasks_of_the_dead_keep_no_seat_from_others(open: Open) {
+async fn tasks_of_a_dead_owner_leave_free_seats_for_others(open: Open) {
     let storage = open();
     let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
-    let tasks = left_by_the_dead(&storage, &omniq, 4).await;
+    let tasks = add_tasks_of_a_dead_owner(&storage, &omniq, 4).await;
     let mut events = omniq.events();
     let worker = omniq.worker().concurrency(2).handler("alone", forever);
     let worker = worker.handler("echo", echo).grace(Duration::ZERO);
@@ -148,19 +157,19 @@ async fn tasks_of_the_dead_keep_no_seat_from_others(open: Open) {
     }
 }
 
-async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
+async fn tasks_that_a_dead_owner_was_running_run_one_at_a_time(open: Open) {
     let storage = open();
     let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
-    let tasks = left_by_the_dead(&storage, &omniq, 6).await;
-    let at_once = Arc::new(AtomicUsize::new(0));
+    let tasks = add_tasks_of_a_dead_owner(&storage, &omniq, 6).await;
+    let running = Arc::new(AtomicUsize::new(0));
     let alone = move |_: TaskContext, _: Args| {
-        let at_once = Arc::clone(&at_once);
+        let running = Arc::clone(&running);
         async move {
-            let others = at_once.fetch_add(1, Ordering::SeqCst);
+            let others = running.fetch_add(1, Ordering::SeqCst);
             for _ in 0..50 {
                 tokio::task::yield_now().await;
             }
-            at_once.fetch_sub(1, Ordering::SeqCst);
+            running.fetch_sub(1, Ordering::SeqCst);
             Ok::<_, TaskError>(others)
         }
     };
@@ -175,11 +184,11 @@ async fn tasks_of_the_dead_run_one_at_a_time(open: Open) {
     pool.stop().await.unwrap();
 }
 
-async fn a_wait_does_not_need_the_runtime_that_waited_first(open: Open) {
+async fn a_wait_does_not_depend_on_the_runtime_of_an_earlier_wait(open: Open) {
     let omniq = with(open(), quick()).await;
     let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let (first, second) = (omniq.clone(), omniq.clone());
-    let stands_still = tokio::task::spawn_blocking(move || {
+    let idle_runtime = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -194,19 +203,21 @@ async fn a_wait_does_not_need_the_runtime_that_waited_first(open: Open) {
     .unwrap();
     let handle = second.enqueue(call("echo").arg(2)).await.unwrap();
     handle.wait(CEILING).await.unwrap();
-    // If the other runtime were needed, only the last look at the end of the time would find the result.
-    let unfinished = second.enqueue(call("nobody")).await.unwrap();
-    let cancelled = async {
+    // If the wait needed the other runtime, only the read at the end of its time limit would find the result.
+    let unfinished = second.enqueue(call("unhandled")).await.unwrap();
+    let cancel_and_wait = async {
         unfinished.cancel().await.unwrap();
         unfinished.wait(Duration::MAX).await
     };
-    let ended = tokio::time::timeout(CEILING, cancelled).await.unwrap();
+    let ended = tokio::time::timeout(CEILING, cancel_and_wait)
+        .await
+        .unwrap();
     assert!(ended.is_err());
-    stands_still.shutdown_background();
+    idle_runtime.shutdown_background();
     pool.stop().await.unwrap();
 }
 
-async fn a_requeue_does_not_need_a_pool_to_let_go_of_the_dead(open: Open) {
+async fn a_requeue_after_the_owner_died_does_not_need_a_pool(open: Open) {
     let storage = open();
     let omniq = with(Arc::clone(&storage), quick().lease(LEASE)).await;
     let handle = omniq.enqueue(call("echo")).await.unwrap();

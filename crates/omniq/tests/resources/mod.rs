@@ -1,7 +1,7 @@
-//! What a process holds.
+//! Counts the resources that a process holds.
 
-/// The threads and the open files of this process.
-pub(crate) fn left() -> (usize, usize) {
+/// Returns the number of threads and of open files of this process.
+pub(crate) fn threads_and_files() -> (usize, usize) {
     let count = |what: &str| {
         std::fs::read_dir(format!("/proc/self/{what}"))
             .unwrap()

@@ -1,38 +1,38 @@
-//! Queues without async that were dropped leave no thread and no open file behind, and the threads that they
-//! share end with the last of them. Alone in its process, which it counts.
+//! Dropped blocking queues leave no thread and no open file behind, and the threads that they share end with the last
+//! queue. This test is alone in its process, because it counts the threads and files of the process.
 #![cfg(all(target_os = "linux", feature = "sqlite", feature = "memory"))]
 #![allow(clippy::unwrap_used)]
 
-mod left;
+mod resources;
 
 use std::time::{Duration, Instant};
 
 use omniq::{Args, Durability, OmniQ, Settings, TaskContext, TaskError, call};
 
-use crate::left::left;
+use crate::resources::threads_and_files;
 
 const QUEUES: usize = 1_000;
 const FILES: usize = 50;
 const CEILING: Duration = Duration::from_secs(20);
 
-/// The threads behind all queues.
+/// Returns the number of threads that run the blocking queues.
 fn shared_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    // A thread may end while it is looked at.
+    // A thread may end while it is read.
     let names = tasks.flat_map(|task| std::fs::read_to_string(task.path().join("comm")));
     names
         .filter(|name| name.starts_with("omniq-blocking"))
         .count()
 }
 
-/// Threads that were told to end need a moment: looks again until they have, within a ceiling.
-fn becomes(what: &str, is_so: impl Fn() -> bool) {
+/// Waits until a condition holds, because ending threads need a moment; panics after a ceiling.
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let begin = Instant::now();
-    while !is_so() {
+    while !condition() {
         assert!(
             begin.elapsed() < CEILING,
             "{what}: {:?}, {} shared threads",
-            left(),
+            threads_and_files(),
             shared_threads()
         );
         std::thread::yield_now();
@@ -43,8 +43,8 @@ async fn nothing(_: TaskContext, _: Args) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// A queue with a pool that works once; what is dropped last differs from time to time.
-fn come_and_go(url: &str, number: usize) {
+/// Opens a queue, runs one task in a pool and drops everything, in an order that depends on the number.
+fn open_work_and_drop(url: &str, number: usize) {
     let settings = Settings::builder().url(url).durability(Durability::Normal);
     let omniq = OmniQ::with_settings(settings.build().unwrap()).unwrap();
     let pool = omniq.worker().handler("a", nothing).start().unwrap();
@@ -65,15 +65,15 @@ fn come_and_go(url: &str, number: usize) {
 }
 
 #[test]
-fn a_thousand_queues_leave_nothing() {
-    // It is about descriptors, not about disks.
+fn a_thousand_dropped_queues_leave_no_thread_and_no_open_file() {
+    // The test counts descriptors and needs no disk.
     let in_memory = std::path::Path::new("/dev/shm");
     let folder = match in_memory.is_dir() {
         true => tempfile::tempdir_in(in_memory).unwrap(),
         false => tempfile::tempdir().unwrap(),
     };
-    // SQLite keeps descriptors of a file for as long as the process has it open elsewhere: the last one
-    // may still be ending.
+    // There are several files, because SQLite keeps descriptors of a file while the process has it open elsewhere, and the
+    // previous queue may still be closing it.
     let sqlite = |number| {
         format!(
             "sqlite:///{}/{}.db",
@@ -81,37 +81,41 @@ fn a_thousand_queues_leave_nothing() {
             number % FILES
         )
     };
-    // What stays for good: the process's pipe for signals.
-    come_and_go("memory:", 0);
-    becomes("the shared threads end with the last queue", || {
+    // The first pool opens the process's pipe for signals, which is never closed.
+    open_work_and_drop("memory:", 0);
+    wait_until("the shared threads end with the last queue", || {
         shared_threads() == 0
     });
-    let before = left();
+    let before = threads_and_files();
 
     for number in 0..QUEUES {
-        come_and_go("memory:", number);
+        open_work_and_drop("memory:", number);
     }
     for number in 0..QUEUES {
-        come_and_go(&sqlite(number), number);
+        open_work_and_drop(&sqlite(number), number);
     }
-    becomes("queues one after the other", || {
-        let after = left();
+    wait_until("one queue after the other leaves nothing", || {
+        let after = threads_and_files();
         after.0 <= before.0 && after.1 <= before.1
     });
 
-    let kept = OmniQ::connect("memory:").unwrap();
-    // A thread has its name only some time after it was started.
+    let last = OmniQ::connect("memory:").unwrap();
+    // A thread gets its name only some time after it was started.
     let cores = std::thread::available_parallelism().unwrap().get();
     let threads = cores.max(2);
-    becomes("one thread for each core", || shared_threads() == threads);
+    wait_until("one thread for each core", || shared_threads() == threads);
     let others: Vec<_> = (0..100)
         .map(|_| OmniQ::connect("memory:").unwrap())
         .collect();
-    assert_eq!(shared_threads(), threads, "one runtime for all");
+    assert_eq!(shared_threads(), threads, "all queues share one runtime");
     drop(others);
-    assert_eq!(shared_threads(), threads, "for as long as anybody needs it");
-    drop(kept);
-    becomes("the last one goes", || {
-        shared_threads() == 0 && left().1 <= before.1
+    assert_eq!(
+        shared_threads(),
+        threads,
+        "the threads stay while a queue needs them"
+    );
+    drop(last);
+    wait_until("the shared threads end with the last queue", || {
+        shared_threads() == 0 && threads_and_files().1 <= before.1
     });
 }

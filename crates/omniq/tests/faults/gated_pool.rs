@@ -1,4 +1,4 @@
-//! A pool whose handlers run until they are let go.
+//! A pool whose handlers run until the test lets them return.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use omniq::{Args, AsyncWorkerPool, EventKind, TaskContext, TaskError, TaskHandle
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::load::{Place, within};
+use crate::test_database::{TestDatabase, within};
 
-pub(crate) struct Busy {
+pub(crate) struct GatedPool {
     pub(crate) pool: AsyncWorkerPool,
     pub(crate) handles: Vec<TaskHandle<Value>>,
-    /// Each permit lets one of them go.
+    /// Each permit lets one handler return.
     pub(crate) permits: Arc<Semaphore>,
 }
 
-impl Busy {
-    /// With so many tasks that run.
-    pub(crate) async fn on(place: &Place, tasks: usize) -> Self {
+impl GatedPool {
+    /// Starts a pool, enqueues `tasks` tasks and waits until all of them run.
+    pub(crate) async fn start(database: &TestDatabase, tasks: usize) -> Self {
         let permits = Arc::new(Semaphore::new(0));
         let gate = Arc::clone(&permits);
         let wait = move |_: TaskContext, _: Args| {
@@ -28,13 +28,13 @@ impl Busy {
                 Ok::<_, TaskError>(())
             }
         };
-        let mut events = place.omniq.events();
-        let worker = place.omniq.worker().handler("wait", wait);
+        let mut events = database.omniq.events();
+        let worker = database.omniq.worker().handler("wait", wait);
         let worker = worker.grace(Duration::from_millis(100));
         let pool = worker.start().await.unwrap();
         let mut handles = Vec::new();
         for _ in 0..tasks {
-            handles.push(place.omniq.enqueue(call("wait")).await.unwrap());
+            handles.push(database.omniq.enqueue(call("wait")).await.unwrap());
             let started =
                 async { while events.next().await.unwrap().kind != EventKind::Started {} };
             within("a start", started).await;

@@ -1,4 +1,4 @@
-//! What the program would have read in its log.
+//! Records the warnings and errors that the program logs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,20 +9,20 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// From now on, warnings and errors of the whole process are kept.
-pub(crate) fn listen() {
+/// Records warnings and errors of the whole process from now on.
+pub(crate) fn start_recording() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| tracing::subscriber::set_global_default(Listener).unwrap());
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Recorder).unwrap());
 }
 
-/// How often each thing was said of the database in this folder: what was being done, or what failed.
-pub(crate) fn said_of(folder: &Path) -> BTreeMap<String, Vec<String>> {
+/// Returns the warnings about the database in this folder, by their subject: the operation that failed, or the message.
+pub(crate) fn about(folder: &Path) -> BTreeMap<String, Vec<String>> {
     let folder = folder.to_string_lossy();
-    let said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
     let mut by_subject: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for text in said.iter().filter(|text| text.contains(&*folder)) {
+    for text in logged.iter().filter(|text| text.contains(&*folder)) {
         let subject = text.split(';').next().unwrap_or_default();
         by_subject
             .entry(subject.to_owned())
@@ -32,25 +32,25 @@ pub(crate) fn said_of(folder: &Path) -> BTreeMap<String, Vec<String>> {
     by_subject
 }
 
-/// How often a text was said, of whatever it was.
-pub(crate) fn said(text: &str) -> usize {
-    let said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    said.iter().filter(|one| one.contains(text)).count()
+/// Returns how many warnings contain a text, whichever database they are about.
+pub(crate) fn count(text: &str) -> usize {
+    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    logged.iter().filter(|one| one.contains(text)).count()
 }
 
-struct Listener;
+struct Recorder;
 
-impl Subscriber for Listener {
+impl Subscriber for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && *metadata.level() <= Level::WARN
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut said = Said::default();
-        event.record(&mut said);
-        let subject = said.doing.unwrap_or(said.message);
-        let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(format!("{subject};{}", said.rest));
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let subject = fields.doing.unwrap_or(fields.message);
+        let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.push(format!("{subject};{}", fields.rest));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -64,13 +64,13 @@ impl Subscriber for Listener {
 }
 
 #[derive(Default)]
-struct Said {
+struct Fields {
     doing: Option<String>,
     message: String,
     rest: String,
 }
 
-impl Visit for Said {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         let text = format!("{value:?}");
         match field.name() {

@@ -1,4 +1,4 @@
-//! Tasks that are functions: what they may return, and what becomes of it.
+//! Tasks that are functions: the types that they may return, and the results and errors that callers get.
 
 use std::io;
 
@@ -9,65 +9,65 @@ use serde_bytes::ByteBuf;
 use crate::setup::*;
 
 scenarios!(
-    every_kind_of_error_fails_the_task_and_is_told,
+    every_kind_of_error_fails_the_task_and_keeps_its_text,
     a_verdict_survives_every_wrapper,
-    a_task_of_another_task_does_not_pass_its_verdict_on,
-    values_travel_in_the_format_of_their_order,
-    a_pool_takes_one_task_of_each_name,
+    a_fatal_error_of_a_task_is_not_fatal_for_the_task_that_waits_for_it,
+    arguments_and_result_have_the_format_of_the_order,
+    a_pool_refuses_two_tasks_of_the_same_name,
 );
 
 #[derive(Debug)]
-enum Trouble {
+enum LookupError {
     NoSuchUser,
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for LookupError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("no such user")
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for LookupError {}
 
 type Boxed = Box<dyn std::error::Error + Send + Sync>;
-type Hidden = Result<u8, Trouble>;
+type AliasedResult = Result<u8, LookupError>;
 
 #[omniq::task]
-async fn own() -> Hidden {
-    Err(Trouble::NoSuchUser)
+async fn own_error() -> AliasedResult {
+    Err(LookupError::NoSuchUser)
 }
 
 #[omniq::task]
-fn of_the_system() -> io::Result<u8> {
-    Err(io::Error::other("the disk is gone"))
+fn io_error() -> io::Result<u8> {
+    Err(io::Error::other("the disk is missing"))
 }
 
 #[omniq::task]
-async fn plain_text() -> Result<u8, &'static str> {
+async fn text_error() -> Result<u8, &'static str> {
     Err("it broke")
 }
 
 #[omniq::task]
-async fn by_anyhow() -> anyhow::Result<u8> {
-    Err(io::Error::other("the disk is gone")).context("can't save")
+async fn anyhow_error() -> anyhow::Result<u8> {
+    Err(io::Error::other("the disk is missing")).context("can't save")
 }
 
 #[omniq::task]
-async fn by_eyre() -> eyre::Result<u8> {
-    Err(eyre::eyre!("the disk is gone").wrap_err("can't save"))
+async fn eyre_error() -> eyre::Result<u8> {
+    Err(eyre::eyre!("the disk is missing").wrap_err("can't save"))
 }
 
-async fn every_kind_of_error_fails_the_task_and_is_told(open: Open) {
+async fn every_kind_of_error_fails_the_task_and_keeps_its_text(open: Open) {
     let omniq = omniq(open).await;
-    let worker = omniq.worker().task::<own>().task::<of_the_system>();
-    let worker = worker.task::<plain_text>().task::<by_anyhow>();
-    let pool = worker.task::<by_eyre>().start().await.unwrap();
-    let orders = [own::with(), of_the_system::with(), plain_text::with()];
-    let wrapped = [by_anyhow::with(), by_eyre::with()];
+    let worker = omniq.worker().task::<own_error>().task::<io_error>();
+    let worker = worker.task::<text_error>().task::<anyhow_error>();
+    let pool = worker.task::<eyre_error>().start().await.unwrap();
+    let orders = [own_error::with(), io_error::with(), text_error::with()];
+    let wrapped = [anyhow_error::with(), eyre_error::with()];
     let orders = orders.into_iter().chain(wrapped);
     let handles = omniq.enqueue_many(orders.map(|order| order.max_attempts(1)));
-    let told = TaskHandle::wait_all(&handles.await.unwrap(), CEILING).await;
-    let told = told.into_iter().map(|result| {
+    let results = TaskHandle::wait_all(&handles.await.unwrap(), CEILING).await;
+    let errors = results.into_iter().map(|result| {
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TaskFailed);
         let error = error.task_error().unwrap().clone();
@@ -76,20 +76,20 @@ async fn every_kind_of_error_fails_the_task_and_is_told(open: Open) {
         let first = causes.lines().next().unwrap_or_default().to_owned();
         (error.error_type, error.message, first)
     });
-    let told: Vec<_> = told.collect();
-    let told: Vec<_> = told
+    let errors: Vec<_> = errors.collect();
+    let errors: Vec<_> = errors
         .iter()
         .map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str()))
         .collect();
-    let cause = "caused by: the disk is gone";
+    let cause = "caused by: the disk is missing";
     let expected = [
-        ("Trouble", "no such user", ""),
-        ("Error", "the disk is gone", ""),
+        ("LookupError", "no such user", ""),
+        ("Error", "the disk is missing", ""),
         ("Error", "it broke", ""),
         ("Error", "can't save", cause),
         ("Report", "can't save", cause),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(errors, expected);
     pool.stop().await.unwrap();
 }
 
@@ -118,7 +118,7 @@ fn through_a_box(text: String) -> Result<u8, Boxed> {
 }
 
 #[omniq::task]
-fn through_the_system(text: String) -> io::Result<u8> {
+fn through_io_error(text: String) -> io::Result<u8> {
     parse(&text).map_err(io::Error::other)
 }
 
@@ -131,40 +131,46 @@ async fn a_verdict_survives_every_wrapper(open: Open) {
     let worker = worker
         .task::<through_anyhow_with_context>()
         .task::<through_eyre>();
-    let pool = worker.task::<through_the_system>().start().await.unwrap();
+    let pool = worker.task::<through_io_error>().start().await.unwrap();
     let text = || "x".to_owned();
     let orders = [
         through_anyhow::with(text()),
         through_anyhow_with_context::with(text()),
         through_eyre::with(text()),
         through_a_box::with(text()),
-        through_the_system::with(text()),
+        through_io_error::with(text()),
     ];
     for handle in omniq.enqueue_many(orders).await.unwrap() {
         let error = handle.wait(CEILING).await.unwrap_err();
-        let told = error.task_error().unwrap();
+        let error = error.task_error().unwrap();
         assert_eq!(
-            (told.is_retryable, told.retry_count),
+            (error.is_retryable, error.retry_count),
             (false, 0),
-            "{told:?}"
+            "{error:?}"
         );
-        let whole = format!("{told:?}");
-        assert!(whole.contains("invalid digit"), "{whole}");
+        let text = format!("{error:?}");
+        assert!(text.contains("invalid digit"), "{text}");
     }
     pool.stop().await.unwrap();
 }
 
 #[omniq::task]
-async fn asks(ctx: omniq::TaskContext) -> anyhow::Result<u8> {
+async fn waits_for_another(ctx: omniq::TaskContext) -> anyhow::Result<u8> {
     let order = through_a_box::with("x".into());
     Ok(ctx.enqueue(order).await?.wait(CEILING).await?)
 }
 
-async fn a_task_of_another_task_does_not_pass_its_verdict_on(open: Open) {
+async fn a_fatal_error_of_a_task_is_not_fatal_for_the_task_that_waits_for_it(open: Open) {
     let omniq = omniq(open).await;
-    let worker = omniq.worker().task::<asks>().task::<through_a_box>();
+    let worker = omniq
+        .worker()
+        .task::<waits_for_another>()
+        .task::<through_a_box>();
     let pool = worker.start().await.unwrap();
-    let handle = omniq.enqueue(asks::with().max_attempts(2)).await.unwrap();
+    let handle = omniq
+        .enqueue(waits_for_another::with().max_attempts(2))
+        .await
+        .unwrap();
     let error = handle.wait(CEILING).await.unwrap_err();
     assert_eq!(error.task_error().unwrap().retry_count, 1, "{error}");
     pool.stop().await.unwrap();
@@ -178,7 +184,7 @@ async fn doubled(bytes: ByteBuf, ratio: f64) -> (ByteBuf, f64) {
     )
 }
 
-async fn values_travel_in_the_format_of_their_order(open: Open) {
+async fn arguments_and_result_have_the_format_of_the_order(open: Open) {
     let settings = quick().serializer(Serializer::Json);
     let omniq = with(open(), settings).await;
     let pool = omniq.worker().task::<doubled>().start().await.unwrap();
@@ -197,12 +203,14 @@ async fn values_travel_in_the_format_of_their_order(open: Open) {
     pool.stop().await.unwrap();
 }
 
-async fn a_pool_takes_one_task_of_each_name(open: Open) {
+async fn a_pool_refuses_two_tasks_of_the_same_name(open: Open) {
     let omniq = omniq(open).await;
-    let twice = omniq.worker().task::<own>().task::<own>().start().await;
+    let twice = omniq
+        .worker()
+        .task::<own_error>()
+        .task::<own_error>()
+        .start()
+        .await;
     let error = twice.unwrap_err().to_string();
-    assert!(
-        error.contains("it.typed.own") || error.contains("typed.own"),
-        "{error}"
-    );
+    assert!(error.contains("typed_tasks.own_error"), "{error}");
 }
