@@ -184,7 +184,7 @@ fn memory_settle((scene, changes): (Scene, Vec<Change>)) -> Scene {
     scene
 }
 
-#[library_benchmark(config = inside("*Batch*::write_alike", 12_529_182))]
+#[library_benchmark(config = inside("*BulkInsert*::write", 12_529_182))]
 #[bench::of_1000(to_enqueue(Scene::sqlite()))]
 fn sqlite_enqueue((scene, tasks): (Scene, Vec<NewTask>)) -> Scene {
     scene.enqueue(tasks);

@@ -15,7 +15,7 @@ use crate::common::{
     LEASE, NOW, Place, claim_of, done, enqueue, numbers, owner, seed, start, task, within,
 };
 use crate::disk::Disk;
-use crate::truth::{change_weather, is_unknown};
+use crate::failing_disk::{change_weather, is_unknown};
 
 /// More than SQLite's page cache, so that it is written before the commit.
 fn large() -> Vec<NewTask> {

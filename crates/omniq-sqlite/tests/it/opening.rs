@@ -28,7 +28,7 @@ fn refused(folder: &Path, path: &Path, texts: &[&str]) -> Error {
         Err(error) => error,
     };
     assert_eq!(error.kind(), ErrorKind::Storage);
-    let text = error.to_string();
+    let text = error.chain().to_string();
     for part in texts.iter().chain(&[path.to_str().unwrap()]) {
         assert!(text.contains(part), "{part:?} is missing in {text:?}");
     }

@@ -82,6 +82,6 @@ fn columns(sql: &str, from: &str, to: &str) -> Vec<String> {
 fn whole_tasks_come_in_one_order_of_columns() {
     let get = columns(&statement("get.sql"), "SELECT ", "FROM");
     assert_eq!(get.len(), 26);
-    assert_eq!(columns(&statement("tasks.sql"), "SELECT ", "FROM"), get);
+    assert_eq!(columns(&statement("get_many.sql"), "SELECT ", "FROM"), get);
     assert_eq!(columns(&statement("list.sql"), "SELECT ", "FROM"), get);
 }

@@ -141,7 +141,8 @@ async fn a_bad_command_costs_its_neighbours_nothing() {
     drop(gate);
 
     let refused = within(bad_claim).await.unwrap_err();
-    assert!(refused.to_string().contains("not this one"), "{refused}");
+    let text = refused.chain().to_string();
+    assert!(text.contains("not this one"), "{text}");
     assert!(!refused.is_unknown() && !refused.is_retryable());
     assert_eq!(within(good_claim).await.unwrap().tasks.len(), 1);
     within(first).await.unwrap();
@@ -172,7 +173,8 @@ async fn a_parked_claim_that_fails_costs_its_neighbours_nothing() {
     let mut enqueued = storage.enqueue(vec![task("good", 2)], later);
     start(&mut enqueued);
     let refused = within(bad_claim).await.unwrap_err();
-    assert!(refused.to_string().contains("not this one"), "{refused}");
+    let text = refused.chain().to_string();
+    assert!(text.contains("not this one"), "{text}");
     assert_eq!(within(enqueued).await.unwrap().len(), 1);
     assert_eq!(within(good_claim).await.unwrap().tasks.len(), 1);
     assert_eq!(numbers(&place.plain()), [1, 2]);
