@@ -187,15 +187,21 @@ fn advice(path: &Path, error: &SqlError) -> (&'static str, bool) {
 }
 
 /// Returns the error of a commit that failed: it is unknown whether the disk has its data.
-pub(crate) fn unknown_commit(path: &Path, error: rusqlite::Error) -> Error {
+pub(crate) fn failed_commit(path: &Path, error: rusqlite::Error) -> Error {
     let error = SqlError::from(error);
+    unknown(path, advice(path, &error).0).with_shared_source(error.into_source())
+}
+
+/// Returns the error of a commit into a file that was removed or replaced, as `error` says.
+pub(crate) fn commit_into_lost_file(path: &Path, error: Error) -> Error {
+    unknown(path, "").with_source(error)
+}
+
+fn unknown(path: &Path, advice: &str) -> Error {
     let text = format!(
-        "the database {}: a commit failed, so this may have happened or not{} (check before you try \
+        "the database {}: a commit failed, so this may have happened or not{advice} (check before you try \
          again, or use a unique key)",
-        path.display(),
-        advice(path, &error).0
+        path.display()
     );
-    Error::new(ErrorKind::Storage, text)
-        .with_shared_source(error.into_source())
-        .unknown()
+    Error::new(ErrorKind::Storage, text).unknown()
 }

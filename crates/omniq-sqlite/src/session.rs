@@ -10,7 +10,7 @@ use omniq_core::{Change, CoreSettings, Error, ErrorKind, NewTask, Result, Timest
 use omniq_writer::{CommitError, Committed, Engine};
 use rusqlite::Connection;
 
-use crate::errors::{Failure, explain, unknown_commit};
+use crate::errors::{Failure, commit_into_lost_file, explain, failed_commit};
 use crate::ids::HighWater;
 use crate::lane_heads::LaneHeads;
 use crate::lanes::Lanes;
@@ -126,12 +126,13 @@ impl Session {
         let mut commit = conn
             .prepare_cached("COMMIT")
             .map_err(|e| not_committed(e.into()))?;
+        let path = self.location.path();
         commit
             .execute([])
-            .map_err(|e| CommitError::Unknown(unknown_commit(self.location.path(), e)))?;
+            .map_err(|e| CommitError::Unknown(failed_commit(path, e)))?;
         // Nobody will find what was committed into a file that was removed or replaced.
         conn.check()
-            .map_err(|e| CommitError::Unknown(e.unknown()))?;
+            .map_err(|e| CommitError::Unknown(commit_into_lost_file(path, e)))?;
         let wrote = conn.total_changes() > self.changes_at_begin;
         Ok(Committed::new(std::mem::take(&mut self.effects), wrote))
     }

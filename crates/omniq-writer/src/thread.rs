@@ -12,7 +12,6 @@ use crate::death_reminder::DeathReminder;
 use crate::engine::{CommitError, Committed, Engine, Failure as _};
 use crate::inbox::{Inbox, Pending, Queued, Wake};
 use crate::neighbours::Neighbours;
-use crate::shared_error::shared_error;
 
 /// A batch ends at so many rows …
 const MAX_ROWS: usize = 1_000;
@@ -230,7 +229,7 @@ impl<E: Engine> Thread<E> {
                     .into_iter()
                     .map(|claim| Command::Claim(Box::new(claim)));
                 for command in letters.into_iter().map(|letter| letter.body).chain(claims) {
-                    command.failed(shared_error(&error).unknown());
+                    command.failed(error.clone().unknown());
                 }
                 self.engine.reset();
             }

@@ -1,2 +1,2 @@
--- Out: what tells this database from every other.
+-- Out: the identity that this database got when it was created.
 SELECT id FROM main.omniq_identity WHERE only = 1

@@ -1,2 +1,2 @@
--- In: a task that is purged. Changes: its errors go.
+-- In: the id of a purged task. Changes: deletes its errors.
 DELETE FROM main.omniq_error WHERE task = ?1

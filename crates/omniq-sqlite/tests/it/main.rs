@@ -1,12 +1,13 @@
-//! What only the SQLite storage promises: shared commits, truthful failures, its statements, its files.
-//! What every storage promises is the conformance suite's.
-#![allow(clippy::unwrap_used)] // A test that can't go on panics, in its helpers as well.
+//! Tests what only the SQLite storage promises: shared commits, truthful failures, its statements, its files.
+//! The conformance suite tests what every storage promises.
+#![allow(clippy::unwrap_used)] // A test that can't continue panics, in its helpers as well.
 
 mod bulk_insert;
 mod commits;
 mod common;
 mod completed_in_transaction;
 mod disk;
+mod errors;
 #[cfg(target_os = "linux")]
 mod exited_owners;
 mod failing_disk;
