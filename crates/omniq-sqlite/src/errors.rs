@@ -162,7 +162,7 @@ fn advice(path: &Path, error: &SqlError) -> (&'static str, bool) {
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed,
         ) => (
-            " (another program keeps a write transaction open for too long: let it commit sooner)",
+            " (another program holds a write transaction for too long: let it commit sooner)",
             true,
         ),
         Some(ErrorCode::SystemIoFailure) => {
@@ -189,18 +189,20 @@ fn advice(path: &Path, error: &SqlError) -> (&'static str, bool) {
 /// Returns the error of a commit that failed: it is unknown whether the disk has its data.
 pub(crate) fn failed_commit(path: &Path, error: rusqlite::Error) -> Error {
     let error = SqlError::from(error);
-    unknown(path, advice(path, &error).0).with_shared_source(error.into_source())
+    let reason = format!("a commit failed{}", advice(path, &error).0);
+    unknown(path, &reason).with_shared_source(error.into_source())
 }
 
-/// Returns the error of a commit into a file that was removed or replaced, as `error` says.
+/// Returns the error of a commit into a file that `error` reports as removed or replaced.
 pub(crate) fn commit_into_lost_file(path: &Path, error: Error) -> Error {
-    unknown(path, "").with_source(error)
+    let reason = "the file was removed or replaced, or got a second name, during a commit";
+    unknown(path, reason).with_source(error)
 }
 
-fn unknown(path: &Path, advice: &str) -> Error {
+fn unknown(path: &Path, reason: &str) -> Error {
     let text = format!(
-        "the database {}: a commit failed, so this may have happened or not{advice} (check before you try \
-         again, or use a unique key)",
+        "the database {}: {reason}, so this may have happened or not (check before you try again, or use \
+         a unique key)",
         path.display()
     );
     Error::new(ErrorKind::Storage, text).unknown()
