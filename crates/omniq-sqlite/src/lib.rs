@@ -16,7 +16,8 @@
 //! | `errors` | turns SQLite's errors into errors for callers |
 //! | `sql` | the statements; each header names the parameters, the guard and the changes |
 //!
-//! The source of an error that SQLite reported is the [`rusqlite::Error`].
+//! The source of an error that SQLite reported is the [`rusqlite::Error`], or in a transaction of sqlx its
+//! `SqliteError`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

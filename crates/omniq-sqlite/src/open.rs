@@ -46,7 +46,7 @@ pub(crate) fn writer(location: &Location, settings: &CoreSettings) -> Result<Ope
     Ok(opened)
 }
 
-/// Opens the connection that writes once more. Fails if the database is missing: a new one would not contain the
+/// Opens the connection that writes again. Fails if the database is missing: a new one would not contain the
 /// tasks that were acknowledged.
 pub(crate) fn reopen_writer(location: &Location, settings: &CoreSettings) -> Result<Opened> {
     let opened = open_writer(location, settings, OpenFlags::empty())?;

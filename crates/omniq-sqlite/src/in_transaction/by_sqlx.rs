@@ -49,7 +49,7 @@ impl SqliteStorage {
     ///
     /// Those of [`enqueue_in`](Self::enqueue_in), and a retryable error of kind
     /// [`Storage`](omniq_core::ErrorKind::Storage) if the transaction can't get the write lock. The source of what
-    /// SQLite reports is sqlx's own [`SqliteError`](sqlx::sqlite::SqliteError); that of other errors is the
+    /// SQLite reports is sqlx's own [`SqliteError`]; that of other errors is the
     /// [`sqlx::Error`]. If the future is dropped before it is ready, roll back.
     pub async fn enqueue_in_sqlx<T>(
         &self,
@@ -108,7 +108,7 @@ impl SqliteStorage {
         match locked {
             Ok(_) => Ok(connection),
             Err(failure) => {
-                // Only the error that tells why there is no lock matters.
+                // The caller gets the error of the lock, not that of the savepoint.
                 let _ = connection.run(END, []).await;
                 Err(failed(failure))
             }

@@ -168,7 +168,7 @@ async fn a_failed_flush_is_reported_to_every_waiting_caller() {
 }
 
 #[tokio::test]
-async fn while_the_database_can_not_be_opened_again_nothing_is_changed() {
+async fn while_the_database_cannot_be_opened_again_nothing_is_changed() {
     let db = TestDatabase::new();
     let storage = db.open();
     db.disk.fail_syncs_after(0);

@@ -40,7 +40,7 @@ fn refused(folder: &Path, path: &Path, texts: &[&str]) -> Error {
 }
 
 #[test]
-fn a_path_that_can_not_hold_a_database_is_refused() {
+fn a_path_that_cannot_hold_a_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let text = folder.join("notes.txt");

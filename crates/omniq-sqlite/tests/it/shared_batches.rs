@@ -84,7 +84,7 @@ async fn no_kind_of_damage_blocks_other_tasks() {
         let listed = within(storage.list_tasks(TaskFilter::new())).await.unwrap();
         assert_eq!(listed.len(), 1, "{damage}");
 
-        // A running task that is damaged does not prevent that others are taken over.
+        // A running task that is damaged does not prevent others from being taken over.
         let sql = "UPDATE omniq_task SET status = 1, owner = 9, lease = 5 WHERE id = ?1";
         db.plain().execute(sql, [bad.as_i64()]).unwrap();
         within(storage.orphans(LEASE, 9)).await.unwrap();
