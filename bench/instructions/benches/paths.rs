@@ -184,7 +184,7 @@ fn memory_settle((fixture, changes): (Fixture, Vec<Change>)) -> Fixture {
     fixture
 }
 
-#[library_benchmark(config = inside("*Batch*::write_alike", 12_529_182))]
+#[library_benchmark(config = inside("*BulkInsert*::write", 12_529_182))]
 #[bench::of_1000(to_enqueue(Fixture::sqlite()))]
 fn sqlite_enqueue((fixture, tasks): (Fixture, Vec<NewTask>)) -> Fixture {
     fixture.enqueue(tasks);

@@ -1,7 +1,7 @@
--- In: id, expected status, lease; new status, attempts, crashes; a new eta (NULL: as it is), now, whether
+-- In: id, expected status, lease; new status, attempts, crashes; a new eta (NULL: unchanged), now, whether
 -- the owner stays; the result.
--- Guard: status and lease, and no requeue while an owner holds a cancelled task.
--- Changes: the one task.
+-- Guard: status and lease match, and a cancelled task that has an owner is not requeued.
+-- Changes: this task.
 UPDATE main.omniq_task SET
     status = ?4,
     attempts = ?5,

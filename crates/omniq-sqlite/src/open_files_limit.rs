@@ -1,4 +1,4 @@
-//! Whether the system lets a process open files: SQLite says only that one can't be opened.
+//! Detects that the limit on open files is reached: SQLite reports only that a file can't be opened.
 
 use std::fs::File;
 use std::io;
@@ -7,12 +7,12 @@ use std::path::Path;
 pub(crate) const ADVICE: &str = " (too many files are open: raise the limit for each process, `ulimit -n`, or that of \
      the machine, on Linux `fs.file-max`)";
 
-/// The files that SQLite opens for a database: itself, its `-wal`, and its `-shm`.
+/// SQLite opens three files for a database: the database itself, its `-wal` and its `-shm`.
 const FILES: usize = 3;
 
-/// Whether as many files as a database needs can't be opened because of a limit.
-pub(crate) fn no_more_files(database: &Path) -> bool {
-    // The folder: closing the database's own file would take away SQLite's locks on it.
+/// Returns whether a limit forbids opening as many files as a database needs.
+pub(crate) fn is_reached(database: &Path) -> bool {
+    // The folder is opened instead of the database's file: closing that would release SQLite's locks on it.
     let folder = match database.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -21,7 +21,7 @@ pub(crate) fn no_more_files(database: &Path) -> bool {
     opened.is_err_and(|error| is_limit(&error))
 }
 
-/// `ENFILE` and `EMFILE`, the same numbers on every Unix; or what Windows says.
+/// Compares with `ENFILE` and `EMFILE`, which have the same numbers on every Unix, or with Windows' code.
 fn is_limit(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     match cfg!(windows) {

@@ -1,18 +1,18 @@
-//! The file is removed or replaced while it is open, or has two names.
+//! Tests a file that is removed or replaced while it is open, or that has two names.
 
 use std::fs;
 
 use omniq_core::Storage;
 
-use crate::common::{Place, enqueue, numbers, open, plain, task, within};
+use crate::common::{TestDatabase, enqueue, numbers, open, plain, task, within};
 
 #[tokio::test]
-async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
-    let place = Place::new();
-    let storage = place.open();
+async fn nothing_is_acknowledged_after_the_file_was_moved_away() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     enqueue(&storage, task("a", 1)).await.unwrap();
-    let away = place.folder.path().join("away.db");
-    let names = ["", "-wal", "-shm"].map(|end| (beside(&place.path, end), beside(&away, end)));
+    let away = db.folder.path().join("away.db");
+    let names = ["", "-wal", "-shm"].map(|end| (beside(&db.path, end), beside(&away, end)));
     for (here, there) in &names {
         fs::rename(here, there).unwrap();
     }
@@ -25,51 +25,51 @@ async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
             "{text}"
         );
     }
-    assert!(!place.path.exists(), "and none is made anew");
+    assert!(!db.path.exists(), "no new file is created");
 
     for (here, there) in &names {
-        // SQLite takes the extra files of a closed connection away.
+        // SQLite removes the extra files of a closed connection.
         if there.exists() {
             fs::rename(there, here).unwrap();
         }
     }
     let id = enqueue(&storage, task("a", 2)).await.unwrap();
     assert!(within(storage.get(vec![id])).await.unwrap()[0].is_some());
-    assert_eq!(numbers(&place.plain()), [1, 2]);
+    assert_eq!(numbers(&db.plain()), [1, 2]);
 }
 
 #[tokio::test]
-async fn after_a_copy_took_its_place_both_writers_and_readers_use_that() {
-    let place = Place::new();
-    let storage = place.open();
+async fn after_a_copy_replaced_the_file_writer_and_readers_use_the_copy() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     enqueue(&storage, task("a", 1)).await.unwrap();
-    let copy = place.folder.path().join("copy.db");
-    plain(&place.path)
+    let copy = db.folder.path().join("copy.db");
+    plain(&db.path)
         .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
         .unwrap();
     for end in ["-wal", "-shm"] {
-        fs::remove_file(beside(&place.path, end)).unwrap();
+        fs::remove_file(beside(&db.path, end)).unwrap();
     }
-    fs::rename(&copy, &place.path).unwrap();
-    // The first answer may still be about the file that was there.
+    fs::rename(&copy, &db.path).unwrap();
+    // The first answer may still be about the replaced file.
     let _ = enqueue(&storage, task("a", 2)).await;
     let id = enqueue(&storage, task("a", 3)).await.unwrap();
     assert!(within(storage.get(vec![id])).await.unwrap()[0].is_some());
-    assert!(numbers(&place.plain()).contains(&3));
+    assert!(numbers(&db.plain()).contains(&3));
 }
 
 #[tokio::test]
-async fn a_second_name_is_refused() {
-    let place = Place::new();
-    drop(place.open());
-    let other = place.folder.path().join("other.db");
-    fs::hard_link(&place.path, &other).unwrap();
-    for path in [&place.path, &other] {
+async fn a_hard_link_is_refused() {
+    let db = TestDatabase::new();
+    drop(db.open());
+    let other = db.folder.path().join("other.db");
+    fs::hard_link(&db.path, &other).unwrap();
+    for path in [&db.path, &other] {
         let error = open(path).err().unwrap();
         assert!(error.to_string().contains("hard link"), "{error}");
     }
     fs::remove_file(other).unwrap();
-    place.open();
+    db.open();
 }
 
 fn beside(path: &std::path::Path, end: &str) -> std::path::PathBuf {

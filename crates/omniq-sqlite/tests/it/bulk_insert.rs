@@ -1,4 +1,4 @@
-//! Tasks that are written together, whoever sent them.
+//! Tests bulk inserts: tasks of several callers that one statement writes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use omniq_core::Storage;
 use rusqlite::ffi;
 use tokio::task::JoinSet;
 
-use crate::common::{NOW, Place, claim_of, enqueue, number, task, within};
+use crate::common::{NOW, TestDatabase, claim_of, enqueue, number, task, within};
 
-/// The lane that the first tasks made is rolled back with them, and its number goes to another.
+/// The lane that the first tasks created is rolled back with them, and its number is assigned to another lane.
 #[tokio::test]
-async fn a_lane_that_was_rolled_back_is_made_again() {
-    let place = Place::new();
-    let (storage, other) = (place.open(), place.open());
-    place.disk.fail_writes_after(0, ffi::SQLITE_FULL);
+async fn a_lane_that_was_rolled_back_is_created_again() {
+    let db = TestDatabase::new();
+    let (storage, other) = (db.open(), db.open());
+    db.disk.fail_writes_after(0, ffi::SQLITE_FULL);
     within(storage.enqueue(vec![task("a", 1); 10], NOW))
         .await
         .unwrap_err();
-    place.disk.heal();
+    db.disk.heal();
     enqueue(&other, task("b", 1)).await.unwrap();
     within(storage.enqueue(vec![task("a", 1); 10], NOW))
         .await
@@ -28,11 +28,11 @@ async fn a_lane_that_was_rolled_back_is_made_again() {
     assert_eq!(claimed.tasks.len(), 10);
 }
 
-/// Each has its own time and payload, although one statement writes those of many callers.
+/// Each task has its own time and payload, although one statement writes the tasks of many callers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_of_many_callers_keep_their_times_and_payloads() {
-    let place = Place::new();
-    let storage = Arc::new(place.open());
+    let db = TestDatabase::new();
+    let storage = Arc::new(db.open());
     let mut callers = JoinSet::new();
     for caller in 0..64 {
         let storage = storage.clone();

@@ -1,4 +1,4 @@
-//! One file, from the first opening to the last closing; and the ids that it gives.
+//! Tests one file from the first opening to the last closing, and the ids that it assigns.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use omniq_core::storage::{Enqueued, PurgeRequest};
 use omniq_core::{Storage, TaskId, TaskStatus, Timestamp};
 use omniq_sqlite::SqliteStorage;
 
-use crate::common::{NOW, Place, claim_of, done, enqueue, number, start, task, within};
+use crate::common::{NOW, TestDatabase, claim_of, enqueue, number, start, success, task, within};
 
 #[tokio::test]
-async fn closing_leaves_one_whole_file() {
+async fn closing_leaves_one_complete_file() {
     for _ in 0..5 {
-        let place = Place::new();
-        let storage = place.open();
+        let db = TestDatabase::new();
+        let storage = db.open();
         let id = enqueue(&storage, task("a", 1)).await.unwrap();
         within(storage.get(vec![id, id])).await.unwrap();
         let mut unanswered = storage.enqueue(vec![task("a", 2)], NOW);
         start(&mut unanswered);
-        // A reader that is still at work closes late, and only the writer can fold the `-wal` away.
-        let mut long_look = storage.get(vec![id; 5_000]);
-        start(&mut long_look);
-        drop((unanswered, long_look));
+        // A busy reader closes late, and only the writer can checkpoint and remove the `-wal`.
+        let mut long_query = storage.get(vec![id; 5_000]);
+        start(&mut long_query);
+        drop((unanswered, long_query));
         drop(storage);
-        let left: Vec<_> = std::fs::read_dir(place.folder.path())
+        let remaining: Vec<_> = std::fs::read_dir(db.folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .filter(|name| name != "jobs.db-omniq")
             .collect();
-        assert_eq!(left, ["jobs.db"]);
-        let conn = place.plain();
+        assert_eq!(remaining, ["jobs.db"]);
+        let conn = db.plain();
         let check: String = conn
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .unwrap();
@@ -36,17 +36,17 @@ async fn closing_leaves_one_whole_file() {
         assert_eq!(
             crate::common::numbers(&conn),
             [1, 2],
-            "what was sent is written"
+            "a command that was sent is executed"
         );
     }
 }
 
 #[test]
 fn closing_ends_its_threads() {
-    let place = Place::new();
-    let before = place.disk.closes();
-    drop(place.open());
-    assert_eq!(place.disk.closes() - before, 3, "a writer and two readers");
+    let db = TestDatabase::new();
+    let before = db.disk.closes();
+    drop(db.open());
+    assert_eq!(db.disk.closes() - before, 3, "a writer and two readers");
 }
 
 async fn enqueue_at(storage: &SqliteStorage, now: Timestamp) -> TaskId {
@@ -59,8 +59,8 @@ async fn enqueue_at(storage: &SqliteStorage, now: Timestamp) -> TaskId {
 
 #[tokio::test]
 async fn ids_rise_whatever_the_clock_does() {
-    let place = Place::new();
-    let mut storage = place.open();
+    let db = TestDatabase::new();
+    let mut storage = db.open();
     let far = NOW.after(Duration::from_secs(80 * 365 * 86_400));
     let clock = [
         Timestamp(0),
@@ -74,13 +74,13 @@ async fn ids_rise_whatever_the_clock_does() {
         far,
     ];
     let mut last = 0;
-    for (turn, now) in clock.into_iter().enumerate() {
+    for (round, now) in clock.into_iter().enumerate() {
         let id = enqueue_at(&storage, now).await.as_i64();
         assert!(id > last, "{id} after {last} at {now:?}");
         last = id;
-        if turn % 2 == 0 {
+        if round % 2 == 0 {
             drop(storage);
-            storage = place.open();
+            storage = db.open();
         }
     }
     let id = TaskId::from_i64(last).unwrap();
@@ -88,20 +88,20 @@ async fn ids_rise_whatever_the_clock_does() {
 }
 
 #[tokio::test]
-async fn no_id_is_given_twice_after_a_purge() {
-    let place = Place::new();
-    let storage = place.open();
+async fn no_id_is_assigned_twice_after_a_purge() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     let bystander = enqueue(&storage, task("other", 7)).await.unwrap();
     let first = enqueue(&storage, task("a", 1)).await.unwrap();
     let claimed = within(storage.claim(claim_of("a"))).await.unwrap();
-    within(storage.settle(vec![done(&claimed.tasks[0])], NOW))
+    within(storage.settle(vec![success(&claimed.tasks[0])], NOW))
         .await
         .unwrap();
     let purge = PurgeRequest::new([TaskStatus::Success], Duration::ZERO, NOW);
     assert_eq!(within(storage.purge(purge)).await.unwrap(), 1);
     drop(storage);
 
-    let storage = place.open();
+    let storage = db.open();
     let second = enqueue(&storage, task("a", 2)).await.unwrap();
     assert!(second > first, "{second} after {first}");
     let found = within(storage.get(vec![first, bystander, second]))

@@ -1,4 +1,4 @@
-//! While the disk fails and recovers, every answer is true: yes, no, or unknown.
+//! Tests that every answer is true while the disk fails and recovers: yes, no, or unknown.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,45 +9,51 @@ use omniq_sqlite::SqliteStorage;
 use rusqlite::ffi;
 use tokio::task::JoinSet;
 
-use crate::common::{NOW, Place, enqueue, number, numbers, seed, start, task, within};
+use crate::common::{NOW, TestDatabase, enqueue, number, numbers, seed, start, task, within};
 use crate::disk::Disk;
 
 const PRODUCERS: u64 = 16;
 const CALLS: u64 = 150;
 
-/// What a caller was told.
+/// The answers that callers got for their tasks.
 #[derive(Default)]
-pub(crate) struct Told {
-    kept: HashMap<u64, TaskId>,
+pub(crate) struct Answers {
+    acknowledged: HashMap<u64, TaskId>,
     unknown: HashSet<u64>,
     refused: HashSet<u64>,
 }
 
-/// An error of the disk says either "nothing was changed" or "unknown", and names the database.
-pub(crate) fn is_unknown(error: &Error, place: &str) -> bool {
+/// Checks that an error of the disk is either "nothing was changed" or "unknown", and that it names the database.
+/// Returns whether it is "unknown".
+pub(crate) fn is_unknown(error: &Error, file_name: &str) -> bool {
     assert_eq!(error.kind(), ErrorKind::Storage, "{error:?}");
     assert!(error.is_unknown() != error.is_retryable(), "{error:?}");
-    assert!(error.to_string().contains(place), "{error:?}");
+    assert!(error.to_string().contains(file_name), "{error:?}");
     error.is_unknown()
 }
 
-impl Told {
-    fn note(&mut self, tasks: std::ops::Range<u64>, answer: Result<Vec<TaskId>>, place: &str) {
+impl Answers {
+    fn record(
+        &mut self,
+        tasks: std::ops::Range<u64>,
+        answer: Result<Vec<TaskId>>,
+        file_name: &str,
+    ) {
         match answer {
-            Ok(ids) => self.kept.extend(tasks.zip(ids)),
-            Err(error) if is_unknown(&error, place) => self.unknown.extend(tasks),
+            Ok(ids) => self.acknowledged.extend(tasks.zip(ids)),
+            Err(error) if is_unknown(&error, file_name) => self.unknown.extend(tasks),
             Err(_) => self.refused.extend(tasks),
         }
     }
 
     fn extend(&mut self, other: Self) {
-        self.kept.extend(other.kept);
+        self.acknowledged.extend(other.acknowledged);
         self.unknown.extend(other.unknown);
         self.refused.extend(other.refused);
     }
 
-    fn compare(&self, place: &Place) {
-        let conn = place.plain();
+    fn compare(&self, db: &TestDatabase) {
+        let conn = db.plain();
         let mut statement = conn.prepare("SELECT payload, id FROM omniq_task").unwrap();
         let row = |row: &rusqlite::Row<'_>| {
             let id = TaskId::from_i64(row.get(1)?).unwrap();
@@ -56,19 +62,19 @@ impl Told {
         let rows = statement.query_map([], row).unwrap();
         let mut found = HashMap::new();
         for (number, id) in rows.map(Result::unwrap) {
-            assert_eq!(found.insert(number, id), None, "{number} is there twice");
+            assert_eq!(found.insert(number, id), None, "{number} is stored twice");
             assert!(!self.refused.contains(&number), "{number} was refused");
-            let known = self.kept.contains_key(&number) || self.unknown.contains(&number);
-            assert!(known, "nobody was told of {number}");
+            let known = self.acknowledged.contains_key(&number) || self.unknown.contains(&number);
+            assert!(known, "no caller enqueued {number}");
         }
-        for (number, id) in &self.kept {
+        for (number, id) in &self.acknowledged {
             assert_eq!(found.get(number), Some(id), "{number} was acknowledged");
         }
     }
 }
 
-/// The weather changes: mostly fair, else one kind of failure from some call on.
-pub(crate) fn change_weather(disk: &Disk, rng: &mut Rng) {
+/// Makes the disk work, or fail in one of several ways after some calls.
+pub(crate) fn change_faults(disk: &Disk, rng: &mut Rng) {
     disk.heal();
     match rng.u8(..11) {
         0 => disk.fail_syncs_after(rng.u64(..4)),
@@ -83,67 +89,67 @@ pub(crate) fn change_weather(disk: &Disk, rng: &mut Rng) {
     }
 }
 
-async fn produce(storage: Arc<SqliteStorage>, disk: Arc<Disk>, mut rng: Rng, from: u64) -> Told {
-    let mut told = Told::default();
+async fn produce(storage: Arc<SqliteStorage>, disk: Arc<Disk>, mut rng: Rng, from: u64) -> Answers {
+    let mut answers = Answers::default();
     let mut next = from;
     for _ in 0..CALLS {
         if rng.u8(..12) == 0 {
-            change_weather(&disk, &mut rng);
+            change_faults(&disk, &mut rng);
         }
         let tasks = next..next + rng.u64(1..4);
         next = tasks.end;
         let new = tasks.clone().map(|n| task("a", n)).collect();
         let answer = within(storage.enqueue(new, NOW)).await;
         let ids = answer.map(|all| all.into_iter().map(|one| one.id()).collect());
-        told.note(tasks, ids, "jobs.db");
+        answers.record(tasks, ids, "jobs.db");
     }
-    told
+    answers
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_answer_to_a_producer_is_true() {
-    let place = Place::new();
-    let storage = Arc::new(place.open());
+    let db = TestDatabase::new();
+    let storage = Arc::new(db.open());
     let mut rng = Rng::with_seed(seed());
-    let mut told = Told::default();
+    let mut answers = Answers::default();
     for round in 1..=4 {
         let mut producers = JoinSet::new();
         for producer in 0..PRODUCERS {
             let from = round * 1_000_000 + producer * 10_000;
-            producers.spawn(produce(
-                storage.clone(),
-                place.disk.clone(),
-                rng.fork(),
-                from,
-            ));
+            producers.spawn(produce(storage.clone(), db.disk.clone(), rng.fork(), from));
         }
         for one in producers.join_all().await {
-            told.extend(one);
+            answers.extend(one);
         }
-        place.disk.heal();
+        db.disk.heal();
         let id = enqueue(&storage, task("a", round)).await;
-        told.kept
-            .insert(round, id.expect("the cause is gone, so it works again"));
+        answers
+            .acknowledged
+            .insert(round, id.expect("the disk works again"));
     }
     drop(storage);
-    assert!(!told.kept.is_empty() && !told.unknown.is_empty() && !told.refused.is_empty());
-    told.compare(&place);
+    assert!(
+        !answers.acknowledged.is_empty()
+            && !answers.unknown.is_empty()
+            && !answers.refused.is_empty()
+    );
+    answers.compare(&db);
 }
 
 #[tokio::test]
-async fn a_failed_flush_is_told_to_everyone_who_waits_for_it() {
-    let place = Place::new();
-    let storage = place.open();
+async fn a_failed_flush_is_reported_to_every_waiting_caller() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     enqueue(&storage, task("a", 1)).await.unwrap();
-    let gate = place.disk.close_gate();
+    let gate = db.disk.close_gate();
     let mut first = storage.enqueue(vec![task("a", 2)], NOW);
     start(&mut first);
-    place.disk.wait_until_blocked();
+    db.disk.wait_until_blocked();
     let mut others: Vec<_> = (3..9)
         .map(|n| storage.enqueue(vec![task("a", n)], NOW))
         .collect();
     others.iter_mut().for_each(start);
-    place.disk.fail_syncs_after(1);
+    db.disk.fail_syncs_after(1);
     drop(gate);
 
     within(first).await.unwrap();
@@ -152,9 +158,9 @@ async fn a_failed_flush_is_told_to_everyone_who_waits_for_it() {
         assert!(is_unknown(&error, "jobs.db"), "{error}");
         assert!(error.to_string().contains("unique key"), "{error}");
     }
-    place.disk.heal();
+    db.disk.heal();
     enqueue(&storage, task("a", 9)).await.unwrap();
-    let found = numbers(&place.plain());
+    let found = numbers(&db.plain());
     assert!(
         found.starts_with(&[1, 2]) && found.ends_with(&[9]),
         "{found:?}"
@@ -162,64 +168,64 @@ async fn a_failed_flush_is_told_to_everyone_who_waits_for_it() {
 }
 
 #[tokio::test]
-async fn while_the_database_cannot_be_opened_again_the_answer_is_no() {
-    let place = Place::new();
-    let storage = place.open();
-    place.disk.fail_syncs_after(0);
-    place.disk.fail_opening();
+async fn while_the_database_cannot_be_opened_again_nothing_is_changed() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    db.disk.fail_syncs_after(0);
+    db.disk.fail_opening();
     let error = enqueue(&storage, task("a", 1)).await.unwrap_err();
     assert!(is_unknown(&error, "jobs.db"), "{error}");
     for number in 2..4 {
         let error = enqueue(&storage, task("a", number)).await.unwrap_err();
         assert!(!is_unknown(&error, "jobs.db"), "{error}");
     }
-    place.disk.heal();
+    db.disk.heal();
     enqueue(&storage, task("a", 4)).await.unwrap();
-    let found = numbers(&place.plain());
+    let found = numbers(&db.plain());
     assert!(found == [4] || found == [1, 4], "{found:?}");
 }
 
-/// In a new database nobody would find what was acknowledged.
+/// A new database would not contain the acknowledged tasks.
 #[tokio::test]
-async fn a_database_that_is_gone_is_not_made_anew() {
-    let place = Place::new();
-    let storage = place.open();
-    place.disk.fail_syncs_after(0);
+async fn a_missing_database_is_not_created_again() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    db.disk.fail_syncs_after(0);
     enqueue(&storage, task("a", 1)).await.unwrap_err();
-    place.disk.heal();
-    let aside = place.folder.path().join("aside.db");
-    std::fs::rename(&place.path, &aside).unwrap();
+    db.disk.heal();
+    let aside = db.folder.path().join("aside.db");
+    std::fs::rename(&db.path, &aside).unwrap();
     let error = enqueue(&storage, task("a", 2)).await.unwrap_err();
     assert!(!is_unknown(&error, "jobs.db"), "{error}");
-    assert!(!place.path.exists());
-    std::fs::rename(&aside, &place.path).unwrap();
+    assert!(!db.path.exists());
+    std::fs::rename(&aside, &db.path).unwrap();
     enqueue(&storage, task("a", 3)).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_parked_claim_outlives_a_failed_commit() {
-    let place = Place::new();
-    let storage = place.open();
+async fn a_parked_claim_survives_a_failed_commit() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     let mut parked = storage.claim(crate::common::claim_of("a").park(None));
     start(&mut parked);
     enqueue(&storage, task("other", 1)).await.unwrap();
-    place.disk.fail_syncs_after(0);
+    db.disk.fail_syncs_after(0);
     let error = enqueue(&storage, task("other", 2)).await.unwrap_err();
     assert!(error.is_unknown());
     start(&mut parked);
-    place.disk.heal();
+    db.disk.heal();
     enqueue(&storage, task("a", 3)).await.unwrap();
     assert_eq!(within(parked).await.unwrap().tasks.len(), 1);
 }
 
 #[tokio::test]
-async fn a_parked_claim_whose_commit_failed_is_told_so() {
-    let place = Place::new();
-    let storage = place.open();
+async fn a_parked_claim_whose_commit_failed_gets_an_unknown() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     let mut parked = storage.claim(crate::common::claim_of("a").park(None));
     start(&mut parked);
     enqueue(&storage, task("other", 1)).await.unwrap();
-    place.disk.fail_syncs_after(0);
+    db.disk.fail_syncs_after(0);
     let error = enqueue(&storage, task("a", 2)).await.unwrap_err();
     assert!(error.is_unknown());
     let error = within(parked).await.unwrap_err();

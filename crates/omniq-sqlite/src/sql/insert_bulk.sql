@@ -1,6 +1,6 @@
--- In: the columns of new tasks that differ in id, time and payload only. For the payload, a JSON object of all: the
--- 19 digits of an id and the time of its enqueue, and the payload in hex. Guard: none has a unique key or a series,
--- and all are due at once. Changes: a new row for each.
+-- In: the columns of new tasks that differ in id, time and payload only. In place of the payload, a JSON object: each
+-- name is the 19 digits of an id followed by its enqueue time, and each value is a payload in hex. Guard: no task has
+-- a unique key or a series, and all are due now. Changes: one new row for each.
 INSERT INTO main.omniq_task (
     id, lane, due, priority, eta, interval, series_id, max_attempts, timeout, backoff,
     unique_name, unique_key, holds, headers, payload, enqueued_at

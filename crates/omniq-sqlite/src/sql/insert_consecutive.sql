@@ -1,6 +1,6 @@
--- In: the columns of the first of new tasks that differ in id and payload only, with a JSON list of all payloads in
--- hex for its payload. Guard: none has a unique key or a series. Changes: a new row for each, with ids that follow
--- each other.
+-- In: the columns of the first of several new tasks that differ in id and payload only, with a JSON list of all
+-- payloads in hex as its payload. Guard: no task has a unique key or a series. Changes: one new row for each, with
+-- consecutive ids.
 INSERT INTO main.omniq_task (
     id, lane, due, priority, eta, interval, series_id, max_attempts, timeout, backoff,
     unique_name, unique_key, holds, headers, payload, enqueued_at
