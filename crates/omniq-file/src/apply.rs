@@ -5,13 +5,13 @@ use std::path::Path;
 
 use omniq_core::TaskId;
 
-use crate::disk::{Disk, Found, Kind, if_there};
+use crate::disk::{DirEntry, Disk, Kind, if_exists};
+use crate::file_name::FileName;
 use crate::index::IndexFiles;
 use crate::lanes::Lane;
-use crate::name::Name;
+use crate::location::{ChunkName, Location, Shelf};
 use crate::op::Op;
 use crate::paths::Paths;
-use crate::place::{ChunkName, Place, Shelf};
 
 /// Where steps are done.
 pub(crate) struct Apply<'a> {
@@ -55,18 +55,23 @@ impl Apply<'_> {
                 self.files.put(*id, *entry);
                 Ok(())
             }
-            Op::Split { shelf, chunk, into } => self.split(*shelf, *chunk, *into),
-            Op::Drop { shelf, chunk } => self.drop_chunk(&self.paths.chunk(*shelf, *chunk)),
-            Op::Key { name, key, holder } => self.holds(&self.paths.key(name, key), *holder),
-            Op::Series { series, holder } => self.holds(&self.paths.series(*series), *holder),
-            Op::Segment(number) => self.files.remove(self.disk, self.paths, *number),
-            Op::SetAside { file, name, reason } => self.set_aside(file, name, reason),
-            Op::Taken { file } => if_there(self.disk.remove(&self.paths.at(file))).map(drop),
+            Op::SplitChunk { shelf, chunk, into } => self.split(*shelf, *chunk, *into),
+            Op::RemoveChunk { shelf, chunk } => self.drop_chunk(&self.paths.chunk(*shelf, *chunk)),
+            Op::UniqueKey { name, key, holder } => self.holds(&self.paths.key(name, key), *holder),
+            Op::SeriesMember { series, holder } => self.holds(&self.paths.series(*series), *holder),
+            Op::RemoveSegment(number) => self.files.remove(self.disk, self.paths, *number),
+            Op::Quarantine { file, name, reason } => self.set_aside(file, name, reason),
+            Op::RemoveFile { file } => if_exists(self.disk.remove(&self.paths.at(file))).map(drop),
         }
     }
 
-    fn put(&self, from: Option<&Place>, to: Option<&Place>, body: Option<&[u8]>) -> io::Result<()> {
-        let file = |place: &Place| self.paths.file(place);
+    fn put(
+        &self,
+        from: Option<&Location>,
+        to: Option<&Location>,
+        body: Option<&[u8]>,
+    ) -> io::Result<()> {
+        let file = |place: &Location| self.paths.file(place);
         match (from.map(file), to.map(file), body) {
             (Some(from), Some(to), Some(body)) if from != to => {
                 match self.disk.write(&from, body, false) {
@@ -80,7 +85,7 @@ impl Apply<'_> {
             }
             (_, Some(to), Some(body)) => self.write(&to, body),
             (Some(from), Some(to), None) if from != to => self.rename(&from, &to),
-            (Some(from), None, _) => if_there(self.disk.remove(&from)).map(drop),
+            (Some(from), None, _) => if_exists(self.disk.remove(&from)).map(drop),
             _ => Ok(()),
         }
     }
@@ -118,16 +123,16 @@ impl Apply<'_> {
             Err(e) if e.kind() == ErrorKind::NotFound => self.make_folder(to.parent())?,
             Err(e) => self.make_way(to, e)?,
         }
-        if_there(self.disk.rename(from, to)).map(drop)
+        if_exists(self.disk.rename(from, to)).map(drop)
     }
 
     fn make_folder(&self, folder: Option<&Path>) -> io::Result<()> {
         let Some(folder) = folder else { return Ok(()) };
-        match self.disk.make_dir(folder) {
+        match self.disk.create_dir(folder) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(e) if e.kind() == ErrorKind::NotFound && folder != self.paths.base() => {
                 self.make_folder(folder.parent())?;
-                self.disk.make_dir(folder)
+                self.disk.create_dir(folder)
             }
             made => made,
         }
@@ -139,11 +144,11 @@ impl Apply<'_> {
             self.paths.chunk(shelf, into),
         );
         self.make_folder(Some(&to))?;
-        let moves = |found: &Found| {
-            let name = found.text().and_then(Name::of_file);
+        let moves = |found: &DirEntry| {
+            let name = found.text().and_then(FileName::of_file);
             name.is_some_and(|name| name >= into.lowest)
         };
-        let found = if_there(self.disk.list(&from))?.unwrap_or_default();
+        let found = if_exists(self.disk.list(&from))?.unwrap_or_default();
         for found in found.iter().filter(|found| moves(found)) {
             self.disk
                 .rename(&from.join(&found.name), &to.join(&found.name))?;
@@ -155,14 +160,14 @@ impl Apply<'_> {
     fn drop_chunk(&self, folder: &Path) -> io::Result<()> {
         match self.disk.remove_dir(folder) {
             Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
-            removed => if_there(removed).map(drop),
+            removed => if_exists(removed).map(drop),
         }
     }
 
     fn holds(&self, path: &Path, holder: Option<TaskId>) -> io::Result<()> {
         match holder {
             Some(id) => self.write(path, format!("{id}\n").as_bytes()),
-            None => if_there(self.disk.remove(path)).map(drop),
+            None => if_exists(self.disk.remove(path)).map(drop),
         }
     }
 

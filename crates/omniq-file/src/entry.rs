@@ -5,9 +5,9 @@ use std::time::Duration;
 use omniq_core::storage::{HeldLease, Hold, Lease, StoredTask};
 use omniq_core::{OwnerId, TaskId, TaskStatus, Timestamp};
 
-use crate::name::Name;
-use crate::place::{Shelf, Spot};
-use crate::wire::{Reader, Writer as _};
+use crate::binary::{BinaryReader, BinaryWriter as _};
+use crate::file_name::FileName;
+use crate::location::{LogicalLocation, Shelf};
 
 pub(crate) const SIZE: usize = 64;
 
@@ -50,18 +50,18 @@ impl Entry {
     }
 
     /// Where its file belongs.
-    pub(crate) fn spot(&self, id: TaskId) -> Spot {
+    pub(crate) fn spot(&self, id: TaskId) -> LogicalLocation {
         let lane = self.lane;
-        let on = |shelf, time| Spot::On(shelf, Name { time, id });
+        let on = |shelf, time| LogicalLocation::On(shelf, FileName { time, id });
         match self.status {
-            TaskStatus::Running => Spot::Running,
-            TaskStatus::Pending if self.held_back => on(Shelf::Held { lane }, self.eta),
+            TaskStatus::Running => LogicalLocation::Running,
+            TaskStatus::Pending if self.held_back => on(Shelf::Paused { lane }, self.eta),
             TaskStatus::Pending if self.due => {
                 let priority = self.priority;
                 on(Shelf::Ready { lane, priority }, self.eta)
             }
             TaskStatus::Pending => on(Shelf::Waiting { lane }, self.eta),
-            _ if self.owner.is_some() => Spot::Stopping,
+            _ if self.owner.is_some() => LogicalLocation::Stopping,
             ended => on(Shelf::Finished(ended), self.finished_at.unwrap_or_default()),
         }
     }
@@ -124,7 +124,7 @@ impl Entry {
 }
 
 fn read(bytes: &[u8; SIZE]) -> Option<Entry> {
-    let mut from = Reader(bytes);
+    let mut from = BinaryReader(bytes);
     let [status, flags, _, _] = from.array()?;
     let (lane, priority) = (from.u32()?, from.u32()?.cast_signed());
     let _sum = from.u32()?;

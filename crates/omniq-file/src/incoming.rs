@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 use omniq_core::storage::Enqueued;
 use omniq_core::{NewTask, Result};
 
-use crate::disk::{Found, Kind, if_there};
-use crate::dropped;
-use crate::encode::slug;
+use crate::disk::{DirEntry, Kind, if_exists};
+use crate::dropped_file;
+use crate::errors::Failure;
+use crate::escape::slug;
 use crate::op::Op;
-use crate::open::Open;
-use crate::trouble::Failure;
+use crate::open_folder::OpenFolder;
 use crate::wall_clock;
 
 const INCOMING: &str = "queue/incoming";
@@ -35,7 +35,7 @@ pub(crate) struct Seen {
     pub(crate) left: bool,
 }
 
-impl Open {
+impl OpenFolder {
     /// Whether there is a file to take in.
     pub(crate) fn has_incoming(&mut self) -> io::Result<bool> {
         let found = self.store.disk.list(&self.store.paths.at(INCOMING))?;
@@ -49,7 +49,7 @@ impl Open {
     /// Takes in what was dropped. Says whether there was something.
     pub(crate) fn absorb(&mut self) -> Result<bool, Failure> {
         let folder = self.store.paths.at(INCOMING);
-        let Some((changed, _)) = if_there(self.store.disk.meta(&folder))? else {
+        let Some((changed, _)) = if_exists(self.store.disk.meta(&folder))? else {
             return Ok(false);
         };
         if self.incoming.changed == Some(changed) && !self.incoming.left {
@@ -75,11 +75,11 @@ impl Open {
     }
 
     /// Gives a file a name that is ours. Not if it may still be being written.
-    fn fetch(&self, folder: &Path, found: &Found) -> Result<bool, Failure> {
+    fn fetch(&self, folder: &Path, found: &DirEntry) -> Result<bool, Failure> {
         let disk = &self.store.disk;
         let path = folder.join(&found.name);
         if found.kind == Kind::File && self.read(&path).is_err() {
-            let Some((changed, _)) = if_there(disk.meta(&path))? else {
+            let Some((changed, _)) = if_exists(disk.meta(&path))? else {
                 return Ok(true);
             };
             if wall_clock::age(changed) < YOUNG {
@@ -89,7 +89,7 @@ impl Open {
         let name = slug(&found.name.to_string_lossy());
         let own = format!("{:016x}-{name}", fastrand::u64(..));
         let own = self.store.paths.at(TAKING).join(own);
-        match if_there(disk.rename(&path, &own)) {
+        match if_exists(disk.rename(&path, &own)) {
             // A folder of somebody else's, say. It must not hold up the others.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 tracing::warn!(%error, "a file that was dropped in can't be taken: it is left alone");
@@ -101,7 +101,7 @@ impl Open {
 
     fn take_in(&mut self) -> Result<bool, Failure> {
         let folder = self.store.paths.at(TAKING);
-        let found = if_there(self.store.disk.list(&folder))?.unwrap_or_default();
+        let found = if_exists(self.store.disk.list(&folder))?.unwrap_or_default();
         for found in &found {
             let Some(name) = found.text() else { continue };
             let file = format!("{TAKING}/{name}");
@@ -111,7 +111,7 @@ impl Open {
                     if let Enqueued::Existing(id) = self.store.enqueue(&new, now)? {
                         tracing::info!(file = name, task = %id, "that task was there already");
                     }
-                    self.store.stage_file(Op::Taken { file });
+                    self.store.stage_file(Op::RemoveFile { file });
                 }
                 Ok(_) => self.refuse(file, name, "it is a link or a folder, and no plain file"),
                 Err(reason) => self.refuse(file, name, &reason),
@@ -128,7 +128,7 @@ impl Open {
         );
         let reason = format!("This file was dropped into {INCOMING}, and became no task: {reason}");
         let name = name.to_owned();
-        self.store.stage_file(Op::SetAside { file, name, reason });
+        self.store.stage_file(Op::Quarantine { file, name, reason });
     }
 
     /// The task that a file asks for, or why there is none.
@@ -145,7 +145,7 @@ impl Open {
             return Err(format!("it has {len} bytes, and {longest} are allowed"));
         }
         let text = disk.read(path).map_err(|e| e.to_string())?;
-        dropped::read(&text, &self.settings)
+        dropped_file::read(&text, &self.settings)
     }
 }
 

@@ -7,7 +7,7 @@ use std::io;
 
 use omniq_core::TaskId;
 
-use crate::disk::{Disk, Opened, if_there};
+use crate::disk::{Disk, OpenFile, if_exists};
 use crate::entry::{Entry, SIZE};
 use crate::paths::Paths;
 
@@ -37,7 +37,7 @@ pub(crate) struct Segment {
 /// The files that were written last.
 #[derive(Default)]
 pub(crate) struct IndexFiles {
-    open: HashMap<u64, Box<dyn Opened>>,
+    open: HashMap<u64, Box<dyn OpenFile>>,
     /// What is to be written, by id.
     waiting: BTreeMap<u64, [u8; SIZE]>,
 }
@@ -167,7 +167,7 @@ pub(crate) fn segments(disk: &dyn Disk, paths: &Paths) -> io::Result<Vec<u64>> {
 
 impl Segment {
     fn read(disk: &dyn Disk, paths: &Paths, number: u64) -> io::Result<Self> {
-        let mut bytes = if_there(disk.read(&paths.segment(number)))?.unwrap_or_default();
+        let mut bytes = if_exists(disk.read(&paths.segment(number)))?.unwrap_or_default();
         bytes.resize(PER_SEGMENT as usize * SIZE, 0);
         let live = bytes
             .chunks_exact(SIZE)
@@ -218,7 +218,7 @@ impl IndexFiles {
         let first = number * PER_SEGMENT;
         self.waiting
             .retain(|id, _| !(first..first + PER_SEGMENT).contains(id));
-        if_there(disk.remove(&paths.segment(number))).map(drop)
+        if_exists(disk.remove(&paths.segment(number))).map(drop)
     }
 
     /// Another process removed it.
@@ -245,7 +245,7 @@ impl IndexFiles {
         Ok(())
     }
 
-    fn file(&mut self, disk: &dyn Disk, paths: &Paths, number: u64) -> io::Result<&dyn Opened> {
+    fn file(&mut self, disk: &dyn Disk, paths: &Paths, number: u64) -> io::Result<&dyn OpenFile> {
         if self.open.len() >= OPEN && !self.open.contains_key(&number) {
             self.open.clear();
         }

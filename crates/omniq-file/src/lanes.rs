@@ -7,8 +7,8 @@ use omniq_core::Format;
 use omniq_core::storage::ClaimFilter;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Disk, Found, Kind, if_there};
-use crate::encode::slug;
+use crate::disk::{DirEntry, Disk, Kind, if_exists};
+use crate::escape::slug;
 use crate::paths::Paths;
 
 /// What `lane.json` says.
@@ -59,7 +59,7 @@ impl Lanes {
                 lanes.largest = lanes.largest.max(number);
                 let file = paths.lanes().join(folder).join("lane.json");
                 let text = match disk.kind(&file)? {
-                    Some(Kind::File) => if_there(disk.read(&file))?.unwrap_or_default(),
+                    Some(Kind::File) => if_exists(disk.read(&file))?.unwrap_or_default(),
                     _ => Vec::new(),
                 };
                 // One without its file was made by a batch that is not done yet, or has lost it.
@@ -105,7 +105,7 @@ impl Lanes {
     }
 }
 
-fn number(found: &Found) -> Option<(u32, &str)> {
+fn number(found: &DirEntry) -> Option<(u32, &str)> {
     let folder = found.text()?;
     let (number, _) = folder.split_once('-')?;
     Some((number.parse().ok()?, folder))

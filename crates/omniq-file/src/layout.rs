@@ -6,9 +6,9 @@ use std::path::Path;
 use omniq_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Disk, Kind, if_there};
+use crate::disk::{Disk, Kind, if_exists};
+use crate::errors::explain;
 use crate::paths::{FOLDERS, LAYOUT, Paths};
-use crate::trouble::explain;
 
 /// What `layout.json` says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub(crate) fn make_base(folder: &Path) -> Result<()> {
 
 /// Makes what is missing of the layout, under the lock; says what tells the folder from every other.
 pub(crate) fn prepare(disk: &dyn Disk, paths: &Paths) -> Result<String> {
-    let id = match if_there(disk.read(&paths.layout())).map_err(unusable(paths))? {
+    let id = match if_exists(disk.read(&paths.layout())).map_err(unusable(paths))? {
         Some(text) => read(paths, &text)?,
         None => write(disk, paths).map_err(unusable(paths))?,
     };
@@ -51,7 +51,7 @@ pub(crate) fn make(disk: &dyn Disk, paths: &Paths, folder: &str) -> Result<()> {
             );
             Err(Error::new(ErrorKind::Storage, text))
         }
-        None => match disk.make_dir(&path) {
+        None => match disk.create_dir(&path) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(unusable(paths)(e)),
             _ => Ok(()),
         },

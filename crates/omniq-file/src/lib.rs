@@ -22,33 +22,33 @@
 #![deny(missing_docs)]
 
 mod apply;
+mod binary;
 mod body;
 mod disk;
-mod dropped;
-mod encode;
+mod dropped_file;
 mod entry;
+mod errors;
+mod escape;
+mod file_name;
 mod incoming;
 mod index;
 mod lanes;
 mod layout;
+mod location;
 mod lock;
 mod log;
-mod look;
-mod name;
 mod op;
-mod open;
+mod open_folder;
+mod operations;
 mod paths;
-mod place;
+mod query;
 mod rebuild;
 #[cfg(test)]
 mod rehearsal;
 mod session;
 mod shelf;
 mod store;
-mod trouble;
 mod wall_clock;
-mod wire;
-mod work;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ use omniq_core::storage::{
 use omniq_core::{Change, CoreSettings, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
 use omniq_writer::{OrphanFinder, SharedData, Writer};
 
-use crate::disk::RealDisk;
+use crate::disk::real::RealDisk;
 use crate::session::Session;
 
 /// Tasks in a folder of files. Safe for several processes on one machine at once.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use omniq_core::{Error, ErrorKind};
 
-use crate::disk::{Disk, Opened};
+use crate::disk::{Disk, OpenFile};
+use crate::errors::Failure;
 use crate::paths::Paths;
-use crate::trouble::Failure;
 
 /// How often a lock is tried that another process has, and the longest wait in between: about five seconds.
 /// The writers queue elsewhere, so that it is rarely needed.
@@ -18,7 +18,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(5);
 
 /// The lock of a folder.
 pub(crate) struct Lock {
-    file: Box<dyn Opened>,
+    file: Box<dyn OpenFile>,
     path: std::path::PathBuf,
     /// Where the file system has no locks, only one process may come.
     only: bool,

@@ -6,8 +6,8 @@
 use std::io;
 use std::path::Path;
 
-use crate::disk::{Disk, Opened};
-use crate::wire::{Reader, Writer as _};
+use crate::binary::{BinaryReader, BinaryWriter as _};
+use crate::disk::{Disk, OpenFile};
 
 const MAGIC: &[u8; 8] = b"OMNIQLOG";
 const SLOT: usize = 512;
@@ -38,7 +38,7 @@ pub(crate) struct Epoch {
 }
 
 pub(crate) struct Log {
-    file: Box<dyn Opened>,
+    file: Box<dyn OpenFile>,
     /// As far as the file is known to reach.
     reserved: u64,
 }
@@ -235,7 +235,7 @@ impl Position {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader(bytes);
+        let mut from = BinaryReader(bytes);
         let position = Self {
             epoch: from.i64()?,
             at: from.i64()?.cast_unsigned(),
@@ -264,7 +264,7 @@ fn write_slot(epoch: &Epoch) -> Vec<u8> {
 }
 
 fn read_slot(slot: &[u8]) -> Option<Epoch> {
-    let mut from = Reader(slot.strip_prefix(MAGIC)?);
+    let mut from = BinaryReader(slot.strip_prefix(MAGIC)?);
     let flags = from.u8()?;
     let summed = from.0;
     let (number, high_water, boot) = (from.i64()?, from.i64()?, from.text()?);
@@ -279,7 +279,7 @@ fn read_slot(slot: &[u8]) -> Option<Epoch> {
 
 /// The length of what follows, and the high-water mark, if this is the head of the record that comes next.
 fn read_head(head: &[u8; HEAD], from: Position) -> Option<(u32, i64)> {
-    let mut head = Reader(head);
+    let mut head = BinaryReader(head);
     let (magic, len) = (head.u32()?, head.u32()?);
     let (epoch, count, high_water) = (head.i64()?, head.i64()?, head.i64()?);
     let next = magic == RECORD && (epoch, count) == (from.epoch, from.count) && len < LONGEST;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use omniq_core::{TaskId, TaskStatus};
 
-use crate::encode::file_name;
-use crate::name::ENDING;
-use crate::place::{ChunkName, Place, Shelf};
+use crate::escape::escape;
+use crate::file_name::ENDING;
+use crate::location::{ChunkName, Location, Shelf};
 
 /// Of the layout. A folder with a larger one was written by a newer OmniQ.
 pub(crate) const LAYOUT: u32 = 1;
@@ -79,7 +79,7 @@ impl Paths {
         match shelf {
             Shelf::Ready { lane, priority } => self.priorities(lane).join(format!("p{priority}")),
             Shelf::Waiting { lane } => self.lane(lane).join("waiting"),
-            Shelf::Held { lane } => self.lane(lane).join("held"),
+            Shelf::Paused { lane } => self.lane(lane).join("held"),
             Shelf::Finished(TaskStatus::Success) => self.at("results/success"),
             Shelf::Finished(TaskStatus::Failed) => self.at("results/failed"),
             Shelf::Finished(_) => self.at("results/cancelled"),
@@ -94,13 +94,13 @@ impl Paths {
         [self.at("queue/running"), self.at("queue/stopping")]
     }
 
-    pub(crate) fn file(&self, place: &Place) -> PathBuf {
+    pub(crate) fn file(&self, place: &Location) -> PathBuf {
         match place {
-            Place::On { shelf, chunk, name } => {
+            Location::On { shelf, chunk, name } => {
                 self.chunk(*shelf, *chunk).join(format!("{name}{ENDING}"))
             }
-            Place::Running(id) => self.at(&format!("queue/running/{id}{ENDING}")),
-            Place::Stopping(id) => self.at(&format!("queue/stopping/{id}{ENDING}")),
+            Location::Running(id) => self.at(&format!("queue/running/{id}{ENDING}")),
+            Location::Stopping(id) => self.at(&format!("queue/stopping/{id}{ENDING}")),
         }
     }
 
@@ -114,9 +114,7 @@ impl Paths {
     }
 
     pub(crate) fn key(&self, name: &str, key: &str) -> PathBuf {
-        self.at("queue/keys")
-            .join(file_name(name))
-            .join(file_name(key))
+        self.at("queue/keys").join(escape(name)).join(escape(key))
     }
 
     pub(crate) fn series(&self, series: TaskId) -> PathBuf {

@@ -8,16 +8,17 @@ use omniq_core::storage::StoredTask;
 use omniq_core::{TaskId, TaskStatus};
 
 use crate::body;
-use crate::disk::{Found, Kind, if_there};
-use crate::encode::slug;
+use crate::disk::{DirEntry, Kind, if_exists};
 use crate::entry::{Entry, SIZE};
+use crate::errors::Failure;
+use crate::escape::slug;
+use crate::file_name::{ENDING, FileName};
 use crate::index::{self, PER_SEGMENT};
-use crate::name::{ENDING, Name};
+use crate::location::{ChunkName, LogicalLocation, Shelf};
 use crate::op::Op;
-use crate::place::{ChunkName, Shelf, Spot};
 use crate::shelf::Chunks;
-use crate::store::{Claims, Store};
-use crate::trouble::Failure;
+use crate::store::Store;
+use crate::store::reservations::Reservations;
 
 /// What was found.
 #[derive(Default)]
@@ -35,7 +36,7 @@ pub(crate) struct Findings {
 struct Known {
     entry: Entry,
     path: PathBuf,
-    claims: Claims,
+    claims: Reservations,
 }
 
 /// Whether the index was ever built to its end.
@@ -58,8 +59,8 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
         findings.shelf(store, Shelf::Finished(status))?;
     }
     let [running, stopping] = store.paths.held();
-    findings.folder(store, &running, |_| Some(Spot::Running))?;
-    findings.folder(store, &stopping, |_| Some(Spot::Stopping))?;
+    findings.folder(store, &running, |_| Some(LogicalLocation::Running))?;
+    findings.folder(store, &stopping, |_| Some(LogicalLocation::Stopping))?;
     findings.restore_claims(store)?;
     write_index(store, &findings)?;
     store.high_water = store.high_water.max(findings.largest);
@@ -82,14 +83,14 @@ impl Findings {
             self.strays(store, &folder, &["ready", "waiting", "held", "lane.json"])?;
             self.ready(store, lane)?;
             self.shelf(store, Shelf::Waiting { lane })?;
-            self.shelf(store, Shelf::Held { lane })?;
+            self.shelf(store, Shelf::Paused { lane })?;
         }
         Ok(())
     }
 
     fn ready(&mut self, store: &Store, lane: u32) -> Result<(), Failure> {
         let ready = store.paths.priorities(lane);
-        for found in if_there(store.disk.list(&ready))?.unwrap_or_default() {
+        for found in if_exists(store.disk.list(&ready))?.unwrap_or_default() {
             let priority = |name: &str| name.strip_prefix('p')?.parse().ok();
             match found.text().and_then(priority) {
                 Some(priority) => self.shelf(store, Shelf::Ready { lane, priority })?,
@@ -101,7 +102,7 @@ impl Findings {
 
     /// What is in a folder beside what belongs there: somebody may have put a task there by hand.
     fn strays(&mut self, store: &Store, folder: &Path, known: &[&str]) -> Result<(), Failure> {
-        for found in if_there(store.disk.list(folder))?.unwrap_or_default() {
+        for found in if_exists(store.disk.list(folder))?.unwrap_or_default() {
             if !found.text().is_some_and(|name| known.contains(&name)) {
                 self.file(store, &found, folder.join(&found.name), None)?;
             }
@@ -112,7 +113,7 @@ impl Findings {
     fn shelf(&mut self, store: &Store, shelf: Shelf) -> Result<(), Failure> {
         let folder = store.paths.shelf(shelf);
         let chunks = Chunks::list(&*store.disk, &folder)?;
-        for found in if_there(store.disk.list(&folder))?.unwrap_or_default() {
+        for found in if_exists(store.disk.list(&folder))?.unwrap_or_default() {
             let chunk = found.text().and_then(ChunkName::parse);
             let Some(chunk) = chunk.filter(|_| found.kind == Kind::Folder) else {
                 self.file(store, &found, folder.join(&found.name), None)?;
@@ -120,8 +121,13 @@ impl Findings {
             };
             self.largest = self.largest.max(chunk.number.as_i64());
             // In another chunk nobody would look for it.
-            let fits = |name: &Name| chunks.chunk_of(*name) == Some(chunk);
-            let spot = |name: &str| Some(Spot::On(shelf, Name::of_file(name).filter(fits)?));
+            let fits = |name: &FileName| chunks.chunk_of(*name) == Some(chunk);
+            let spot = |name: &str| {
+                Some(LogicalLocation::On(
+                    shelf,
+                    FileName::of_file(name).filter(fits)?,
+                ))
+            };
             self.folder(store, &store.paths.chunk(shelf, chunk), spot)?;
         }
         Ok(())
@@ -141,9 +147,9 @@ impl Findings {
         &mut self,
         store: &Store,
         folder: &Path,
-        spot: impl Fn(&str) -> Option<Spot>,
+        spot: impl Fn(&str) -> Option<LogicalLocation>,
     ) -> Result<(), Failure> {
-        for found in if_there(store.disk.list(folder))?.unwrap_or_default() {
+        for found in if_exists(store.disk.list(folder))?.unwrap_or_default() {
             let path = folder.join(&found.name);
             let spot = found
                 .text()
@@ -157,9 +163,9 @@ impl Findings {
     fn file(
         &mut self,
         store: &Store,
-        found: &Found,
+        found: &DirEntry,
         path: PathBuf,
-        spot: Option<Spot>,
+        spot: Option<LogicalLocation>,
     ) -> Result<(), Failure> {
         if found.kind == Kind::Folder {
             return self.lost(store, &path);
@@ -182,8 +188,8 @@ impl Findings {
         self.largest = self.largest.max(id.as_i64());
         // A file that waited and came due only moved.
         match spot {
-            Some(Spot::On(Shelf::Ready { .. }, _)) => row.due = true,
-            Some(Spot::On(Shelf::Waiting { .. }, _)) => row.due = false,
+            Some(LogicalLocation::On(Shelf::Ready { .. }, _)) => row.due = true,
+            Some(LogicalLocation::On(Shelf::Waiting { .. }, _)) => row.due = false,
             _ => {}
         }
         let task = &row.task;
@@ -226,7 +232,7 @@ impl Findings {
         self.broken
             .extend(outdated.map(|path| (path, older.to_owned())));
         if in_place {
-            let claims = Claims::of(&row.task);
+            let claims = Reservations::of(&row.task);
             let known = Known {
                 entry,
                 path,
@@ -259,12 +265,12 @@ impl Findings {
             tracing::error!(path = %path.display(), reason, "a file goes to queue/quarantine");
             let file = file(&path);
             let name = format!("{}-{}", store.next_id()?, slug(&file));
-            store.stage_file(Op::SetAside { file, name, reason });
+            store.stage_file(Op::Quarantine { file, name, reason });
         }
         // All are taken away before the first is put back: making room moves what stands in a folder.
         for (_, path) in self.astray.values() {
             tracing::warn!(path = %path.display(), "a task is brought to where it belongs");
-            store.stage_file(Op::Taken { file: file(path) });
+            store.stage_file(Op::RemoveFile { file: file(path) });
         }
         store.set_aside_lanes()?;
         for (row, _) in self.astray.into_values() {

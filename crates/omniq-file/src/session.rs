@@ -13,16 +13,16 @@ use omniq_core::{Change, CoreSettings, Durability, NewTask, Result, Timestamp};
 use omniq_writer::{CommitError, Committed, Engine};
 
 use crate::disk::Disk;
-use crate::open::Open;
+use crate::errors::{Failure, explain, unknown};
+use crate::open_folder::OpenFolder;
 use crate::store::Store;
-use crate::trouble::{Failure, explain, unknown};
 
 pub(crate) struct Session {
     base: PathBuf,
     disk: Arc<dyn Disk>,
     settings: CoreSettings,
     /// Gone after a failure, until it is opened again.
-    open: Option<Open>,
+    open: Option<OpenFolder>,
     nothing: Effects,
     /// It was said that the files can't follow.
     complained: bool,
@@ -42,8 +42,8 @@ impl Session {
         Ok(session)
     }
 
-    fn open_again(&mut self) -> Result<&mut Open> {
-        let opened = Open::new(&self.base, &self.disk, &self.settings);
+    fn open_again(&mut self) -> Result<&mut OpenFolder> {
+        let opened = OpenFolder::new(&self.base, &self.disk, &self.settings);
         let opened = opened.map_err(|e| match e {
             Failure::Disk(e) => explain(&self.base, "it can't be opened", &e),
             other => omniq_writer::Failure::not_done(&other, &self.base),
@@ -64,7 +64,7 @@ impl Session {
         self.open.as_ref().map(|open| open.identity.as_str())
     }
 
-    fn opened(&mut self) -> Result<&mut Open, Failure> {
+    fn opened(&mut self) -> Result<&mut OpenFolder, Failure> {
         let gone = || Failure::Disk(io::Error::other("it is not open"));
         self.open.as_mut().ok_or_else(gone)
     }
@@ -217,7 +217,7 @@ impl Drop for Session {
     }
 }
 
-impl Open {
+impl OpenFolder {
     /// Writes the batch into the log: from then on it has happened.
     pub(crate) fn append(&mut self) -> Result<(), CommitError<Failure>> {
         let record = self.store.seal().map_err(CommitError::NotCommitted)?;

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use crate::disk::{Disk, Found, Kind, if_there};
-use crate::name::Name;
-use crate::place::ChunkName;
+use crate::disk::{DirEntry, Disk, Kind, if_exists};
+use crate::file_name::FileName;
+use crate::location::ChunkName;
 
 /// A folder with more names than this is split.
 pub(crate) const FULL: usize = if cfg!(test) { 6 } else { 1_000 };
 
 /// The chunks with the names in them, unless nobody has looked into one.
 #[derive(Debug, Default)]
-pub(crate) struct Chunks(BTreeMap<ChunkName, Option<BTreeSet<Name>>>);
+pub(crate) struct Chunks(BTreeMap<ChunkName, Option<BTreeSet<FileName>>>);
 
 /// What has to be done so that a name has room.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub(crate) enum Room {
     /// It needs a chunk of its own.
     New,
     /// This chunk is full: what is from this name on moves out first.
-    Split(ChunkName, Name),
+    Split(ChunkName, FileName),
 }
 
 impl Chunks {
     pub(crate) fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Self> {
-        let found = if_there(disk.list(folder))?.unwrap_or_default();
-        let chunk = |found: &Found| {
+        let found = if_exists(disk.list(folder))?.unwrap_or_default();
+        let chunk = |found: &DirEntry| {
             let name = ChunkName::parse(found.text()?)?;
             (found.kind == Kind::Folder).then_some((name, None))
         };
@@ -55,7 +55,7 @@ impl Chunks {
     }
 
     /// The chunk that has a name, or would have it. Nothing in a chunk comes before its lowest name.
-    pub(crate) fn chunk_of(&self, name: Name) -> Option<ChunkName> {
+    pub(crate) fn chunk_of(&self, name: FileName) -> Option<ChunkName> {
         let covering = self.0.range(..=ChunkName::last_from(name)).next_back();
         covering.map(|(chunk, _)| *chunk)
     }
@@ -65,16 +65,16 @@ impl Chunks {
     }
 
     /// What was found in the chunk's folder.
-    pub(crate) fn read(&mut self, chunk: ChunkName, names: BTreeSet<Name>) {
+    pub(crate) fn read(&mut self, chunk: ChunkName, names: BTreeSet<FileName>) {
         self.0.insert(chunk, Some(names));
     }
 
-    pub(crate) fn set(&self, chunk: ChunkName) -> Option<&BTreeSet<Name>> {
+    pub(crate) fn set(&self, chunk: ChunkName) -> Option<&BTreeSet<FileName>> {
         self.0.get(&chunk)?.as_ref()
     }
 
     /// Where a name goes, which is not there yet. Its chunk was read.
-    pub(crate) fn room(&self, name: Name) -> Room {
+    pub(crate) fn room(&self, name: FileName) -> Room {
         let Some(chunk) = self.chunk_of(name) else {
             return Room::New;
         };
@@ -90,14 +90,14 @@ impl Chunks {
     }
 
     /// A name is there from now on. A chunk that nobody knew is new, and has nothing else.
-    pub(crate) fn insert(&mut self, chunk: ChunkName, name: Name) {
+    pub(crate) fn insert(&mut self, chunk: ChunkName, name: FileName) {
         let known = self.0.entry(chunk).or_insert_with(|| Some(BTreeSet::new()));
         if let Some(names) = known {
             names.insert(name);
         }
     }
 
-    pub(crate) fn remove(&mut self, chunk: ChunkName, name: Name) {
+    pub(crate) fn remove(&mut self, chunk: ChunkName, name: FileName) {
         if let Some(Some(names)) = self.0.get_mut(&chunk) {
             names.remove(&name);
         }
@@ -127,8 +127,9 @@ impl Chunks {
 }
 
 /// The names in a chunk's folder.
-pub(crate) fn names_in(disk: &dyn Disk, folder: &Path) -> io::Result<BTreeSet<Name>> {
-    let found = if_there(disk.list(folder))?.unwrap_or_default();
-    let name = |found: &Found| Name::of_file(found.text()?).filter(|_| found.kind != Kind::Folder);
+pub(crate) fn names_in(disk: &dyn Disk, folder: &Path) -> io::Result<BTreeSet<FileName>> {
+    let found = if_exists(disk.list(folder))?.unwrap_or_default();
+    let name =
+        |found: &DirEntry| FileName::of_file(found.text()?).filter(|_| found.kind != Kind::Folder);
     Ok(found.iter().filter_map(name).collect())
 }

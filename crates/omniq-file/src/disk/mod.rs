@@ -1,14 +1,12 @@
 //! The few things that are done to a disk. Tests put another one in its place: one that breaks, or one
 //! that forgets what was not flushed.
 
-mod real;
+pub(crate) mod real;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
-
-pub(crate) use real::RealDisk;
 
 /// Where the folder is. Every error names the path.
 pub(crate) trait Disk: Send + Sync + 'static {
@@ -21,16 +19,16 @@ pub(crate) trait Disk: Send + Sync + 'static {
     /// Gives a file another name, in place of whatever had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
-    fn make_dir(&self, path: &Path) -> io::Result<()>;
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// An empty one.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
-    fn list(&self, path: &Path) -> io::Result<Vec<Found>>;
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
     /// What is there, if anything is.
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>>;
     /// When it was last written, and how long it is.
     fn meta(&self, path: &Path) -> io::Result<(SystemTime, u64)>;
     /// To read and write in; made where it is missing.
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Opened>>;
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
     /// Flushes all that was written below a folder.
     fn sync_all(&self, folder: &Path) -> io::Result<()>;
     /// What tells one run of the machine from the next, where something does.
@@ -38,7 +36,7 @@ pub(crate) trait Disk: Send + Sync + 'static {
 }
 
 /// An open file.
-pub(crate) trait Opened: Send + Sync {
+pub(crate) trait OpenFile: Send + Sync {
     /// Reads what is there, up to the end of the file.
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
@@ -54,7 +52,7 @@ pub(crate) trait Opened: Send + Sync {
 
 /// What a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct DirEntry {
     pub(crate) name: OsString,
     pub(crate) kind: Kind,
 }
@@ -67,7 +65,7 @@ pub(crate) enum Kind {
     Other,
 }
 
-impl Found {
+impl DirEntry {
     /// Its name, if it can be one of ours.
     pub(crate) fn text(&self) -> Option<&str> {
         self.name.to_str()
@@ -75,7 +73,7 @@ impl Found {
 }
 
 /// What is missing is no trouble.
-pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(crate) fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Disk, Found, Kind, Opened};
+use super::{DirEntry, Disk, Kind, OpenFile};
 
 /// More than most tasks take, so that one read is enough.
 const USUAL: usize = 16 * 1024;
@@ -41,7 +41,7 @@ impl Disk for RealDisk {
         fs::remove_file(path).map_err(named(path))
     }
 
-    fn make_dir(&self, path: &Path) -> io::Result<()> {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
         fs::create_dir(path).map_err(named(path))
     }
 
@@ -49,7 +49,7 @@ impl Disk for RealDisk {
         fs::remove_dir(path).map_err(named(path))
     }
 
-    fn list(&self, path: &Path) -> io::Result<Vec<Found>> {
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         list(path).map_err(named(path))
     }
 
@@ -66,7 +66,7 @@ impl Disk for RealDisk {
         meta.map_err(named(path))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Opened>> {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         let mut how = OpenOptions::new();
         how.read(true).write(true).create(true).truncate(false);
         let file = not_through_links(&mut how)
@@ -86,7 +86,7 @@ impl Disk for RealDisk {
     }
 }
 
-impl Opened for RealFile {
+impl OpenFile for RealFile {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buffer.len() {
@@ -170,12 +170,12 @@ fn write(path: &Path, bytes: &[u8], make: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn list(path: &Path) -> io::Result<Vec<Found>> {
+fn list(path: &Path) -> io::Result<Vec<DirEntry>> {
     let entry = |entry: io::Result<fs::DirEntry>| {
         let entry = entry?;
         let kind = kind(entry.file_type()?);
         let name = entry.file_name();
-        Ok(Found { name, kind })
+        Ok(DirEntry { name, kind })
     };
     fs::read_dir(path)?.map(entry).collect()
 }
@@ -214,7 +214,7 @@ fn sync_all(folder: &Path) -> io::Result<()> {
             Kind::Folder => sync_all(&path)?,
             // One that is gone by now needs no flush.
             Kind::File => {
-                super::if_there(File::open(&path).and_then(|file| file.sync_all())).map(drop)?
+                super::if_exists(File::open(&path).and_then(|file| file.sync_all())).map(drop)?
             }
             Kind::Other => {}
         }

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use omniq_core::{Durability, Task};
 use omniq_writer::Engine as _;
 
-use super::disk::MemoryDisk;
+use super::memory_disk::MemoryDisk;
 use super::{NOW, Told, all, batch, claim, open, success, task};
 
 const BATCHES: usize = 12;

@@ -1,9 +1,9 @@
 //! Crashes and faults are rehearsed on a disk in memory that keeps account of all that was done to it.
 
-mod disk;
 mod faults;
+mod file_tree;
+mod memory_disk;
 mod power_cut;
-mod tree;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use omniq_core::{
 };
 use omniq_writer::{CommitError, Engine as _, Failure as _};
 
-use crate::rehearsal::disk::MemoryDisk;
+use crate::errors::Failure;
+use crate::rehearsal::memory_disk::MemoryDisk;
 use crate::session::Session;
-use crate::trouble::Failure;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 

@@ -9,12 +9,12 @@ use omniq_core::storage::{ProgressUpdate, PurgeRequest};
 use omniq_core::{Due, Durability, Task, TaskStatus};
 use omniq_writer::Engine as _;
 
-use super::disk::MemoryDisk;
-use super::tree::{Step, Tree};
+use super::file_tree::{Step, Tree};
+use super::memory_disk::MemoryDisk;
 use super::{NOW, Told, all, at, batch, broke, claim, open, seed, success, task};
+use crate::errors::Failure;
 use crate::rebuild;
 use crate::session::Session;
-use crate::trouble::Failure;
 
 /// What a batch does, by its number.
 fn work(session: &mut Session, number: usize, dice: &mut Rng) -> Result<(), Failure> {

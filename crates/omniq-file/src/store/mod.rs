@@ -1,10 +1,10 @@
 //! What is remembered of the folder, and what this batch will change in it. Everything in here already sees
 //! what the batch has done; if it is rolled back, all is forgotten and read again.
 
-mod aside;
-mod holders;
-mod note;
+mod quarantine;
 mod read;
+mod replay;
+pub(crate) mod reservations;
 mod search;
 mod stage;
 
@@ -21,12 +21,10 @@ use crate::disk::Disk;
 use crate::entry::Entry;
 use crate::index::{Index, IndexFiles};
 use crate::lanes::Lanes;
+use crate::location::Shelf;
 use crate::op::Op;
 use crate::paths::Paths;
-use crate::place::Shelf;
 use crate::shelf::Chunks;
-
-pub(crate) use holders::Claims;
 
 /// So many tasks are remembered …
 const ROWS: usize = 8_192;

@@ -9,13 +9,13 @@ use omniq_core::{TaskId, Timestamp};
 
 use super::Store;
 use crate::body;
-use crate::disk::{Found, Kind, if_there};
+use crate::disk::{DirEntry, Kind, if_exists};
 use crate::entry::Entry;
-use crate::name::{ENDING, Name};
+use crate::errors::Failure;
+use crate::file_name::{ENDING, FileName};
+use crate::location::{ChunkName, Location, LogicalLocation, Shelf};
 use crate::op::Op;
-use crate::place::{ChunkName, Place, Shelf, Spot};
 use crate::shelf::{Chunks, names_in};
-use crate::trouble::Failure;
 
 impl Store {
     pub(crate) fn entry(&mut self, id: TaskId) -> Result<Option<Entry>, Failure> {
@@ -78,13 +78,13 @@ impl Store {
     }
 
     /// Where a task's file is.
-    pub(super) fn place(&mut self, id: TaskId, entry: &Entry) -> Result<Option<Place>, Failure> {
+    pub(super) fn place(&mut self, id: TaskId, entry: &Entry) -> Result<Option<Location>, Failure> {
         Ok(match entry.spot(id) {
-            Spot::Running => Some(Place::Running(id)),
-            Spot::Stopping => Some(Place::Stopping(id)),
-            Spot::On(shelf, name) => {
+            LogicalLocation::Running => Some(Location::Running(id)),
+            LogicalLocation::Stopping => Some(Location::Stopping(id)),
+            LogicalLocation::On(shelf, name) => {
                 let chunk = self.chunks(shelf)?.chunk_of(name);
-                chunk.map(|chunk| Place::On { shelf, chunk, name })
+                chunk.map(|chunk| Location::On { shelf, chunk, name })
             }
         })
     }
@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Where a file still is that the batch will move.
-    pub(super) fn before_the_batch(&self, id: TaskId, place: Place) -> Place {
+    pub(super) fn before_the_batch(&self, id: TaskId, place: Location) -> Location {
         let ops = &self.batch.ops;
         let first = self.batch.of_task.get(&id).map(|(first, _)| *first);
         let step = first.and_then(|first| ops.get(first));
@@ -116,8 +116,8 @@ impl Store {
         };
         for op in ops[..first.unwrap_or(self.batch.fixed)].iter().rev() {
             if let (
-                Op::Split { shelf, chunk, into },
-                Place::On {
+                Op::SplitChunk { shelf, chunk, into },
+                Location::On {
                     shelf: of,
                     chunk: at,
                     ..
@@ -149,7 +149,7 @@ impl Store {
     }
 
     /// The first names of a shelf.
-    pub(crate) fn first(&mut self, shelf: Shelf) -> Result<Option<Name>, Failure> {
+    pub(crate) fn first(&mut self, shelf: Shelf) -> Result<Option<FileName>, Failure> {
         while let Some(chunk) = self.chunks(shelf)?.first() {
             self.look_into(shelf, chunk)?;
             let names = self.chunks(shelf)?.set(chunk);
@@ -170,7 +170,7 @@ impl Store {
         shelf: Shelf,
         time: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Name>, Failure> {
+    ) -> Result<Vec<FileName>, Failure> {
         let mut found = Vec::new();
         let chunks: Vec<_> = self.chunks(shelf)?.names().collect();
         for chunk in chunks {
@@ -189,7 +189,7 @@ impl Store {
     }
 
     /// Who is next in a lane.
-    pub(crate) fn head(&mut self, lane: u32) -> Result<Option<(i32, Name)>, Failure> {
+    pub(crate) fn head(&mut self, lane: u32) -> Result<Option<(i32, FileName)>, Failure> {
         loop {
             let Some(Reverse(priority)) = self.ready_priorities(lane)?.first().copied() else {
                 return Ok(None);
@@ -203,8 +203,9 @@ impl Store {
 
     fn ready_priorities(&mut self, lane: u32) -> io::Result<&mut BTreeSet<Reverse<i32>>> {
         if !self.priorities.contains_key(&lane) {
-            let found = if_there(self.disk.list(&self.paths.priorities(lane)))?.unwrap_or_default();
-            let number = |found: &Found| found.text()?.strip_prefix('p')?.parse().ok();
+            let found =
+                if_exists(self.disk.list(&self.paths.priorities(lane)))?.unwrap_or_default();
+            let number = |found: &DirEntry| found.text()?.strip_prefix('p')?.parse().ok();
             let mut priorities: BTreeSet<_> =
                 found.iter().filter_map(number).map(Reverse).collect();
             // What this batch did before is not on the disk yet.
@@ -223,7 +224,7 @@ impl Store {
         if self.held.is_none() {
             let mut held = BTreeSet::new();
             for folder in self.paths.held() {
-                let id = |found: &Found| {
+                let id = |found: &DirEntry| {
                     let text = found.text()?.strip_suffix(ENDING)?;
                     let id = text.parse::<TaskId>().ok()?;
                     // There is one way to write it.

@@ -7,10 +7,10 @@ use std::path::Path;
 use omniq_core::TaskId;
 
 use super::Store;
-use crate::disk::{Disk, Found, Kind, if_there};
+use crate::disk::{DirEntry, Disk, Kind, if_exists};
 use crate::entry::Entry;
-use crate::name::ENDING;
-use crate::trouble::Failure;
+use crate::errors::Failure;
+use crate::file_name::ENDING;
 
 /// All folders that tasks are below.
 const ROOTS: [&str; 4] = ["queue/lanes", "queue/running", "queue/stopping", "results"];
@@ -39,7 +39,7 @@ impl Store {
 }
 
 fn walk(disk: &dyn Disk, folder: &Path, ids: &mut HashSet<TaskId>) -> io::Result<()> {
-    for found in if_there(disk.list(folder))?.unwrap_or_default() {
+    for found in if_exists(disk.list(folder))?.unwrap_or_default() {
         match found.kind {
             Kind::Folder => walk(disk, &folder.join(&found.name), ids)?,
             _ => ids.extend(id_of(&found)),
@@ -49,7 +49,7 @@ fn walk(disk: &dyn Disk, folder: &Path, ids: &mut HashSet<TaskId>) -> io::Result
 }
 
 /// The id that a file's name ends with, whatever comes before it.
-fn id_of(found: &Found) -> Option<TaskId> {
+fn id_of(found: &DirEntry) -> Option<TaskId> {
     const LEN: usize = 13;
     let name = found.text()?.strip_suffix(ENDING)?;
     name.get(name.len().checked_sub(LEN)?..)?.parse().ok()

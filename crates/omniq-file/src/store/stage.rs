@@ -6,12 +6,12 @@ use omniq_core::{Error, ErrorKind, Format, TaskId};
 use super::Store;
 use crate::body;
 use crate::entry::Entry;
+use crate::errors::Failure;
 use crate::index::segment_of;
 use crate::lanes::Lane;
+use crate::location::{ChunkName, Location, LogicalLocation, Shelf};
 use crate::op::Op;
-use crate::place::{ChunkName, Place, Shelf, Spot};
 use crate::shelf::Room;
-use crate::trouble::Failure;
 
 impl Store {
     /// A number that nothing had before.
@@ -105,7 +105,7 @@ impl Store {
         let segment = segment_of(id);
         let last = TaskId::from_i64(self.high_water).map_or(0, segment_of);
         if segment < last && self.index.is_empty(segment) {
-            self.stage(Op::Segment(segment));
+            self.stage(Op::RemoveSegment(segment));
         }
         Ok(())
     }
@@ -129,13 +129,13 @@ impl Store {
             Some(before) => self.place(id, &before)?,
             None => None,
         };
-        if let Some(Place::On { shelf, chunk, .. }) = from {
+        if let Some(Location::On { shelf, chunk, .. }) = from {
             self.look_into(shelf, chunk)?;
         }
         let to = if stays { from } else { to };
         self.moves(id, from, to, after);
         self.step(id, from, to, after, new_body);
-        if let Some(Place::On { shelf, chunk, .. }) = from
+        if let Some(Location::On { shelf, chunk, .. }) = from
             && self.chunks(shelf)?.is_spent(chunk)
         {
             self.drop_chunk(shelf, chunk);
@@ -147,8 +147,8 @@ impl Store {
     fn step(
         &mut self,
         id: TaskId,
-        from: Option<Place>,
-        to: Option<Place>,
+        from: Option<Location>,
+        to: Option<Location>,
         entry: Option<Entry>,
         new_body: bool,
     ) {
@@ -185,11 +185,11 @@ impl Store {
         };
     }
 
-    fn room_for(&mut self, id: TaskId, spot: Spot) -> Result<Place, Failure> {
+    fn room_for(&mut self, id: TaskId, spot: LogicalLocation) -> Result<Location, Failure> {
         let (shelf, name) = match spot {
-            Spot::Running => return Ok(Place::Running(id)),
-            Spot::Stopping => return Ok(Place::Stopping(id)),
-            Spot::On(shelf, name) => (shelf, name),
+            LogicalLocation::Running => return Ok(Location::Running(id)),
+            LogicalLocation::Stopping => return Ok(Location::Stopping(id)),
+            LogicalLocation::On(shelf, name) => (shelf, name),
         };
         loop {
             if let Some(chunk) = self.chunks(shelf)?.chunk_of(name) {
@@ -204,17 +204,17 @@ impl Store {
                 Room::Split(chunk, lowest) => {
                     let number = self.next_id()?;
                     let into = ChunkName { lowest, number };
-                    self.stage(Op::Split { shelf, chunk, into });
+                    self.stage(Op::SplitChunk { shelf, chunk, into });
                     self.batch.fixed = self.batch.ops.len();
                     continue;
                 }
             };
-            return Ok(Place::On { shelf, chunk, name });
+            return Ok(Location::On { shelf, chunk, name });
         }
     }
 
     pub(super) fn drop_chunk(&mut self, shelf: Shelf, chunk: ChunkName) {
-        self.stage(Op::Drop { shelf, chunk });
+        self.stage(Op::RemoveChunk { shelf, chunk });
     }
 
     /// A step about a file that is no task yet.

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-mod dropped_in;
 #[cfg(target_os = "linux")]
-mod garbage;
-mod moved;
-mod rebuilt;
-mod surroundings;
+mod corrupted_files;
+mod dropped_files;
+mod environment;
+mod misplaced_files;
+mod rebuilt_index;
 mod two_handles;

@@ -7,8 +7,8 @@ use omniq_core::TaskId;
 use super::Store;
 use crate::entry::Entry;
 use crate::lanes::Lane;
+use crate::location::{Location, Shelf};
 use crate::op::Op;
-use crate::place::{Place, Shelf};
 
 impl Store {
     /// Steps that another process did. They are on the disk.
@@ -17,7 +17,7 @@ impl Store {
             if let Op::Put { id, .. } = op {
                 self.rows.remove(id);
             }
-            if let Op::Segment(number) = op {
+            if let Op::RemoveSegment(number) = op {
                 self.files.is_removed(*number);
             }
             self.note(op);
@@ -48,41 +48,41 @@ impl Store {
                 entry,
                 ..
             } => self.moves(*id, *from, *to, *entry),
-            Op::Split { shelf, chunk, into } => {
+            Op::SplitChunk { shelf, chunk, into } => {
                 if let Some(chunks) = self.shelves.get_mut(shelf) {
                     chunks.split(*chunk, *into);
                 }
             }
-            Op::Drop { shelf, chunk } => {
+            Op::RemoveChunk { shelf, chunk } => {
                 if let Some(chunks) = self.shelves.get_mut(shelf) {
                     chunks.drop_chunk(*chunk);
                 }
             }
-            Op::Key { .. } | Op::Series { .. } | Op::Segment(_) => {}
-            Op::SetAside { .. } | Op::Taken { .. } => {}
+            Op::UniqueKey { .. } | Op::SeriesMember { .. } | Op::RemoveSegment(_) => {}
+            Op::Quarantine { .. } | Op::RemoveFile { .. } => {}
         }
     }
 
     pub(super) fn moves(
         &mut self,
         id: TaskId,
-        from: Option<Place>,
-        to: Option<Place>,
+        from: Option<Location>,
+        to: Option<Location>,
         entry: Option<Entry>,
     ) {
         match from {
-            Some(Place::On { shelf, chunk, name }) => {
+            Some(Location::On { shelf, chunk, name }) => {
                 if let Some(chunks) = self.shelves.get_mut(&shelf) {
                     chunks.remove(chunk, name);
                 }
             }
-            Some(Place::Running(id) | Place::Stopping(id)) => {
+            Some(Location::Running(id) | Location::Stopping(id)) => {
                 self.held.as_mut().map(|held| held.remove(&id));
             }
             None => {}
         }
         match to {
-            Some(Place::On { shelf, chunk, name }) => {
+            Some(Location::On { shelf, chunk, name }) => {
                 if let Some(chunks) = self.shelves.get_mut(&shelf) {
                     chunks.insert(chunk, name);
                 }
@@ -92,7 +92,7 @@ impl Store {
                     priorities.insert(Reverse(priority));
                 }
             }
-            Some(Place::Running(id) | Place::Stopping(id)) => {
+            Some(Location::Running(id) | Location::Stopping(id)) => {
                 self.held.as_mut().map(|held| held.insert(id));
             }
             None => {}

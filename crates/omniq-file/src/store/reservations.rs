@@ -6,19 +6,19 @@ use omniq_core::storage::StoredTask;
 use omniq_core::{Task, TaskId};
 
 use super::Store;
-use crate::disk::if_there;
+use crate::disk::if_exists;
 use crate::entry::Entry;
+use crate::errors::Failure;
 use crate::op::Op;
-use crate::trouble::Failure;
 
 /// What a task keeps others from.
 #[derive(Default)]
-pub(crate) struct Claims {
+pub(crate) struct Reservations {
     key: Option<(String, String)>,
     series: Option<TaskId>,
 }
 
-impl Claims {
+impl Reservations {
     pub(crate) fn of(task: &Task) -> Self {
         let key = task.unique_key.clone().filter(|_| task.holds_unique_key());
         Self {
@@ -39,7 +39,7 @@ impl Store {
                 let holder = (!held).then_some(task.id);
                 let (name, key) = (task.name.clone(), key.clone());
                 self.batch.keys.insert((name.clone(), key.clone()), holder);
-                self.stage(Op::Key { name, key, holder });
+                self.stage(Op::UniqueKey { name, key, holder });
             }
         }
         let old = self.rows.get(&task.id).map(|row| &row.task);
@@ -48,13 +48,13 @@ impl Store {
             if lived == task.status.is_finished() {
                 let holder = (!lived).then_some(task.id);
                 self.batch.series.insert(series, holder);
-                self.stage(Op::Series { series, holder });
+                self.stage(Op::SeriesMember { series, holder });
             }
         }
     }
 
     /// Writes anew what is missing of a task's claims: where the index was lost, they may be lost as well.
-    pub(crate) fn restore(&self, id: TaskId, claims: &Claims) -> Result<(), Failure> {
+    pub(crate) fn restore(&self, id: TaskId, claims: &Reservations) -> Result<(), Failure> {
         let key = claims.key.as_ref();
         let paths = [
             key.map(|(name, key)| self.paths.key(name, key)),
@@ -69,7 +69,7 @@ impl Store {
             if let (Err(e), Some(folder)) = (&written, path.parent())
                 && e.kind() == io::ErrorKind::NotFound
             {
-                self.disk.make_dir(folder)?;
+                self.disk.create_dir(folder)?;
                 written = self.disk.write(&path, text.as_bytes(), true);
             }
             written?;
@@ -113,7 +113,7 @@ impl Store {
 
     /// The id in a small file.
     fn noted(&self, path: &std::path::Path) -> Result<Option<TaskId>, Failure> {
-        let text = if_there(self.disk.read(path))?;
+        let text = if_exists(self.disk.read(path))?;
         let text = text.and_then(|text| String::from_utf8(text).ok());
         Ok(text.and_then(|text| text.trim().parse().ok()))
     }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 const LONGEST: usize = 200;
 
 /// A file name for a text, and for no other: `user 42` becomes `user%2042`.
-pub(crate) fn file_name(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for (at, byte) in text.bytes().enumerate() {
         let plain =
@@ -55,8 +55,7 @@ mod tests {
             &long,
             &long[1..],
         ];
-        let names: std::collections::HashSet<_> =
-            texts.iter().map(|text| file_name(text)).collect();
+        let names: std::collections::HashSet<_> = texts.iter().map(|text| escape(text)).collect();
         assert_eq!(names.len(), texts.len());
         for name in names {
             assert!(
@@ -65,7 +64,7 @@ mod tests {
             );
             assert!(!name.is_empty() && name.is_ascii());
         }
-        assert_eq!(file_name("user 42"), "user%2042");
+        assert_eq!(escape("user 42"), "user%2042");
         assert_eq!(slug("images/resize ä"), "images-resize--");
     }
 }

@@ -10,13 +10,13 @@ use omniq_core::storage::{
 };
 use omniq_core::{Change, NewTask, Task, TaskId, Timestamp};
 
-use crate::name::Name;
-use crate::place::Shelf;
+use crate::errors::Failure;
+use crate::file_name::FileName;
+use crate::location::Shelf;
 use crate::store::Store;
-use crate::trouble::Failure;
 
 /// Who is claimed first: the highest priority, then the earliest eta, then the oldest.
-type Head = Reverse<(Reverse<i32>, Name, u32)>;
+type Head = Reverse<(Reverse<i32>, FileName, u32)>;
 
 impl Store {
     /// Adds a task, or finds the one that holds its unique key or is the live member of its series.
@@ -67,7 +67,7 @@ impl Store {
     /// A name without a task behind it goes away.
     fn take(
         &mut self,
-        (priority, name, lane): (i32, Name, u32),
+        (priority, name, lane): (i32, FileName, u32),
         request: &ClaimRequest,
         now: Timestamp,
     ) -> Result<Option<Task>, Failure> {

@@ -3,20 +3,20 @@
 use omniq_core::TaskId;
 
 use super::Store;
-use crate::encode::slug;
 use crate::entry::Entry;
-use crate::name::Name;
+use crate::errors::Failure;
+use crate::escape::slug;
+use crate::file_name::FileName;
+use crate::location::{Location, LogicalLocation, Shelf};
 use crate::op::Op;
-use crate::place::{Place, Shelf, Spot};
-use crate::trouble::Failure;
 
 impl Store {
     /// Whether the task of a name stands there. A file that somebody put there goes to the quarantine.
-    pub(crate) fn is_known(&mut self, shelf: Shelf, name: Name) -> Result<bool, Failure> {
+    pub(crate) fn is_known(&mut self, shelf: Shelf, name: FileName) -> Result<bool, Failure> {
         let Some(entry) = self.entry(name.id)? else {
             return Err(self.index.damage().into());
         };
-        if entry.spot(name.id) == Spot::On(shelf, name) {
+        if entry.spot(name.id) == LogicalLocation::On(shelf, name) {
             return Ok(true);
         }
         if !self.is_where_it_says(name.id, &entry)? {
@@ -24,7 +24,7 @@ impl Store {
             return Err(self.index.damage().into());
         }
         if let Some(chunk) = self.chunks(shelf)?.chunk_of(name) {
-            let place = Place::On { shelf, chunk, name };
+            let place = Location::On { shelf, chunk, name };
             let reason = format!("Task {} is elsewhere, and {}", name.id, entry.status);
             self.quarantine(&place, reason)?;
             self.chunks(shelf)?.remove(chunk, name);
@@ -32,13 +32,13 @@ impl Store {
         Ok(false)
     }
 
-    fn quarantine(&mut self, place: &Place, reason: String) -> Result<(), Failure> {
+    fn quarantine(&mut self, place: &Location, reason: String) -> Result<(), Failure> {
         let path = self.paths.file(place);
         tracing::error!(path = %path.display(), reason, "a file goes to queue/quarantine");
         let file = path.strip_prefix(self.paths.base()).unwrap_or(&path);
         let file = file.to_string_lossy().into_owned();
         let name = format!("{}-{}", self.next_id()?, slug(&file));
-        self.stage(Op::SetAside { file, name, reason });
+        self.stage(Op::Quarantine { file, name, reason });
         Ok(())
     }
 
@@ -61,7 +61,7 @@ impl Store {
                 "Its lane.json can't be read; its tasks were given another folder".to_owned();
             tracing::error!(folder, reason, "a folder goes to queue/quarantine");
             let file = format!("queue/lanes/{folder}");
-            self.stage(Op::SetAside { file, name, reason });
+            self.stage(Op::Quarantine { file, name, reason });
         }
         Ok(())
     }
@@ -71,7 +71,7 @@ impl Store {
         &mut self,
         id: TaskId,
         entry: &Entry,
-        place: &Place,
+        place: &Location,
         reason: &str,
     ) -> Result<(), Failure> {
         let reason = format!(

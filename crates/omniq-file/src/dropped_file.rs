@@ -7,7 +7,7 @@ use omniq_core::{CoreSettings, Format, NewTask, Order, Payload, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::name;
+use crate::file_name;
 
 /// Only the name must be there. Spans are numbers of seconds.
 #[derive(Deserialize)]
@@ -97,7 +97,7 @@ impl Eta {
     fn time(self) -> Result<Timestamp, String> {
         match self {
             Self::Micros(micros) => Ok(Timestamp(micros)),
-            Self::Text(text) => name::parse_utc(&text).ok_or_else(|| {
+            Self::Text(text) => file_name::parse_utc(&text).ok_or_else(|| {
                 format!("`eta` is {text:?}: write a time in UTC, like \"2026-11-28T11:29:25Z\"")
             }),
         }

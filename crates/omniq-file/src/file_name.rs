@@ -12,12 +12,12 @@ const DAY: i64 = 24 * 60 * 60;
 
 /// The place of a task on a shelf: `20261128T112925.123456-0000000000042`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Name {
+pub(crate) struct FileName {
     pub(crate) time: Timestamp,
     pub(crate) id: TaskId,
 }
 
-impl Name {
+impl FileName {
     pub(crate) const LEN: usize = 36;
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -35,7 +35,7 @@ impl Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_time(self.time.0, f)?;
         write!(f, "-{}", self.id)
@@ -85,7 +85,7 @@ pub(crate) fn parse_utc(text: &str) -> Option<Timestamp> {
     let found = parse_time(&compact)?;
     let id = TaskId::from_i64(1)?;
     // There is no 31st of February.
-    Name::parse(&format!("{compact}-{id}")).map(|_| found)
+    FileName::parse(&format!("{compact}-{id}")).map(|_| found)
 }
 
 /// The date that is so many days after 1970-01-01, by Howard Hinnant's algorithm.
@@ -118,8 +118,8 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 mod tests {
     use super::*;
 
-    fn name(time: i64, id: i64) -> Name {
-        Name {
+    fn name(time: i64, id: i64) -> FileName {
+        FileName {
             time: Timestamp(time),
             id: TaskId::from_i64(id).unwrap(),
         }
@@ -129,7 +129,7 @@ mod tests {
     fn a_name_can_be_read() {
         let text = name(1_795_865_365_123_456, 130).to_string();
         assert_eq!(text, "20261128T112925.123456-0000000000042");
-        assert_eq!(text.len(), Name::LEN);
+        assert_eq!(text.len(), FileName::LEN);
     }
 
     #[test]
@@ -144,8 +144,8 @@ mod tests {
         let texts: Vec<_> = names.iter().map(ToString::to_string).collect();
         assert!(texts.is_sorted());
         for (name, text) in names.iter().zip(&texts) {
-            assert_eq!(text.len(), Name::LEN, "{text}");
-            assert_eq!(Name::parse(text), Some(*name), "{text}");
+            assert_eq!(text.len(), FileName::LEN, "{text}");
+            assert_eq!(FileName::parse(text), Some(*name), "{text}");
         }
         for wrong in [
             "",
@@ -153,7 +153,7 @@ mod tests {
             "x",
             "20261128T112925.123456-000000000004é",
         ] {
-            assert_eq!(Name::parse(wrong), None, "{wrong}");
+            assert_eq!(FileName::parse(wrong), None, "{wrong}");
         }
     }
 }

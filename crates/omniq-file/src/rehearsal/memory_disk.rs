@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use crate::disk::{Disk, Found, Kind, Opened};
-use crate::rehearsal::tree::{Step, Tree, found};
+use crate::disk::{DirEntry, Disk, Kind, OpenFile};
+use crate::rehearsal::file_tree::{Step, Tree, found};
 
 #[derive(Default)]
 pub(crate) struct MemoryDisk {
@@ -122,7 +122,7 @@ impl Disk for MemoryDisk {
         self.lock().step(Step::Remove(path.to_owned()))
     }
 
-    fn make_dir(&self, path: &Path) -> io::Result<()> {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.lock().step(Step::MakeDir(path.to_owned()))
     }
 
@@ -130,10 +130,10 @@ impl Disk for MemoryDisk {
         self.lock().step(Step::RemoveDir(path.to_owned()))
     }
 
-    fn list(&self, path: &Path) -> io::Result<Vec<Found>> {
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let state = self.lock();
         found(state.tree.folders.get(path))?;
-        let entry = |inside: &PathBuf| Found {
+        let entry = |inside: &PathBuf| DirEntry {
             name: inside.file_name().unwrap().to_owned(),
             kind: match state.tree.folders.contains(inside) {
                 true => Kind::Folder,
@@ -162,7 +162,7 @@ impl Disk for MemoryDisk {
         Ok((SystemTime::UNIX_EPOCH + writes, len))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Opened>> {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         if self.kind(path)?.is_none() {
             self.lock().step(Step::Make(path.to_owned()))?;
         }
@@ -181,7 +181,7 @@ impl Disk for MemoryDisk {
     }
 }
 
-impl Opened for MemoryFile {
+impl OpenFile for MemoryFile {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         let state = self.state.lock().unwrap();
         let file = found(state.tree.files.get(&self.path))?;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use omniq_core::{CoreSettings, Durability};
 
 use crate::apply::Apply;
-use crate::disk::{Disk, Opened};
+use crate::disk::{Disk, OpenFile};
+use crate::errors::Failure;
 use crate::layout;
 use crate::lock::Lock;
 use crate::log::{BROKEN, Epoch, LOOSE, Log, Position};
@@ -15,12 +16,11 @@ use crate::op::Op;
 use crate::paths::Paths;
 use crate::rebuild;
 use crate::store::Store;
-use crate::trouble::Failure;
 
 /// A longer log is begun anew, once all is in the files for good.
 const LONG: u64 = if cfg!(test) { 24 << 10 } else { 48 << 20 };
 
-pub(crate) struct Open {
+pub(crate) struct OpenFolder {
     pub(crate) identity: String,
     pub(crate) durability: Durability,
     pub(crate) store: Store,
@@ -31,7 +31,7 @@ pub(crate) struct Open {
     lock: Lock,
     epoch: Epoch,
     /// The file that says how far the files follow the log.
-    applied: Box<dyn Opened>,
+    applied: Box<dyn OpenFile>,
     /// They do not follow to where the log was read.
     behind: bool,
     /// Nobody may write before what the log has is in the files for good, and it could not be said.
@@ -42,7 +42,7 @@ pub(crate) struct Open {
     pub(crate) settings: CoreSettings,
 }
 
-impl Open {
+impl OpenFolder {
     /// Opens a folder, and makes it where it is missing. It is locked then.
     pub(crate) fn new(
         base: &Path,

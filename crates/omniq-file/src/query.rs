@@ -7,8 +7,8 @@ use omniq_core::storage::{Hold, LaneStats, Lease, Orphan, QueueStats, TaskFilter
 use omniq_core::{Task, TaskId, TaskStatus, Timestamp};
 use omniq_writer::{OrphanFinder, OwnedLease};
 
+use crate::errors::Failure;
 use crate::store::Store;
-use crate::trouble::Failure;
 
 impl Store {
     pub(crate) fn holds(&mut self, leases: &[Lease]) -> Result<Vec<Hold>, Failure> {
