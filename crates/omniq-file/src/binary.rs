@@ -1,9 +1,9 @@
-//! Numbers and texts as bytes: little-endian, texts behind their length.
+//! The binary form of numbers and texts: numbers are little-endian, a text follows its length.
 
-/// Reads what [`BinaryWriter`] wrote; `None` where the bytes end too soon or mean nothing.
+/// Reads what [`BinaryWriter`] wrote. Returns `None` if the bytes end too early or are invalid.
 pub(crate) struct BinaryReader<'a>(pub(crate) &'a [u8]);
 
-/// Writes at the end of some bytes.
+/// Appends to a byte vector.
 pub(crate) trait BinaryWriter {
     fn put_u8(&mut self, number: u8);
     fn put_u32(&mut self, number: u32);

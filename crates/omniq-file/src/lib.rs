@@ -1,23 +1,23 @@
-//! OmniQ's tasks in a folder: one file a task, in JSON that people can read.
+//! OmniQ's tasks in a folder: one file for each task, in JSON that people can read.
 //!
-//! Where a file is, and what it is called, says how its task stands and whose turn it is, so that a claim
-//! lists one small folder, however many tasks wait. A batch of writes is first written into a log, whole, and
-//! flushed; then the files follow. Whoever comes next after a crash does what is missing. The layout is in
-//! `docs/file-layout.md`, byte by byte.
+//! The location and the name of a file tell its task's status and its place in the order of claims, so a claim lists
+//! one small folder, however many tasks wait. A batch of writes is committed atomically: its record is written into a
+//! redo log and flushed (fsync), then its steps are applied to the files. After a crash or a power cut, the next process
+//! applies the steps that are missing. `docs/file-layout.md` describes the layout, byte by byte.
 //!
 //! | where | what |
 //! | --- | --- |
-//! | `session`, `open`, `lock` | a batch's begin and commit; who may write; what was left undone |
-//! | `log`, `op`, `wire` | the log, and the steps that its records are made of |
-//! | `apply` | does the steps |
-//! | `store` | what is remembered of the folder, and what this batch will change |
-//! | `work`, `look` | the operations |
-//! | `place`, `name`, `paths`, `encode`, `body` | where a task's file is, what it is called, and what it holds |
-//! | `shelf`, `lanes` | folders in order, in chunks; tasks of one queue, name and format |
-//! | `entry`, `index`, `rebuild` | what is asked by id; a cache of what the files say |
-//! | `incoming`, `dropped` | tasks that other programs drop in as files |
-//! | `layout` | whether a folder is ours |
-//! | `disk` | the few things that are done to a disk |
+//! | `session`, `open_folder`, `lock` | begin and commit of a batch, recovery after a crash, the lock |
+//! | `log`, `op`, `binary` | the redo log, and the steps in its records |
+//! | `apply` | applies the steps to the files |
+//! | `store` | the cache of the folder, and the changes of the current batch |
+//! | `operations`, `query` | the operations of `Storage` |
+//! | `location`, `file_name`, `paths`, `escape`, `body` | where a task's file is, its name, and its content |
+//! | `shelf`, `lanes` | ordered folders in chunks; the tasks of one queue, name and format |
+//! | `entry`, `index`, `rebuild` | a cache of the tasks' states by id, and how it is built from the files |
+//! | `incoming`, `dropped_file` | tasks that other programs drop in as files |
+//! | `layout` | checks that a folder is ours, and creates what is missing |
+//! | `disk`, `errors`, `wall_clock` | the disk operations, the errors, the time for dropped files |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -77,7 +77,7 @@ use crate::session::Session;
 /// let payload = Payload::new(Format::Json, br#"{"args":["cat.png"]}"#.to_vec());
 /// let now = Timestamp(1_790_000_000_000_000);
 /// storage.enqueue(vec![NewTask::new("resize", "images", payload)], now).await?;
-/// // The task is a file that says where it stands.
+/// // The task is a file whose location tells its status.
 /// assert!(folder.join("queue/lanes/000001-images-resize/ready/p0").is_dir());
 /// # Ok(()) }
 /// ```
@@ -96,7 +96,7 @@ impl FileStorage {
     /// writable, is no folder of ours, or a newer OmniQ wrote it.
     pub fn open(folder: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
         let (folder, settings) = (folder.as_ref(), settings.as_ref());
-        layout::make_base(folder)?;
+        layout::ensure_base(folder)?;
         let session = Session::open(folder, Arc::new(RealDisk), settings)?;
         let identity = session.identity().unwrap_or_default().to_owned();
         let home = SharedData {

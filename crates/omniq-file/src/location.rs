@@ -1,4 +1,4 @@
-//! Where a task's file is. Its status and its turn can be seen from that alone.
+//! Where a task's file is. The location alone tells the task's status and its place in the order of claims.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use omniq_core::{TaskId, TaskStatus};
 use crate::binary::{BinaryReader, BinaryWriter};
 use crate::file_name::{ENDING, FileName};
 
-/// A folder in which files stand in order, in chunks.
+/// A folder whose files are in order, in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Shelf {
-    /// What a claim may take.
+    /// Tasks that a claim may take.
     Ready { lane: u32, priority: i32 },
-    /// What waits for its eta.
+    /// Tasks that wait for their eta.
     Waiting { lane: u32 },
-    /// What is held back.
+    /// Tasks that are held back (`hold_count` is not 0).
     Paused { lane: u32 },
-    /// What has ended like this, and nobody holds.
+    /// Finished tasks of this status that have no owner.
     Finished(TaskStatus),
 }
 
-/// A folder of a shelf, named for the lowest name that it was made for. The number is given out once, so that
-/// what is redone after a crash never meets a chunk that came later.
+/// The name of a folder of a shelf: the lowest file name that it may hold, and a number that no other chunk ever had.
+/// Because of the number, steps that are applied again after a crash never meet a later chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChunkName {
     pub(crate) lowest: FileName,
@@ -38,11 +38,11 @@ pub(crate) enum Location {
     },
     /// Claimed.
     Running(TaskId),
-    /// Cancelled, and its owner has not let go of it.
+    /// Cancelled while running, and not released by its owner yet.
     Stopping(TaskId),
 }
 
-/// Where a task belongs; the chunk is a matter of the shelf.
+/// A location without the chunk: where a task of some state belongs. The shelf decides the chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogicalLocation {
     On(Shelf, FileName),
@@ -57,7 +57,7 @@ impl fmt::Display for ChunkName {
 }
 
 impl ChunkName {
-    /// No chunk that was made for this name comes after it.
+    /// Returns the largest possible name of a chunk with this lowest file name.
     pub(crate) fn last_from(lowest: FileName) -> Self {
         let number = TaskId::from_i64(i64::MAX).unwrap_or(lowest.id);
         Self { lowest, number }
@@ -69,7 +69,7 @@ impl ChunkName {
             lowest: FileName::parse(lowest)?,
             number: number.strip_prefix('.')?.parse().ok()?,
         };
-        // There is one way to write it.
+        // Each name has exactly one spelling.
         (chunk.to_string() == text).then_some(chunk)
     }
 
@@ -111,7 +111,7 @@ impl Shelf {
 }
 
 impl LogicalLocation {
-    /// What a task's file is called there.
+    /// Returns the name of a task's file there.
     pub(crate) fn file_name(&self, id: TaskId) -> String {
         match self {
             Self::On(_, name) => format!("{name}{ENDING}"),
@@ -140,7 +140,7 @@ impl Location {
         }
     }
 
-    /// `None` inside for no place.
+    /// Reads a location; the inner `None` stands for no location.
     pub(crate) fn read(from: &mut BinaryReader<'_>) -> Option<Option<Self>> {
         Some(Some(match from.u8()? {
             0 => return Some(None),

@@ -1,56 +1,59 @@
-//! An open folder: the lock, the log, and how far the files follow it.
+//! An open folder: its lock, its log, and how much of the log has been applied to the files.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use omniq_core::{CoreSettings, Durability};
+use omniq_writer::CommitError;
 
 use crate::apply::Apply;
 use crate::disk::{Disk, OpenFile};
-use crate::errors::Failure;
+use crate::errors::{Failure, chain, unknown};
+use crate::incoming::Incoming;
 use crate::layout;
 use crate::lock::Lock;
-use crate::log::{BROKEN, Epoch, LOOSE, Log, Position};
+use crate::log::{Epoch, FLUSH_FAILED, Log, Position, UNFLUSHED};
 use crate::op::Op;
 use crate::paths::Paths;
 use crate::rebuild;
 use crate::store::Store;
 
-/// A longer log is begun anew, once all is in the files for good.
-const LONG: u64 = if cfg!(test) { 24 << 10 } else { 48 << 20 };
+/// A log that is longer than this is checkpointed.
+const CHECKPOINT_AT: u64 = if cfg!(test) { 24 << 10 } else { 48 << 20 };
+
+/// The boot id of an operating system that has none.
+const NO_BOOT: &str = "-";
 
 pub(crate) struct OpenFolder {
     pub(crate) identity: String,
-    pub(crate) durability: Durability,
+    durability: Durability,
     pub(crate) store: Store,
-    pub(crate) log: Log,
-    /// How far the log was read.
-    pub(crate) end: Position,
+    log: Log,
+    /// Where the next record of the log begins, as far as this process has read it.
+    end: Position,
     disk: Arc<dyn Disk>,
     lock: Lock,
     epoch: Epoch,
-    /// The file that says how far the files follow the log.
+    /// `queue/applied`: how much of the log has been applied to the files.
     applied: Box<dyn OpenFile>,
-    /// They do not follow to where the log was read.
-    behind: bool,
-    /// Nobody may write before what the log has is in the files for good, and it could not be said.
-    broken: bool,
+    /// Some records before `end` have not been applied to the files.
+    files_are_behind: bool,
+    /// A flush failed and [`FLUSH_FAILED`] could not be written: the lock is kept until a checkpoint succeeds.
+    keeps_lock: bool,
     boot: String,
-    /// What was found in `incoming` when it was last looked at.
-    pub(crate) incoming: crate::incoming::Seen,
-    pub(crate) settings: CoreSettings,
+    incoming: Incoming,
 }
 
 impl OpenFolder {
-    /// Opens a folder, and makes it where it is missing. It is locked then.
+    /// Opens a folder and locks it; creates it if it is missing. Finishes what a crash interrupted.
     pub(crate) fn new(
         base: &Path,
         disk: &Arc<dyn Disk>,
         settings: &CoreSettings,
     ) -> Result<Self, Failure> {
         let paths = Paths::new(base);
-        layout::make(&**disk, &paths, "queue")?;
+        layout::ensure_folder(&**disk, &paths, "queue")?;
         let boot = disk.boot().unwrap_or_else(|| NO_BOOT.to_owned());
         let lock = Lock::open(&**disk, &paths, &boot)?;
         let identity = layout::prepare(&**disk, &paths)?;
@@ -74,194 +77,245 @@ impl OpenFolder {
             lock,
             epoch,
             applied,
-            behind: false,
-            broken: false,
+            files_are_behind: false,
+            keeps_lock: false,
             boot,
-            incoming: crate::incoming::Seen::default(),
-            settings: settings.clone(),
+            incoming: Incoming::new(settings.clone()),
         };
         open.recover(is_new)?;
         Ok(open)
     }
 
-    /// Makes the files what the log says. After a reboot nobody knows which of them are on the disk, so that
-    /// all is done again; and so it is where nothing tells of a reboot.
+    /// Applies to the files what the log has. After a reboot it is unknown which files reached the disk, so all records
+    /// of the epoch are applied again; so they are if the operating system has no boot id.
     fn recover(&mut self, is_new: bool) -> Result<(), Failure> {
         let same_boot = self.epoch.boot == self.boot && self.boot != NO_BOOT;
         self.store.forget_all()?;
-        let said = self.said()?;
+        let recorded = self.read_applied()?;
         if !same_boot {
             let start = Position::start(&self.epoch);
             self.applied.write_at(&start.to_bytes(), 0)?;
         }
-        self.end = self.applied()?;
-        self.read_on()?;
-        let lost_steps = said.is_some_and(|said| said.is_beyond(self.end));
-        let known = said.map_or(0, |said| said.high_water);
-        self.end.high_water = self.end.high_water.max(known);
-        self.catch_up()?;
+        self.end = self.applied_position()?;
+        self.read_new_records()?;
+        let lost_records = recorded.is_some_and(|recorded| recorded.is_beyond(self.end));
+        let recorded_id = recorded.map_or(0, |recorded| recorded.high_water);
+        self.end.high_water = self.end.high_water.max(recorded_id);
+        self.apply_log()?;
         self.store.forget_all()?;
-        let was_loose = !same_boot && self.epoch.flags & LOOSE != 0;
+        let was_unflushed = !same_boot && self.epoch.flags & UNFLUSHED != 0;
         let lost_lanes = !self.store.lanes.unreadable.is_empty();
-        let is_whole = !lost_steps && !lost_lanes && rebuild::is_whole(&self.store)?;
-        let rebuilt = was_loose || is_new || !is_whole;
-        if rebuilt {
+        let is_complete = !lost_records && !lost_lanes && rebuild::is_complete(&self.store)?;
+        let needs_rebuild = was_unflushed || is_new || !is_complete;
+        if needs_rebuild {
             self.rebuild()?;
         }
-        if !same_boot || rebuilt || self.epoch.flags & BROKEN != 0 {
+        if !same_boot || needs_rebuild || self.epoch.flags & FLUSH_FAILED != 0 {
             self.checkpoint()?;
         }
         Ok(())
     }
 
-    /// Builds the index anew, and mends what was found.
+    /// Builds the index from the files, and repairs the files.
     fn rebuild(&mut self) -> Result<(), Failure> {
         self.store.high_water = self.end.high_water;
         self.end.high_water = rebuild::rebuild(&mut self.store)?;
         if !self.store.batch.ops.is_empty() {
-            self.append().map_err(|broken| match broken {
-                omniq_writer::CommitError::NotCommitted(failure) => failure,
-                omniq_writer::CommitError::Unknown(error) => error.into(),
+            self.append().map_err(|error| match error {
+                CommitError::NotCommitted(failure) => failure,
+                CommitError::Unknown(error) => error.into(),
             })?;
-            self.follow()?;
+            self.apply_batch()?;
         }
         self.store.forget_all()?;
         Ok(())
     }
 
-    /// How far the files are said to follow, in whichever epoch.
-    fn said(&self) -> io::Result<Option<Position>> {
+    /// Returns what `queue/applied` says, of whichever epoch.
+    fn read_applied(&self) -> io::Result<Option<Position>> {
         let mut bytes = [0; 64];
         let read = self.applied.read_at(&mut bytes, 0)?;
         Ok(Position::from_bytes(&bytes[..read]))
     }
 
-    /// How far the files follow the log of this epoch.
-    fn applied(&self) -> io::Result<Position> {
-        let said = self.said()?;
+    /// Returns how much of this epoch's log has been applied to the files.
+    fn applied_position(&self) -> io::Result<Position> {
         let start = Position::start(&self.epoch);
-        Ok(said
-            .filter(|said| said.epoch == start.epoch)
-            .unwrap_or(start))
+        Ok(match self.read_applied()? {
+            Some(applied) if applied.epoch == start.epoch => applied,
+            _ => start,
+        })
     }
 
-    /// Reads what others wrote since.
-    fn read_on(&mut self) -> Result<Vec<Op>, Failure> {
-        let mut steps = Vec::new();
+    /// Reads the records that follow `end`, and returns their steps.
+    fn read_new_records(&mut self) -> Result<Vec<Op>, Failure> {
+        let mut ops = Vec::new();
         while let Some(record) = self.log.read(self.end)? {
-            steps.extend(steps_of(&record.body)?);
+            ops.extend(read_ops(&record.body)?);
             self.end = record.end;
-            self.behind = true;
+            self.files_are_behind = true;
         }
-        Ok(steps)
+        Ok(ops)
     }
 
-    /// Does what the files miss: whoever committed it may have died before.
-    fn catch_up(&mut self) -> Result<(), Failure> {
-        let mut at = self.applied()?;
-        while at.at < self.end.at {
-            let record = self.log.read(at)?;
+    /// Applies the records that are not in the files yet: the process that committed them may have died.
+    fn apply_log(&mut self) -> Result<(), Failure> {
+        let mut position = self.applied_position()?;
+        while position.at < self.end.at {
+            let record = self.log.read(position)?;
             let record = record.ok_or_else(|| io::Error::other("the log has a gap"))?;
-            self.apply(&steps_of(&record.body)?)?;
-            at = record.end;
-            self.applied.write_at(&at.to_bytes(), 0)?;
+            self.apply(&read_ops(&record.body)?)?;
+            position = record.end;
+            self.applied.write_at(&position.to_bytes(), 0)?;
         }
-        self.behind = false;
+        self.files_are_behind = false;
         Ok(())
     }
 
-    fn apply(&mut self, steps: &[Op]) -> io::Result<()> {
+    fn apply(&mut self, ops: &[Op]) -> io::Result<()> {
         let store = &mut self.store;
         let mut apply = Apply {
             disk: &*self.disk,
             paths: &mut store.paths,
             files: &mut store.files,
         };
-        apply.all(steps)
+        apply.all(ops)
     }
 
-    /// All that is in the log gets into the files for good; then it begins anew.
+    /// Applies the whole log, flushes the files, and begins a new epoch.
     fn checkpoint(&mut self) -> Result<(), Failure> {
-        self.catch_up()?;
+        self.apply_log()?;
         self.disk.sync_all(self.store.paths.base())?;
         let epoch = self.epoch.next(self.end.high_water, &self.boot);
         self.log.begin(&epoch)?;
         self.epoch = epoch;
         self.end = Position::start(&self.epoch);
-        self.broken = false;
+        self.keeps_lock = false;
         self.applied.write_at(&self.end.to_bytes(), 0)?;
         Ok(())
     }
 
-    /// Whether somebody else has written, or dropped a file in. Nobody is locked out meanwhile.
-    pub(crate) fn has_news(&mut self) -> io::Result<bool> {
+    /// Whether another process has written or dropped a file since the last batch. It takes no lock.
+    pub(crate) fn others_wrote(&mut self) -> io::Result<bool> {
         let epoch = self.log.epoch()?;
-        let same = epoch.is_some_and(|epoch| epoch.number == self.epoch.number);
-        Ok(!same || self.behind || self.log.goes_on(self.end)? || self.has_incoming()?)
+        let same_epoch = epoch.is_some_and(|epoch| epoch.number == self.epoch.number);
+        Ok(!same_epoch
+            || self.files_are_behind
+            || self.log.goes_on(self.end)?
+            || self.incoming.has_files(&self.store)?)
     }
 
+    /// Whether the folder is still the one that was opened.
     pub(crate) fn is_in_place(&self) -> bool {
         self.lock.is_in_place()
     }
 
-    /// Begins a batch. Says whether others wrote.
+    /// Begins a batch. Returns whether another process has written since the last one.
     pub(crate) fn begin(&mut self) -> Result<bool, Failure> {
-        self.lock.take()?;
+        self.lock.acquire()?;
         self.store.forget_batch();
-        let gone = || io::Error::other("queue/redo was removed or replaced");
-        let epoch = self.log.epoch()?.ok_or_else(gone)?;
+        let missing = || io::Error::other("queue/redo was removed or replaced");
+        let epoch = self.log.epoch()?.ok_or_else(missing)?;
         let mut others_wrote = epoch.number != self.epoch.number;
         self.epoch = epoch;
         if others_wrote {
-            // All that came before is in the files.
+            // Every record of the epoch before is in the files.
             self.store.forget_all()?;
-            self.end = self.applied()?;
+            self.end = self.applied_position()?;
         }
-        let was_behind = self.behind;
-        let steps = self.read_on()?;
-        others_wrote |= !steps.is_empty();
-        if self.behind {
-            self.catch_up()?;
+        let was_behind = self.files_are_behind;
+        let ops = self.read_new_records()?;
+        others_wrote |= !ops.is_empty();
+        if self.files_are_behind {
+            self.apply_log()?;
         }
         match was_behind {
-            // What was remembered is from before our own last steps.
+            // The cache does not have our own last steps.
             true => self.store.forget_all()?,
-            false => self.store.others_did(&steps),
+            false => self.store.replay_of_others(&ops),
         }
         if !self.store.lanes.unreadable.is_empty() {
-            // One that was half made when it was listed has its file by now.
+            // A lane whose lane.json was missing when it was listed may have it now.
             self.store.forget_all()?;
         }
         if self.store.index.is_damaged() || !self.store.lanes.unreadable.is_empty() {
-            tracing::warn!(folder = %self.store.paths.base().display(), "the index is built again");
+            let folder = self.store.paths.base().display();
+            tracing::warn!(%folder, "the index is damaged: it is rebuilt from the files");
             self.rebuild()?;
             self.checkpoint()?;
             others_wrote = true;
         }
-        if self.broken || self.epoch.flags & BROKEN != 0 || self.end.at > LONG {
+        let flush_failed = self.keeps_lock || self.epoch.flags & FLUSH_FAILED != 0;
+        if flush_failed || self.end.at > CHECKPOINT_AT {
             self.checkpoint()?;
         }
         self.store.high_water = self.end.high_water;
-        others_wrote |= self.absorb()?;
+        others_wrote |= self.incoming.absorb(&mut self.store)?;
         Ok(others_wrote)
     }
 
-    /// The files follow what was just committed.
-    pub(crate) fn follow(&mut self) -> io::Result<()> {
-        let steps = std::mem::take(&mut self.store.batch.ops);
-        self.behind = true;
-        self.apply(&steps)?;
-        self.renew()?;
-        self.applied.write_at(&self.end.to_bytes(), 0)?;
-        self.behind = false;
+    /// Writes the batch into the log. This is the commit: the batch is in the log completely or not at all.
+    pub(crate) fn append(&mut self) -> Result<(), CommitError<Failure>> {
+        let record = self
+            .store
+            .encode_batch()
+            .map_err(CommitError::NotCommitted)?;
+        let not_committed = |e: io::Error| CommitError::NotCommitted(e.into());
+        let full = self.durability == Durability::Full;
+        if !full {
+            self.mark_unflushed().map_err(not_committed)?;
+        }
+        self.log
+            .make_room(self.end.at, record.len())
+            .map_err(not_committed)?;
+        let end = match self.log.append(self.end, self.store.high_water, &record) {
+            Ok(end) => end,
+            // The log may have a part of the record, or all of it.
+            Err(e) => match self.log.erase(self.end.at) {
+                Ok(()) => return Err(not_committed(e)),
+                Err(_) => return Err(self.commit_failed(e)),
+            },
+        };
+        if full && let Err(e) = self.log.sync() {
+            return Err(self.commit_failed(e));
+        }
+        self.end = end;
         Ok(())
     }
 
-    /// Writes new beats into the index.
-    pub(crate) fn renew(&mut self) -> io::Result<()> {
+    /// After a failed fsync of the log it is unknown what the disk has of it: no process may write to the log before all
+    /// of it has been applied to the files.
+    fn commit_failed(&mut self, error: io::Error) -> CommitError<Failure> {
+        self.keeps_lock = self.log.mark(&mut self.epoch, FLUSH_FAILED).is_err();
+        self.forget_all();
+        CommitError::Unknown(unknown(self.store.paths.base(), error))
+    }
+
+    /// Records that from now on some records of the log may not have been flushed.
+    fn mark_unflushed(&mut self) -> io::Result<()> {
+        if self.epoch.flags & UNFLUSHED == 0 {
+            self.log.mark(&mut self.epoch, UNFLUSHED)?;
+            self.log.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Applies the batch that was just committed to the files.
+    pub(crate) fn apply_batch(&mut self) -> io::Result<()> {
+        let ops = std::mem::take(&mut self.store.batch.ops);
+        self.files_are_behind = true;
+        self.apply(&ops)?;
+        self.write_renewals()?;
+        self.applied.write_at(&self.end.to_bytes(), 0)?;
+        self.files_are_behind = false;
+        Ok(())
+    }
+
+    /// Writes the renewals of the batch into the index.
+    pub(crate) fn write_renewals(&mut self) -> io::Result<()> {
         let store = &mut self.store;
         for (id, entry) in std::mem::take(&mut store.batch.renewed) {
-            // What came after it in the batch counts.
+            // A later change of the batch is in the index already.
             let now = store.index.get(&*self.disk, &store.paths, id)?;
             if now.is_some_and(|now| now.lease == entry.lease) {
                 store.files.put(id, now);
@@ -270,76 +324,57 @@ impl OpenFolder {
         store.files.write(&*self.disk, &store.paths)
     }
 
-    /// What is remembered may be wrong.
-    pub(crate) fn is_behind(&mut self) {
-        self.behind = true;
-        self.forget();
+    /// After a committed batch could not be applied: the next batch applies it.
+    pub(crate) fn applying_failed(&mut self) {
+        self.files_are_behind = true;
+        self.forget_all();
     }
 
-    pub(crate) fn forget(&mut self) {
-        self.incoming.left = true;
-        self.tell_of_damage();
+    /// Forgets the batch and all that is cached.
+    pub(crate) fn forget_all(&mut self) {
+        self.incoming.expect_leftovers();
+        self.mark_damaged_index();
         if let Err(error) = self.store.forget_all() {
-            tracing::debug!(%error, "the lanes can't be listed");
-            // Nothing may be taken from memory that is half true.
+            tracing::debug!(error = %chain(&error), "the lanes can't be listed");
+            // The cache is incomplete: the next batch must read everything again, as after another epoch.
             self.epoch.number = -1;
         }
     }
 
-    /// From now on some of the log may be on no disk.
-    pub(crate) fn is_loose(&mut self) -> io::Result<()> {
-        if self.epoch.flags & LOOSE == 0 {
-            self.log.mark(&mut self.epoch, LOOSE)?;
-            self.log.sync()?;
-        }
-        Ok(())
-    }
-
-    /// An index that was found damaged is built again by whoever opens the folder next.
-    fn tell_of_damage(&self) {
+    /// Makes the next process that opens the folder rebuild the index, if it was found damaged.
+    fn mark_damaged_index(&self) {
         if self.store.index.is_damaged() {
-            let _ = self.disk.remove(&self.store.paths.index_is_whole());
+            let _ = self.disk.remove(&self.store.paths.index_is_complete());
         }
     }
 
-    /// Nobody knows what the disk has of the log: until it is in the files, nobody may write behind it.
-    pub(crate) fn is_broken(&mut self) {
-        self.broken = true;
-        if self.log.mark(&mut self.epoch, BROKEN).is_ok() {
-            self.broken = false;
-        }
-        self.forget();
-    }
-
-    /// Lets others write, unless they would not know that they must not.
-    pub(crate) fn let_go(&mut self) {
-        if !self.broken {
-            self.lock.let_go();
+    /// Releases the lock, unless others could not know that they must not write.
+    pub(crate) fn unlock(&mut self) {
+        if !self.keeps_lock {
+            self.lock.release();
         }
     }
 
-    /// At the end: whoever comes next has nothing to do again.
+    /// Applies and flushes the log, so that the next process need not apply it again.
     pub(crate) fn close(&mut self) -> Result<(), Failure> {
-        let is_new = self.end == Position::start(&self.epoch);
-        if self.durability == Durability::Full && !is_new {
-            self.lock.take()?;
+        let is_empty = self.end == Position::start(&self.epoch);
+        if self.durability == Durability::Full && !is_empty {
+            self.lock.acquire()?;
             let epoch = self.log.epoch()?;
             if epoch.is_some_and(|epoch| epoch.number == self.epoch.number) {
-                self.read_on()?;
+                self.read_new_records()?;
                 self.checkpoint()?;
             }
-            self.lock.let_go();
+            self.lock.release();
         }
-        self.lock.leave(&*self.disk, &self.store.paths);
+        self.lock.close(&*self.disk, &self.store.paths);
         Ok(())
     }
 }
 
-fn steps_of(body: &[u8]) -> io::Result<Vec<Op>> {
-    // The sum of the record is right, so that a newer OmniQ must have written it.
-    let unknown = || io::Error::other("the log has a step that this OmniQ does not know");
+fn read_ops(body: &[u8]) -> io::Result<Vec<Op>> {
+    // The checksum of the record is right, so a newer OmniQ must have written it.
+    let unknown =
+        || io::Error::other("the log has a step that this version of OmniQ does not know");
     Op::read_all(body).ok_or_else(unknown)
 }
-
-/// Where there is no boot id.
-const NO_BOOT: &str = "-";

@@ -1,4 +1,4 @@
-//! Files that are not what they should be: gone, torn, or put somewhere by hand.
+//! Handles task files that are missing, unreadable, or in the wrong folder.
 
 use omniq_core::TaskId;
 
@@ -11,30 +11,33 @@ use crate::location::{Location, LogicalLocation, Shelf};
 use crate::op::Op;
 
 impl Store {
-    /// Whether the task of a name stands there. A file that somebody put there goes to the quarantine.
-    pub(crate) fn is_known(&mut self, shelf: Shelf, name: FileName) -> Result<bool, Failure> {
+    /// Whether a file on a shelf is the file of its task. A second file of a task is quarantined.
+    pub(crate) fn has_task_at(&mut self, shelf: Shelf, name: FileName) -> Result<bool, Failure> {
         let Some(entry) = self.entry(name.id)? else {
             return Err(self.index.damage().into());
         };
-        if entry.spot(name.id) == LogicalLocation::On(shelf, name) {
+        if entry.location(name.id) == LogicalLocation::On(shelf, name) {
             return Ok(true);
         }
-        if !self.is_where_it_says(name.id, &entry)? {
-            // Then it is the index that is wrong.
+        if !self.file_exists(name.id, &entry)? {
+            // The index is wrong, not the file.
             return Err(self.index.damage().into());
         }
         if let Some(chunk) = self.chunks(shelf)?.chunk_of(name) {
-            let place = Location::On { shelf, chunk, name };
-            let reason = format!("Task {} is elsewhere, and {}", name.id, entry.status);
-            self.quarantine(&place, reason)?;
+            let location = Location::On { shelf, chunk, name };
+            let reason = format!(
+                "The file of task {} ({}) is in another folder",
+                name.id, entry.status
+            );
+            self.quarantine(&location, reason)?;
             self.chunks(shelf)?.remove(chunk, name);
         }
         Ok(false)
     }
 
-    fn quarantine(&mut self, place: &Location, reason: String) -> Result<(), Failure> {
-        let path = self.paths.file(place);
-        tracing::error!(path = %path.display(), reason, "a file goes to queue/quarantine");
+    fn quarantine(&mut self, location: &Location, reason: String) -> Result<(), Failure> {
+        let path = self.paths.file(location);
+        tracing::error!(path = %path.display(), reason, "a file is moved to queue/quarantine");
         let file = path.strip_prefix(self.paths.base()).unwrap_or(&path);
         let file = file.to_string_lossy().into_owned();
         let name = format!("{}-{}", self.next_id()?, slug(&file));
@@ -42,43 +45,48 @@ impl Store {
         Ok(())
     }
 
-    /// A file was removed by hand: its task is gone, and the others go on. If it is elsewhere, what is
-    /// remembered is wrong, or it was moved by hand: all files are read again, and the task is found.
-    pub(super) fn is_gone(&mut self, id: TaskId, entry: &Entry, why: &str) -> Result<(), Failure> {
-        if self.is_on_disk(id)? {
+    /// Deletes a task whose file is missing. If it has a file elsewhere (the cache is wrong, or the file was moved by
+    /// hand), it fails instead, and all files are read again.
+    pub(super) fn forget_missing(
+        &mut self,
+        id: TaskId,
+        entry: &Entry,
+        why: &str,
+    ) -> Result<(), Failure> {
+        if self.has_any_file(id)? {
             return Err(self.index.damage().into());
         }
-        tracing::error!(task = %id, status = %entry.status, "{why}: the task is forgotten");
+        tracing::error!(task = %id, status = %entry.status, "{why}: the task is deleted");
         self.effects.finished.push(id);
         self.forget(id)
     }
 
-    /// Lanes that don't say what they are for go to the quarantine, once their tasks were taken out.
-    pub(crate) fn set_aside_lanes(&mut self) -> Result<(), Failure> {
+    /// Quarantines lanes without a readable `lane.json`, after their tasks were moved out.
+    pub(crate) fn quarantine_lanes(&mut self) -> Result<(), Failure> {
         for folder in std::mem::take(&mut self.lanes.unreadable) {
             let name = format!("{}-{}", self.next_id()?, slug(&folder));
             let reason =
-                "Its lane.json can't be read; its tasks were given another folder".to_owned();
-            tracing::error!(folder, reason, "a folder goes to queue/quarantine");
+                "Its lane.json can't be read; its tasks were moved to another folder".to_owned();
+            tracing::error!(folder, reason, "a folder is moved to queue/quarantine");
             let file = format!("queue/lanes/{folder}");
             self.stage(Op::Quarantine { file, name, reason });
         }
         Ok(())
     }
 
-    /// A file that is none of ours any more goes to the quarantine, with the reason.
-    pub(super) fn set_aside(
+    /// Quarantines the unreadable file of a task, and deletes the task.
+    pub(super) fn quarantine_task(
         &mut self,
         id: TaskId,
         entry: &Entry,
-        place: &Location,
+        location: &Location,
         reason: &str,
     ) -> Result<(), Failure> {
         let reason = format!(
             "The file of task {id} ({}) can't be read: {reason}",
             entry.status
         );
-        self.quarantine(place, reason)?;
+        self.quarantine(location, reason)?;
         self.effects.finished.push(id);
         self.forget(id)
     }

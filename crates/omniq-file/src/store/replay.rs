@@ -1,4 +1,4 @@
-//! Every step, ours and those of others, changes what is remembered in the same way.
+//! Replays steps in the cache, both our own and those of other processes.
 
 use std::cmp::Reverse;
 
@@ -6,40 +6,29 @@ use omniq_core::TaskId;
 
 use super::Store;
 use crate::entry::Entry;
-use crate::lanes::Lane;
 use crate::location::{Location, Shelf};
 use crate::op::Op;
 
 impl Store {
-    /// Steps that another process did. They are on the disk.
-    pub(crate) fn others_did(&mut self, ops: &[Op]) {
+    /// Replays steps that another process has applied to the files.
+    pub(crate) fn replay_of_others(&mut self, ops: &[Op]) {
         for op in ops {
             if let Op::Put { id, .. } = op {
-                self.rows.remove(id);
+                self.cached_tasks.remove(id);
             }
             if let Op::RemoveSegment(number) = op {
-                self.files.is_removed(*number);
+                self.files.close(*number);
             }
-            self.note(op);
+            self.replay(op);
         }
     }
 
-    /// What is not remembered will be read when it is needed.
-    pub(super) fn note(&mut self, op: &Op) {
+    /// Replays a step. What is not cached is read when it is needed.
+    pub(super) fn replay(&mut self, op: &Op) {
         match op {
-            Op::Lane {
-                number,
-                queue,
-                name,
-                format,
-            } => {
-                let lane = Lane {
-                    queue: queue.clone(),
-                    name: name.clone(),
-                    format: *format,
-                };
-                self.paths.lane_is_called(*number, lane.folder(*number));
-                self.lanes.add(*number, lane);
+            Op::AddLane { number, lane } => {
+                lane.register(*number, &mut self.paths);
+                self.lanes.add(*number, lane.clone());
             }
             Op::Put {
                 id,
@@ -47,7 +36,7 @@ impl Store {
                 to,
                 entry,
                 ..
-            } => self.moves(*id, *from, *to, *entry),
+            } => self.replay_move(*id, *from, *to, *entry),
             Op::SplitChunk { shelf, chunk, into } => {
                 if let Some(chunks) = self.shelves.get_mut(shelf) {
                     chunks.split(*chunk, *into);
@@ -55,7 +44,7 @@ impl Store {
             }
             Op::RemoveChunk { shelf, chunk } => {
                 if let Some(chunks) = self.shelves.get_mut(shelf) {
-                    chunks.drop_chunk(*chunk);
+                    chunks.remove_chunk(*chunk);
                 }
             }
             Op::UniqueKey { .. } | Op::SeriesMember { .. } | Op::RemoveSegment(_) => {}
@@ -63,7 +52,7 @@ impl Store {
         }
     }
 
-    pub(super) fn moves(
+    pub(super) fn replay_move(
         &mut self,
         id: TaskId,
         from: Option<Location>,

@@ -1,4 +1,4 @@
-//! Who holds a unique key, and who is the live member of a series.
+//! Reservations: which task holds a unique key, and which is the unfinished member of a series.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::errors::Failure;
 use crate::op::Op;
 
-/// What a task keeps others from.
+/// What a task reserves: its unique key, and its place as the unfinished member of its series.
 #[derive(Default)]
 pub(crate) struct Reservations {
     key: Option<(String, String)>,
@@ -29,10 +29,10 @@ impl Reservations {
 }
 
 impl Store {
-    /// A task's unique key and its place as the live member of its series come and go with its status.
-    pub(super) fn keep_claims(&mut self, row: &StoredTask) {
-        let task = &row.task;
-        let old = self.rows.get(&task.id).map(|row| &row.task);
+    /// Stages the changes of a task's reservations: they depend on its status.
+    pub(super) fn update_reservations(&mut self, stored: &StoredTask) {
+        let task = &stored.task;
+        let old = self.cached_tasks.get(&task.id).map(|stored| &stored.task);
         if let Some(key) = &task.unique_key {
             let held = old.is_some_and(|old| old.holds_unique_key());
             if held != task.holds_unique_key() {
@@ -42,26 +42,26 @@ impl Store {
                 self.stage(Op::UniqueKey { name, key, holder });
             }
         }
-        let old = self.rows.get(&task.id).map(|row| &row.task);
+        let old = self.cached_tasks.get(&task.id).map(|stored| &stored.task);
         if let Some(series) = task.series_id {
-            let lived = old.is_some_and(|old| !old.status.is_finished());
-            if lived == task.status.is_finished() {
-                let holder = (!lived).then_some(task.id);
+            let was_unfinished = old.is_some_and(|old| !old.status.is_finished());
+            if was_unfinished == task.status.is_finished() {
+                let holder = (!was_unfinished).then_some(task.id);
                 self.batch.series.insert(series, holder);
                 self.stage(Op::SeriesMember { series, holder });
             }
         }
     }
 
-    /// Writes anew what is missing of a task's claims: where the index was lost, they may be lost as well.
-    pub(crate) fn restore(&self, id: TaskId, claims: &Reservations) -> Result<(), Failure> {
-        let key = claims.key.as_ref();
+    /// Writes the missing files of a task's reservations. If the index was lost, they may be lost too.
+    pub(crate) fn restore(&self, id: TaskId, reservations: &Reservations) -> Result<(), Failure> {
+        let key = reservations.key.as_ref();
         let paths = [
             key.map(|(name, key)| self.paths.key(name, key)),
-            claims.series.map(|series| self.paths.series(series)),
+            reservations.series.map(|series| self.paths.series(series)),
         ];
         for path in paths.into_iter().flatten() {
-            if self.noted(&path)? == Some(id) {
+            if self.read_id(&path)? == Some(id) {
                 continue;
             }
             let text = format!("{id}\n");
@@ -77,8 +77,8 @@ impl Store {
         Ok(())
     }
 
-    /// The task that keeps another one out: by its unique key, or as the live member of its series.
-    pub(crate) fn in_the_way(
+    /// Returns the task that prevents another one: it holds the unique key, or is the unfinished member of the series.
+    pub(crate) fn conflicting_task(
         &mut self,
         name: &str,
         key: Option<&str>,
@@ -89,7 +89,7 @@ impl Store {
             let known = self.batch.keys.get(&(name.to_owned(), key.to_owned()));
             holder = match known {
                 Some(known) => *known,
-                None => self.noted(&self.paths.key(name, key))?,
+                None => self.read_id(&self.paths.key(name, key))?,
             };
             if let Some(id) = holder {
                 let holds = |e: Entry| !e.status.is_finished() || e.owner.is_some();
@@ -99,7 +99,7 @@ impl Store {
         if let (None, Some(series)) = (holder, series) {
             holder = match self.batch.series.get(&series) {
                 Some(known) => *known,
-                None => self.noted(&self.paths.series(series))?,
+                None => self.read_id(&self.paths.series(series))?,
             };
             if let Some(id) = holder {
                 holder = self
@@ -111,8 +111,8 @@ impl Store {
         Ok(holder)
     }
 
-    /// The id in a small file.
-    fn noted(&self, path: &std::path::Path) -> Result<Option<TaskId>, Failure> {
+    /// Reads the id in the file of a reservation.
+    fn read_id(&self, path: &std::path::Path) -> Result<Option<TaskId>, Failure> {
         let text = if_exists(self.disk.read(path))?;
         let text = text.and_then(|text| String::from_utf8(text).ok());
         Ok(text.and_then(|text| text.trim().parse().ok()))
