@@ -1,4 +1,4 @@
-//! What is special about a queue that is a folder.
+//! Tests of what only the storage in a folder has.
 #![allow(clippy::unwrap_used)]
 
 mod common;
