@@ -1,4 +1,4 @@
-"""Huey on a SQLite file, in threads: its default durability is FULL, and its default journal WAL."""
+"""Huey on a SQLite file, with worker threads. Its default durability is FULL, and its default journal is WAL."""
 
 import os
 import random
@@ -16,18 +16,18 @@ DAY = 86_400
 
 
 class Contender:
-    """A fresh queue in a folder."""
+    """A new queue in a folder."""
 
     def __init__(self, options, folder):
         self.options = options
         self.pad = "x" * options.payload
         self.runs = None
         self.path = os.path.join(folder, "huey.db")
-        # Deviation: a result of None would not be stored; all contenders keep their results.
+        # Deviation: by default, a result of None is not stored. All contenders keep their results.
         self.huey = SqliteHuey("noop", filename=self.path, store_none=True)
         self.foreign = SqliteHuey("foreign", filename=self.path)
         self.noop = self.huey.task()(self.run)
-        self.not_ours = self.foreign.task()(self.run)
+        self.foreign_noop = self.foreign.task()(self.run)
 
     def run(self, n, pad=None):
         self.runs.started(n)
@@ -47,20 +47,20 @@ class Contender:
             self.preload(self.options.finished)
             self.process(Runs(self.options.finished, self.options.finished))
         for n in range(self.options.foreign):
-            self.not_ours(**self.arguments(n))
+            self.foreign_noop(**self.arguments(n))
         for n in range(self.options.future):
             self.noop.schedule(kwargs=self.arguments(n), delay=DAY, priority=9)
 
     def start(self, runs):
         self.runs = runs
-        # Deviation: its default is one worker.
+        # Deviation: the default is one worker.
         consumer = self.huey.create_consumer(workers=self.options.concurrency)
         consumer.start()
         return consumer
 
     def process(self, runs):
         consumer = self.start(runs)
-        runs.reached()
+        runs.wait_for_target()
         consumer.stop(graceful=True)
 
     def succeeded(self):
@@ -94,14 +94,14 @@ def w3(contender, options):
     runs = Runs(options.n, options.n)
     started, cpu = time.perf_counter(), time.process_time_ns()
     consumer = contender.start(runs)
-    runs.reached()
-    # Its results are what is written last; stopping would add up to 100 ms of sleep.
+    runs.wait_for_target()
+    # A result is the last write of a task. Waiting for the consumer to stop would add up to 100 ms of sleep.
     while contender.succeeded() < before + options.n:
         time.sleep(0.001)
     took, cpu = time.perf_counter() - started, time.process_time_ns() - cpu
     consumer.stop(graceful=True)
     assert contender.succeeded() == before + options.n
-    command_line.report(options, took, options.n, cpu=cpu, ran_again=runs.again)
+    command_line.report(options, took, options.n, cpu=cpu, ran_again=runs.ran_again)
 
 
 def w4(contender, options):
@@ -111,13 +111,13 @@ def w4(contender, options):
     latencies, started = [], time.perf_counter()
     for n in range(options.n):
         time.sleep(random.uniform(0.003, 0.009))
-        runs.want(n + 1)
+        runs.set_target(n + 1)
         called = time.perf_counter_ns()
         contender.enqueue(n)
-        latencies.append(runs.reached() - called)
+        latencies.append(runs.wait_for_target() - called)
     took = time.perf_counter() - started
     consumer.stop(graceful=True)
-    command_line.report(options, took, options.n, latencies, ran_again=runs.again)
+    command_line.report(options, took, options.n, latencies, ran_again=runs.ran_again)
 
 
 def w5(contender, options):
@@ -125,10 +125,10 @@ def w5(contender, options):
     runs = Runs(options.n + options.backlog, options.n)
     started, cpu = time.perf_counter_ns(), time.process_time_ns()
     consumer = contender.start(runs)
-    took = runs.reached() - started
+    took = runs.wait_for_target() - started
     cpu = time.process_time_ns() - cpu
     consumer.stop(graceful=True)
-    command_line.report(options, took / 1e9, options.n, cpu=cpu, ran_again=runs.again)
+    command_line.report(options, took / 1e9, options.n, cpu=cpu, ran_again=runs.ran_again)
 
 
 def main():

@@ -1,4 +1,4 @@
-"""The command line of bench/harness, as far as Huey can do it, and the same line of JSON."""
+"""The command line of bench/harness, as far as Huey supports it, and the same JSON result."""
 
 import argparse
 import json
@@ -21,9 +21,9 @@ def read():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.workload == "w2":
-        raise SystemExit("huey: it has no call that enqueues many")
+        raise SystemExit("huey: it has no bulk enqueue call")
     if options.durability == "normal":
-        raise SystemExit("huey: it knows FULL (its default) and OFF, not NORMAL")
+        raise SystemExit("huey: it supports FULL (its default) and OFF, but not NORMAL")
     options.n = options.n or DEFAULT_N[options.workload]
     return options
 
@@ -37,7 +37,7 @@ def percentile(ordered, percent):
 
 
 def report(options, seconds, tasks, latencies=(), cpu=None, ran_again=0):
-    """Latencies and CPU time are nanoseconds."""
+    """Prints the result. Latencies and CPU time are in nanoseconds."""
     ordered = sorted(latencies)
     only_latency = options.workload == "w4"
     line = {"contender": "huey", "sqlite": sqlite3.sqlite_version, **vars(options)}

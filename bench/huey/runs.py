@@ -1,17 +1,17 @@
-"""Which tasks ran, how often, and when the last of those that count began."""
+"""Records which tasks ran, how often, and when the last awaited task started."""
 
 import threading
 import time
 
 
 class Runs:
-    """For tasks numbered from 0 to `tasks`, of which so many are wanted."""
+    """A record of the tasks 0 to `tasks` - 1. The target is reached when `target` of them have run."""
 
-    def __init__(self, tasks, wanted):
+    def __init__(self, tasks, target):
         self.seen = bytearray(tasks)
         self.ran = 0
-        self.again = 0
-        self.wanted = wanted
+        self.ran_again = 0
+        self.target = target
         self.lock = threading.Lock()
         self.event = threading.Event()
         self.reached_at = 0
@@ -19,20 +19,20 @@ class Runs:
     def started(self, n):
         with self.lock:
             if self.seen[n]:
-                self.again += 1
+                self.ran_again += 1
                 return
             self.seen[n] = 1
             self.ran += 1
-            if self.ran == self.wanted:
+            if self.ran == self.target:
                 self.reached_at = time.perf_counter_ns()
                 self.event.set()
 
-    def want(self, tasks):
-        self.wanted = tasks
+    def set_target(self, tasks):
+        self.target = tasks
         self.event.clear()
 
-    def reached(self):
-        """When the last one that was wanted started."""
+    def wait_for_target(self):
+        """Waits until the target is reached. Returns the time at which the last awaited task started."""
         if not self.event.wait(timeout=300):
             raise SystemExit("huey: the tasks have not started within 300 s")
         return self.reached_at

@@ -1,5 +1,5 @@
-//! apalis-sql 0.7 (SQLite), tuned: it looks for tasks each millisecond, and takes up to 1,000. `--as-shipped` leaves it
-//! at 10 for each 100 ms.
+//! apalis-sql 0.7 (SQLite), tuned: it fetches up to 1,000 tasks every millisecond. `--as-shipped` keeps its default of
+//! 10 tasks every 100 ms.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,27 +35,29 @@ async fn noop(arguments: Arguments, runs: Data<Arc<Runs>>) {
     runs.started(arguments.n);
 }
 
-/// Deviation: `setup` sets `synchronous` on one connection only, so a pool is opened after it on which all have it.
+/// Opens the connection pool.
+///
+/// Deviation: `setup` sets `synchronous` on one connection only, so this opens a second pool that sets it on all.
 async fn pool(options: &Options, folder: &Path) -> Result<SqlitePool> {
     let level = match options.durability {
         Level::Full => SqliteSynchronous::Full,
         Level::Normal => SqliteSynchronous::Normal,
     };
-    let place = SqliteConnectOptions::new()
+    let connect_options = SqliteConnectOptions::new()
         .filename(folder.join("apalis.db"))
         .create_if_missing(true)
         .synchronous(level);
-    let pool = SqlitePool::connect_with(place.clone()).await?;
+    let pool = SqlitePool::connect_with(connect_options.clone()).await?;
     SqliteStorage::setup(&pool).await?;
     pool.close().await;
-    Ok(SqlitePool::connect_with(place).await?)
+    Ok(SqlitePool::connect_with(connect_options).await?)
 }
 
 fn config(name: &str, options: &Options) -> Config {
     let config = Config::new(name);
     match options.as_shipped {
         true => config,
-        // Deviation: the default is 10 tasks for each 100 ms, so at most 100 a second.
+        // Deviation: the default is 10 tasks every 100 ms, so at most 100 per second.
         false => config
             .set_poll_interval(Duration::from_millis(1))
             .set_buffer_size(1_000),
@@ -64,7 +66,7 @@ fn config(name: &str, options: &Options) -> Config {
 
 impl Contender for Apalis {
     const NAME: &'static str = "apalis07";
-    /// What it stores is due in the next second of the clock.
+    /// A stored task becomes due in the next second of the clock.
     const PERIOD: Duration = Duration::from_secs(1);
     type Pool = JoinHandle<()>;
 
@@ -104,7 +106,7 @@ impl Contender for Apalis {
     }
 
     async fn enqueue_many(&self, _: Vec<Job>) -> Result<()> {
-        Err("it has no call that enqueues many".into())
+        Err("it has no bulk enqueue call".into())
     }
 
     async fn preload(&self, jobs: Vec<Job>) -> Result<()> {
@@ -117,14 +119,14 @@ impl Contender for Apalis {
     async fn start(&self, runs: Arc<Runs>) -> Result<JoinHandle<()>> {
         let worker = WorkerBuilder::new("bench")
             .data(runs)
-            // Deviation: it has no limit by default.
+            // Deviation: the default has no limit.
             .concurrency(self.concurrency)
             .backend(self.ours.clone())
             .build_fn(noop);
         let monitor = Monitor::new().register(worker);
         Ok(tokio::spawn(async move {
             if let Err(error) = monitor.run().await {
-                eprintln!("the worker ended: {error}");
+                eprintln!("the worker failed: {error}");
             }
         }))
     }

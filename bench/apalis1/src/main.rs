@@ -1,5 +1,5 @@
-//! apalis-sqlite 1.0, set right: every connection has the durability that was asked for, and an idle worker hears of
-//! new tasks. `--as-shipped` leaves durability to `setup`, which turns `synchronous` off on one connection of the pool.
+//! apalis-sqlite 1.0, corrected: every connection has the requested durability, and idle workers are notified of new
+//! tasks. `--as-shipped` leaves durability to `setup`, which turns `synchronous` off on one connection of the pool.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,8 +17,8 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use tokio::task::JoinHandle;
 
-/// How often an idle worker looks for tasks that it was not told of.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often an idle worker polls for tasks of which it was not notified.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[tokio::main]
@@ -30,8 +30,8 @@ async fn main() -> ExitCode {
 struct Apalis {
     ours: SqliteStorage<Arguments>,
     foreign: SqliteStorage<Arguments>,
-    news: HookCallbackListener,
-    /// That were started.
+    new_rows: HookCallbackListener,
+    /// The number of workers that were started.
     workers: Arc<AtomicUsize>,
     concurrency: usize,
 }
@@ -40,30 +40,30 @@ async fn noop(arguments: Arguments, runs: Data<Arc<Runs>>) {
     runs.started(arguments.n);
 }
 
-/// The pool of connections, and what tells of new rows.
+/// Opens the connection pool, and the listener that is notified of new rows.
 async fn connect(options: &Options, folder: &Path) -> Result<(SqlitePool, HookCallbackListener)> {
     let level = match options.durability {
         Level::Full => SqliteSynchronous::Full,
         Level::Normal => SqliteSynchronous::Normal,
     };
     let file = folder.join("apalis.db");
-    let place = SqliteConnectOptions::new()
+    let connect_options = SqliteConnectOptions::new()
         .filename(&file)
         .create_if_missing(true);
-    let (pool, news) =
+    let (pool, new_rows) =
         SqliteStorage::connect_with_callback(&format!("sqlite://{}", file.display()))?;
     if options.as_shipped {
-        pool.set_connect_options(place);
+        pool.set_connect_options(connect_options);
         SqliteStorage::setup(&pool).await?;
-        return Ok((pool, news));
+        return Ok((pool, new_rows));
     }
-    // Deviation: `setup` leaves the connection that it ran on with synchronous = OFF. It runs on a pool that is closed
-    // after it; each connection of the other one gets the level that was asked for. WAL is kept in the file.
-    let first = SqlitePool::connect_with(place.clone()).await?;
+    // Deviation: `setup` leaves its connection with synchronous = OFF. Here it runs on a pool that is closed
+    // afterwards; each connection of the other pool gets the requested level. The file stays in WAL mode.
+    let first = SqlitePool::connect_with(connect_options.clone()).await?;
     SqliteStorage::setup(&first).await?;
     first.close().await;
-    pool.set_connect_options(place.synchronous(level));
-    Ok((pool, news))
+    pool.set_connect_options(connect_options.synchronous(level));
+    Ok((pool, new_rows))
 }
 
 fn task(job: &Job) -> Task<Arguments> {
@@ -94,13 +94,13 @@ impl Contender for Apalis {
     }
 
     async fn open(options: &Options, folder: &Path) -> Result<Self> {
-        let (pool, news) = connect(options, folder).await?;
+        let (pool, new_rows) = connect(options, folder).await?;
         let queue =
             |name: &str| SqliteStorage::new(&pool).with_config(Config::default().queue(name));
         Ok(Self {
             ours: queue("noop"),
             foreign: queue("foreign"),
-            news,
+            new_rows,
             workers: Arc::default(),
             concurrency: options.concurrency,
         })
@@ -120,20 +120,22 @@ impl Contender for Apalis {
     }
 
     async fn start(&self, runs: Arc<Runs>) -> Result<JoinHandle<()>> {
-        // Deviation: a worker that found nothing looks again at its next heartbeat, after 30 s, unless it is told how, as
-        // its README does it.
-        let strategy = Strategy::new().stream(self.news.clone()).interval(LOOK);
-        // A name that was used before is refused.
+        // Deviation: by default, a worker that found no task polls again at its next heartbeat, after 30 s. This is the
+        // strategy from its README.
+        let strategy = Strategy::new()
+            .stream(self.new_rows.clone())
+            .interval(POLL_INTERVAL);
+        // apalis refuses a worker name that was used before.
         let number = self.workers.fetch_add(1, Ordering::Relaxed);
         let worker = WorkerBuilder::new(format!("bench-{number}"))
             .backend(self.ours.clone().poll_with_strategy(strategy))
             .data(runs)
-            // Deviation: it has no limit by default.
+            // Deviation: the default has no limit.
             .concurrency(self.concurrency)
             .build(noop);
         Ok(tokio::spawn(async move {
             if let Err(error) = worker.run().await {
-                eprintln!("the worker ended: {error}");
+                eprintln!("the worker failed: {error}");
             }
         }))
     }

@@ -1,4 +1,4 @@
-//! What the figures depend on: the machine, its disk, and how much of its CPU others took.
+//! Describes the machine, and measures its disk latency and the CPU time that other guests take.
 
 use std::fs;
 use std::io::{Seek as _, Write as _};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bench_harness::{Result, quantile_us};
 use serde::{Deserialize, Serialize};
 
-/// How many flushes are timed.
+/// The number of flushes that are timed.
 const FLUSHES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(1);
 const PAGE: usize = 4_096;
@@ -25,7 +25,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn look(dir: &Path) -> Self {
+    pub fn inspect(dir: &Path) -> Self {
         let cpu = field("/proc/cpuinfo", "model name");
         let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
         let kib: u64 = memory.trim_end_matches(" kB").parse().unwrap_or_default();
@@ -53,8 +53,9 @@ fn first_line(program: &str, args: &[&str]) -> String {
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// The median of what a write of 4 KiB and its `fdatasync` take in this folder, in microseconds: as in a WAL that has
-/// been filled before, and with a pause between, so that the disk and the CPU are as idle as an idle pool's.
+/// Returns the median time of a write of 4 KiB and its `fdatasync` in this folder, in microseconds. The file has its
+/// full size already, like a WAL that is reused. A pause before each write makes disk and CPU as idle as with an idle
+/// pool.
 pub fn flush_us(dir: &Path) -> Result<f64> {
     let path = dir.join("bench-flush");
     let mut file = fs::File::create(&path)?;
@@ -75,10 +76,10 @@ pub fn flush_us(dir: &Path) -> Result<f64> {
     Ok(quantile_us(&nanos, 0.5).unwrap_or_default())
 }
 
-/// The CPU's time so far, in ticks: all of it, and what other guests of the host took.
+/// The CPU time since boot, in ticks: the total, and the part that other guests of the host took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ticks {
-    all: u64,
+    total: u64,
     stolen: u64,
 }
 
@@ -90,22 +91,22 @@ impl Ticks {
             .split(' ')
             .filter_map(|word| word.parse().ok())
             .collect();
-        // user nice system idle iowait irq softirq steal; guests' time is part of user's.
+        // The fields are: user nice system idle iowait irq softirq steal. The time of guests is part of user.
         Self {
-            all: ticks.iter().take(8).sum(),
+            total: ticks.iter().take(8).sum(),
             stolen: ticks.get(7).copied().unwrap_or_default(),
         }
     }
 
-    /// The share that was stolen since then, in percent.
+    /// Returns the share of CPU time that was stolen since `before`, in percent.
     pub fn stolen_since(self, before: Self) -> f64 {
-        let all = self.all.saturating_sub(before.all).max(1);
+        let total = self.total.saturating_sub(before.total).max(1);
         let stolen = self.stolen.saturating_sub(before.stolen);
-        100.0 * stolen as f64 / all as f64
+        100.0 * stolen as f64 / total as f64
     }
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub fn unix_seconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs())

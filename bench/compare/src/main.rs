@@ -1,18 +1,17 @@
-//! Runs contenders in turn (A, B, A, B …), because on a machine whose speed drifts only programs that took turns can
-//! be compared; keeps what they said, and draws tables and charts from it.
+//! Runs contenders in turn (A, B, A, B …), stores their results, and draws tables and charts from them. The speed of a
+//! machine drifts, so only programs that ran in turn can be compared.
 //!
-//! | where | what |
+//! | module | contents |
 //! | --- | --- |
-//! | `matrix`, `row` | every row: who runs beside whom, doing what |
-//! | `sizes` | how many tasks each of them gets |
-//! | `measure`, `program` | the runs, in turn; one program |
-//! | `machine` | disk, CPU steal, versions |
+//! | `matrix`, `row` | every row of the tables: two contenders and their options |
+//! | `task_counts` | the number of tasks of each run |
+//! | `measure`, `program` | all runs in turn; one run of one program |
+//! | `machine` | description of the machine, disk latency, stolen CPU |
 //! | `footprint` | W6 |
-//! | `results` | what is kept in `results.jsonl` |
-//! | `report`, `table`, `aims`, `targets` | `benchmarks.md` |
+//! | `results` | the stored results, `results.jsonl` |
+//! | `report`, `table`, `target_check`, `targets` | `benchmarks.md` |
 //! | `charts`, `plot` | the SVG files |
 
-mod aims;
 mod charts;
 mod footprint;
 mod machine;
@@ -24,10 +23,11 @@ mod program;
 mod report;
 mod results;
 mod row;
-mod sizes;
 mod stats;
 mod table;
+mod target_check;
 mod targets;
+mod task_counts;
 
 use std::process::ExitCode;
 
@@ -50,13 +50,13 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<()> {
     let mut results = Results::open(&options.out)?;
     if !options.redraw {
-        measure::all(options, &matrix::rows(options.short), &mut results)?;
+        measure::measure_all(options, &matrix::rows(options.short), &mut results)?;
     }
-    // Also rows that this run left out, if they were measured before.
+    // The page has all rows, also those that were measured by an earlier run only.
     let rows = matrix::rows(false);
     std::fs::write(
         options.out.join("benchmarks.md"),
-        report::whole(&rows, &results),
+        report::page(&rows, &results),
     )?;
-    charts::all(&results, &options.out.join("benchmarks"))
+    charts::draw_all(&results, &options.out.join("benchmarks"))
 }

@@ -1,15 +1,15 @@
-//! Every row: who runs beside whom, doing what. This is the only place that says so.
+//! The benchmark matrix: every row of every table, with its two contenders and their options.
 
 use crate::row::{Row, Run};
 
-/// All rows; without the heavy ones, if it has to be short.
+/// Returns all rows, or those that are not heavy if the run is short.
 pub fn rows(short: bool) -> Vec<Row> {
     let mut rows = [w1(), w2(), w3(), w4(), w5(), files(), growth(), day()].concat();
     rows.retain(|row| !(short && row.heavy));
     rows
 }
 
-/// OmniQ and another contender with options of their own beside those of both.
+/// Returns a row that compares OmniQ with another contender. `both` are the options of both sides.
 fn row(
     table: &'static str,
     what: &str,
@@ -139,14 +139,14 @@ fn w4() -> Vec<Row> {
     let across_full = "--durability full --across";
     let across_normal = "--durability normal --across";
     vec![
-        add("claim shares the enqueue's commit", FULL, ("limit", FULL)),
+        add("claim in the commit of the enqueue", FULL, ("limit", FULL)),
         add(
             "claim in a commit of its own",
             FULL,
             ("limit", "--durability full --own-commit"),
         ),
         add(
-            "claim shares the enqueue's commit",
+            "claim in the commit of the enqueue",
             NORMAL,
             ("limit", NORMAL),
         ),
@@ -158,9 +158,13 @@ fn w4() -> Vec<Row> {
         },
         add("one process", FULL, ("fang", FULL)),
         add("one process", FULL, ("huey", FULL)),
-        add("across processes, beside one", across_full, ("omniq", FULL)),
         add(
-            "across processes, beside one",
+            "across processes, compared with one process",
+            across_full,
+            ("omniq", FULL),
+        ),
+        add(
+            "across processes, compared with one process",
             across_normal,
             ("omniq", NORMAL),
         ),
@@ -171,13 +175,13 @@ fn w5() -> Vec<Row> {
     let backlog = |tasks: usize| format!("--durability full --backlog {tasks}");
     let mut rows = Vec::new();
     for tasks in [1_000, 10_000, 100_000, 1_000_000] {
-        let what = format!("{tasks} waiting");
+        let what = format!("{tasks} tasks waiting");
         let limit = format!("{} --prefetch 256", backlog(tasks));
         let heavy = tasks == 1_000_000;
-        let beside_limit = row("w5", &what, "", &backlog(tasks), ("limit", &limit));
+        let compared_with_limit = row("w5", &what, "", &backlog(tasks), ("limit", &limit));
         rows.push(Row {
             heavy,
-            ..beside_limit
+            ..compared_with_limit
         });
         if tasks <= 100_000 {
             let normal = format!("--durability normal --backlog {tasks}");
@@ -185,24 +189,34 @@ fn w5() -> Vec<Row> {
         }
     }
     let few = backlog(1_000);
-    let mut beside_few = |what, ours: &str| rows.push(row("w5", what, "", ours, ("omniq", &few)));
-    beside_few("1000000 waiting, beside 1000", &backlog(1_000_000));
-    beside_few(
-        "100000 of higher priority in a day",
+    let mut compared_with_few =
+        |what, ours: &str| rows.push(row("w5", what, "", ours, ("omniq", &few)));
+    compared_with_few(
+        "1000000 tasks waiting, compared with 1000",
+        &backlog(1_000_000),
+    );
+    compared_with_few(
+        "100000 tasks of higher priority, due in a day",
         &format!("{few} --future 100000"),
     );
-    beside_few("100000 of other names", &format!("{few} --foreign 100000"));
+    compared_with_few(
+        "100000 tasks with other names",
+        &format!("{few} --foreign 100000"),
+    );
     let few = "--durability normal --backlog 1000";
     let mut both = |what, args: &str| rows.push(row("w5", what, "", args, ("effectum", args)));
     both(
-        "100000 of higher priority in a day",
+        "100000 tasks of higher priority, due in a day",
         &format!("{few} --future 100000"),
     );
-    both("100000 of other names", &format!("{few} --foreign 100000"));
+    both(
+        "100000 tasks with other names",
+        &format!("{few} --foreign 100000"),
+    );
     rows
 }
 
-/// A folder of files beside SQLite, which does the same with the same promises.
+/// Compares a folder of files with SQLite, at the same guarantees.
 fn files() -> Vec<Row> {
     let mut rows = Vec::new();
     for durability in [FULL, NORMAL] {
@@ -221,7 +235,7 @@ fn files() -> Vec<Row> {
         };
         add("enqueue, 1 producer", "--workload w1 --producers 1");
         add("enqueue, 64 producers", "--workload w1 --producers 64");
-        add("enqueue, 1,000 a call", "--workload w2 --producers 1");
+        add("enqueue, 1,000 per call", "--workload w2 --producers 1");
         add("process, 10 handlers", "--workload w3 --concurrency 10");
         add("idle pool", "--workload w4");
     }
@@ -231,7 +245,7 @@ fn files() -> Vec<Row> {
 fn growth() -> Vec<Row> {
     let w3 = "--workload w3 --concurrency 10 --durability full";
     let w4 = "--workload w4 --durability full";
-    let beside = |what, plain: &str, more: &str| {
+    let compare = |what, plain: &str, more: &str| {
         let args = format!("{plain} {more}");
         let run = |args: &str| Run {
             contender: "omniq",
@@ -239,31 +253,31 @@ fn growth() -> Vec<Row> {
         };
         Row {
             table: "growth",
-            what: format!("{what}, beside none"),
+            what: format!("{what}, compared with none"),
             ours: run(&args),
             theirs: Some(run(plain)),
             heavy: false,
         }
     };
     let processes = |count: usize| Row {
-        what: format!("{count} worker processes, beside 1"),
-        ..beside("", w3, &format!("--processes {count}"))
+        what: format!("{count} worker processes, compared with 1"),
+        ..compare("", w3, &format!("--processes {count}"))
     };
     vec![
-        beside("10000 queues: processing", w3, "--queues 10000"),
-        beside("10000 queues: latency", w4, "--queues 10000"),
-        beside("100000 finished tasks: processing", w3, "--finished 100000"),
+        compare("10000 queues: processing", w3, "--queues 10000"),
+        compare("10000 queues: latency", w4, "--queues 10000"),
+        compare("100000 finished tasks: processing", w3, "--finished 100000"),
         Row {
             heavy: true,
-            ..beside(
+            ..compare(
                 "1000000 finished tasks: processing",
                 w3,
                 "--finished 1000000",
             )
         },
-        beside("100000 finished tasks: latency", w4, "--finished 100000"),
-        beside("10000 waiting callers: processing", w3, "--waits 10000"),
-        beside("10000 waiting callers: latency", w4, "--waits 10000"),
+        compare("100000 finished tasks: latency", w4, "--finished 100000"),
+        compare("10000 waiting callers: processing", w3, "--waits 10000"),
+        compare("10000 waiting callers: latency", w4, "--waits 10000"),
         processes(2),
         processes(4),
     ]
@@ -277,7 +291,7 @@ fn day() -> Vec<Row> {
     };
     vec![Row {
         table: "day",
-        what: "24 hours, results kept for 2".to_owned(),
+        what: "24 hours, results are kept for 2 hours".to_owned(),
         ours,
         theirs: None,
         heavy: false,

@@ -1,4 +1,4 @@
-//! The runs, in turn.
+//! Runs both contenders of each row in turn, and stores the results.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use crate::results::{Entry, Record, Results};
 use crate::row::{Row, Run};
 use crate::{footprint, program, table};
 
-/// Measures every row that is asked for, and prints it. A run that fails is a gap in its table.
-pub fn all(options: &Options, rows: &[Row], results: &mut Results) -> Result<()> {
+/// Measures every requested row, and prints it. A run that fails leaves a gap in its table.
+pub fn measure_all(options: &Options, rows: &[Row], results: &mut Results) -> Result<()> {
     let wanted = |row: &&Row| {
         let peer = row.theirs.as_ref().map_or("omniq", |run| run.contender);
         options.wants_table(row.table) && options.wants_contender(peer)
@@ -19,33 +19,33 @@ pub fn all(options: &Options, rows: &[Row], results: &mut Results) -> Result<()>
     let rows: Vec<&Row> = rows.iter().filter(wanted).collect();
     let footprint = options.wants_table("w6");
     let ids: Vec<String> = rows.iter().map(|row| row.id()).collect();
-    results.forget(|entry| match entry {
+    results.remove(|entry| match entry {
         Entry::Machine(_) => true,
         Entry::Footprint(_) => footprint,
         Entry::Run(record) => ids.contains(&record.row),
     })?;
-    results.add(Entry::Machine(Machine::look(&options.dir)))?;
+    results.add(Entry::Machine(Machine::inspect(&options.dir)))?;
     if footprint {
         let footprint = footprint::measure()?;
         println!("{footprint:?}");
         results.add(Entry::Footprint(footprint))?;
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     print!("{}", table::HEAD);
     for (done, row) in rows.iter().enumerate() {
-        tell(row, done, rows.len(), begun);
-        pair(row, options, results)?;
+        print_progress(row, done, rows.len(), started);
+        measure_row(row, options, results)?;
         print!("{}", table::line(results, row));
     }
     Ok(())
 }
 
-/// Which row, how far, and about how long there is to go.
-fn tell(row: &Row, done: usize, all: usize, begun: Instant) {
+/// Prints the current row, the number of rows, and an estimate of the remaining time.
+fn print_progress(row: &Row, done: usize, all: usize, started: Instant) {
     let left = match done {
         0 => String::new(),
         done => {
-            let each = begun.elapsed().as_secs_f64() / done as f64;
+            let each = started.elapsed().as_secs_f64() / done as f64;
             format!(", about {:.0} min left", each * (all - done) as f64 / 60.0)
         }
     };
@@ -54,7 +54,7 @@ fn tell(row: &Row, done: usize, all: usize, begun: Instant) {
     eprintln!("[{}/{all}{left}] {table}: {what}, {peer}", done + 1);
 }
 
-fn pair(row: &Row, options: &Options, results: &mut Results) -> Result<()> {
+fn measure_row(row: &Row, options: &Options, results: &mut Results) -> Result<()> {
     let mut sides: Vec<(bool, &Run)> = vec![(true, &row.ours)];
     sides.extend(row.theirs.as_ref().map(|run| (false, run)));
     for round in 0..options.rounds {
@@ -81,7 +81,7 @@ fn pair(row: &Row, options: &Options, results: &mut Results) -> Result<()> {
                 error,
             })))?;
             if failed {
-                // It would fail again.
+                // The next round would fail too.
                 return Ok(());
             }
         }

@@ -1,4 +1,4 @@
-//! One chart, with its legend beside it.
+//! Draws one chart and its legend.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use plotters::prelude::*;
 
 pub struct Chart<'a> {
     pub title: &'a str,
-    /// What the axes count, with the unit.
+    /// The axis labels, with units.
     pub x: &'a str,
     pub y: &'a str,
     pub log_y: bool,
@@ -22,7 +22,8 @@ pub struct Series {
 
 const SIZE: (u32, u32) = (960, 480);
 const LEGEND: u32 = 250;
-/// Okabe and Ito's, which the colour-blind can tell apart; dashed and hollow once they are used up.
+/// The palette of Okabe and Ito, which colour-blind readers can distinguish. Further series use the same colours with
+/// dashed lines and hollow dots.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -41,7 +42,10 @@ impl Chart<'_> {
         let area = SVGBackend::new(path, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
         let (plot, legend) = area.split_horizontally(SIZE.0 - LEGEND);
-        let (x, y) = (self.span(|point| point.0), self.span(|point| point.1));
+        let (x, y) = (
+            self.axis_range(|point| point.0),
+            self.axis_range(|point| point.1),
+        );
         if self.log_y {
             self.plot(&plot, (x.0..x.1).log_scale(), (y.0..y.1).log_scale())?;
         } else {
@@ -51,13 +55,13 @@ impl Chart<'_> {
         Ok(area.present()?)
     }
 
-    /// From the power of ten below the least to that above the greatest.
-    fn span(&self, of: impl Fn(&(f64, f64)) -> f64) -> (f64, f64) {
+    /// Returns the range from the power of ten below the smallest value to the one above the largest value.
+    fn axis_range(&self, value_of: impl Fn(&(f64, f64)) -> f64) -> (f64, f64) {
         let values = || {
             self.series
                 .iter()
                 .flat_map(|series| &series.points)
-                .map(&of)
+                .map(&value_of)
         };
         let least = values().fold(f64::INFINITY, f64::min).max(1.0);
         let greatest = values().fold(1.0, f64::max);
@@ -84,8 +88,8 @@ impl Chart<'_> {
             .y_desc(self.y)
             .axis_desc_style(("sans-serif", 15))
             .label_style(("sans-serif", 13))
-            .x_label_formatter(&|value| short(*value))
-            .y_label_formatter(&|value| short(*value))
+            .x_label_formatter(&|value| abbreviate(*value))
+            .y_label_formatter(&|value| abbreviate(*value))
             .draw()?;
         for (number, series) in self.series.iter().enumerate() {
             let points = series.points.iter().copied();
@@ -94,9 +98,9 @@ impl Chart<'_> {
             } else {
                 chart.draw_series(DashedLineSeries::new(points, 6, 4, style(number)))?;
             }
-            // A few points are figures of their own; a curve has none.
+            // The points of a curve are too many for dots.
             if series.points.len() < 10 {
-                let dot = |point: &(f64, f64)| Circle::new(*point, 3, dot(number));
+                let dot = |point: &(f64, f64)| Circle::new(*point, 3, dot_style(number));
                 chart.draw_series(series.points.iter().map(dot))?;
             }
         }
@@ -108,9 +112,9 @@ impl Chart<'_> {
             let y = 52 + 24 * number as i32;
             let line = |from, to| PathElement::new(vec![(from, y), (to, y)], style(number));
             area.draw(&line(8, 18))?;
-            // Solid, or dashed as in the chart.
+            // The line is solid or dashed, as in the chart.
             area.draw(&line(if number < COLOURS.len() { 18 } else { 23 }, 34))?;
-            area.draw(&Circle::new((21, y), 3, dot(number)))?;
+            area.draw(&Circle::new((21, y), 3, dot_style(number)))?;
             area.draw(&Text::new(
                 series.name.clone(),
                 (42, y - 7),
@@ -125,15 +129,15 @@ fn style(number: usize) -> ShapeStyle {
     COLOURS[number % COLOURS.len()].stroke_width(2)
 }
 
-/// Hollow where the line is dashed.
-fn dot(number: usize) -> ShapeStyle {
+/// Returns the style of the dots, which are hollow if the line is dashed.
+fn dot_style(number: usize) -> ShapeStyle {
     match number < COLOURS.len() {
         true => style(number).filled(),
         false => style(number),
     }
 }
 
-fn short(value: f64) -> String {
+fn abbreviate(value: f64) -> String {
     match value {
         v if v >= 1e6 => format!("{}M", v / 1e6),
         v if v >= 1e3 => format!("{}k", v / 1e3),

@@ -1,4 +1,4 @@
-//! One run of one program.
+//! Runs one program once.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,16 +8,20 @@ use bench_harness::{Line, Result};
 
 use crate::options::Options;
 use crate::row::Run;
-use crate::sizes;
+use crate::task_counts;
 
-/// The arguments of a run, as one would type them after `bench/run`.
+/// Returns the arguments of a run, as a user would type them after `bench/run`.
 pub fn command(run: &Run, options: &Options) -> String {
-    format!("{} --n {} --json", run.text(), sizes::tasks(run, options))
+    format!(
+        "{} --n {} --json",
+        run.text(),
+        task_counts::tasks(run, options)
+    )
 }
 
-/// What the program said in its last line; an error says why there is none.
+/// Runs the program, and returns its result, which is its last line of output.
 pub fn run(run: &Run, options: &Options) -> Result<Line> {
-    // A program that has to be killed can't clean up.
+    // A program that is killed can't remove its files, so they are in a folder that is removed here.
     let folder = options.dir.join("bench-run");
     std::fs::create_dir_all(&folder)?;
     let line = run_in(&folder, run, options);
@@ -27,7 +31,7 @@ pub fn run(run: &Run, options: &Options) -> Result<Line> {
 
 fn run_in(folder: &Path, run: &Run, options: &Options) -> Result<Line> {
     let command = command(run, options);
-    let mut child = Command::new(path(run.contender))
+    let mut child = Command::new(program_path(run.contender))
         .args(command.split(' ').skip(1))
         .arg("--dir")
         .arg(folder)
@@ -35,10 +39,10 @@ fn run_in(folder: &Path, run: &Run, options: &Options) -> Result<Line> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| format!("{} can't be started: {e}", run.contender))?;
-    let ends = Instant::now() + Duration::from_secs(options.limit);
-    // What it prints fits a pipe, so it never waits for us to read.
+    let deadline = Instant::now() + Duration::from_secs(options.limit);
+    // The output fits into the buffer of the pipe, so the program never waits for a reader.
     while child.try_wait()?.is_none() {
-        if Instant::now() > ends {
+        if Instant::now() > deadline {
             child.kill()?;
             child.wait()?;
             return Err(format!("not finished after {} s", options.limit).into());
@@ -53,11 +57,11 @@ fn run_in(folder: &Path, run: &Run, options: &Options) -> Result<Line> {
             .into());
     }
     let text = String::from_utf8(out.stdout)?;
-    let last = text.lines().last().ok_or("it printed nothing")?;
+    let last = text.lines().last().ok_or("the program printed nothing")?;
     Ok(serde_json::from_str(last)?)
 }
 
-fn path(contender: &str) -> PathBuf {
+fn program_path(contender: &str) -> PathBuf {
     match contender {
         "huey" => PathBuf::from("huey/bench-huey"),
         rust => PathBuf::from(format!("target/release/bench-{rust}")),

@@ -1,4 +1,4 @@
-//! `benchmarks.md`.
+//! Writes the page `benchmarks.md`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,59 +6,63 @@ use std::fmt::Write as _;
 use crate::results::Results;
 use crate::row::{Row, TABLES};
 use crate::stats::{Spread, time};
-use crate::{charts, table, targets};
+use crate::{charts, table, target_check};
 
 const HEAD: &str = "# Benchmarks
 
-<!-- Written by `bench/run compare`; draw it again from what was measured with `bench/run compare --redraw`. -->
+<!-- Written by `bench/run compare`. To draw it again from the stored results, use `bench/run compare --redraw`. -->
 
-OmniQ beside other queues and beside the raw limit, on one machine, in turn. All of it again, in about an hour:
-`just bench`; in ten minutes, with fewer tasks: `just bench-short`.
+This page compares OmniQ with other queues and with the raw limit, on one machine. `just bench` measures
+everything again in about an hour; `just bench-short` measures it with fewer tasks in ten minutes.
 
-**How to read it.** Each row is a pair that ran in turn (A, B, A, B …): the speed of a shared machine and of its disk
-drifts, so only the ratios of a pair mean anything, and differences between rows of less than 1.5 times mean nothing.
-Cells are the median of the rounds, with the minimum and the maximum; a ratio is the median of the rounds' ratios.
-*full*: a commit survives a power cut. *normal*: it survives the death of the process. Handlers do nothing, arguments
-are `{\"n\": 7}` unless a row says so, results are kept. *Raw limit*: plain SQLite behind a writer thread (`bench/limit`),
-without leases, retries, unique keys, errors or wake-ups: what the hardware allows, not a queue. \"flush\" is the median
-of a write of 4 KiB into a file of its size and its `fdatasync`, just before; \"stolen\" is the CPU that other guests of the
-host took meanwhile.
+**How to read the tables**
+
+- Each row is a pair of programs that ran in turn (A, B, A, B …). The speed of a shared machine and of its disk drifts, so
+  compare only the two programs of one row. A difference between rows of less than 1.5 times means nothing.
+- A cell is the median of the rounds, with the minimum and the maximum. A ratio is the median of the ratios of the rounds.
+- *full*: a commit survives a power cut. *normal*: a commit survives the death of the process.
+- Handlers do nothing, results are kept, and the arguments are `{\"n\": 7}` unless the row says otherwise.
+- *Raw limit* is plain SQLite behind a writer thread (`bench/limit`), without leases, retries, unique keys, errors or
+  wake-ups. It shows what the hardware allows; it is not a queue.
+- *flush* is the median time of a write of 4 KiB into a preallocated file and its `fdatasync`, measured before each round.
+  *stolen* is the share of CPU that other guests of the host took during the runs.
 ";
 
-const FAIR: &str = "## Fair play
+const FAIRNESS: &str = "## Fairness
 
-Peers are ordinary dependencies from their registries; each deviation from a default stands in a comment beside the line
-that makes it, in `bench/NAME`. `--as-shipped` undoes it.
+The other queues are ordinary dependencies from their registries. Where a benchmark changes a default, a comment next to
+that line in `bench/NAME` says so. `--as-shipped` keeps the original defaults.
 
-- The clock of W3 stops at the last commit, not at the last handler; that of W5 when the last of the measured tasks starts
-  and the backlog is still waiting.
-- effectum sets a pragma of the wrong name and so runs on a rollback journal: its file is put into WAL mode first. It
-  sets `synchronous` to NORMAL itself, so there is no row of it at full.
-- apalis-sqlite 1.0 turns `synchronous` off on one connection of its pool: it is set back on all. An idle
-  worker of it looks again after 30 s unless it is told otherwise: it hears of new rows, and looks each 100 ms.
-- apalis-sql 0.7 looks for 10 tasks each 100 ms: shown so (\"as shipped\") and tuned to 1,000 each millisecond. A task that it
-  stored is due in the second after.
-- fang runs on a rollback journal, deletes what has finished and lets idle workers sleep 5 s: it is given WAL mode, keeps
-  its tasks and looks each 10 ms. Its `synchronous` can't be set; it is SQLite's default, FULL.
-- Huey is Python. Its default is FULL; its `fsync=False` is OFF, which is not what *normal* means, so all its rows are full.
-- Rows of different durability compare OmniQ's default, full, with what a peer can do at its best; the peer has less
-  to do there.
+- W3 measures until the last commit, not until the last handler ends. W5 measures until the last of the measured tasks
+  starts, while the backlog is still waiting.
+- effectum sets a pragma with the wrong name, and so runs with a rollback journal. The benchmark puts its file into WAL
+  mode first. effectum sets `synchronous` to NORMAL itself, so it has no row at full.
+- apalis-sqlite 1.0 turns `synchronous` off on one connection of its pool. The benchmark sets it on all connections. An
+  idle worker polls every 30 s by default. In the benchmark it is notified of new rows, and polls every 100 ms.
+- apalis-sql 0.7 fetches 10 tasks every 100 ms. The tables show this (\"as shipped\"), and a version that fetches 1,000 tasks
+  every millisecond. A task becomes due in the second after it was stored.
+- fang runs with a rollback journal, deletes finished tasks and lets idle workers sleep for 5 s. The benchmark uses WAL
+  mode, keeps finished tasks and polls every 10 ms. `synchronous` can't be set in fang; it is SQLite's default, FULL.
+- Huey is a Python library. Its default is FULL. Its `fsync=False` means OFF, which is less than *normal*, so all its rows
+  are full.
+- Some rows compare OmniQ at full, its default, with a queue at normal, because that queue has no full. The other queue
+  has less work to do in these rows.
 ";
 
-/// The whole page.
-pub fn whole(rows: &[Row], results: &Results) -> String {
+/// Returns the whole page.
+pub fn page(rows: &[Row], results: &Results) -> String {
     let mut page = HEAD.to_owned();
     page += &machine(results);
-    page += &targets::section(rows, results);
+    page += &target_check::section(rows, results);
     for (name, title) in TABLES {
         let rows: Vec<&Row> = rows.iter().filter(|row| row.table == name).collect();
         if let Some(table) = table::section(name, title, &rows, results) {
             page += &table;
-            page += &charts::links(name);
+            page += &charts::image_of(name);
         }
     }
     page += "\n";
-    page + FAIR
+    page + FAIRNESS
 }
 
 fn machine(results: &Results) -> String {
@@ -75,17 +79,17 @@ fn machine(results: &Results) -> String {
     let flush = Spread::of(results.records().map(|record| record.flush_us));
     let steal = Spread::of(results.records().map(|record| record.steal_percent));
     if let (Some(flush), Some(steal)) = (flush, steal) {
-        let _ = writeln!(text, "- a flush took {}", flush.written(time));
+        let _ = writeln!(text, "- a flush took {}", flush.format(time));
         let _ = writeln!(
             text,
             "- CPU stolen by other guests: {}",
-            steal.written(|p| format!("{p:.0} %"))
+            steal.format(|p| format!("{p:.0} %"))
         );
     }
     text
 }
 
-/// `3.51.3 (limit, omniq)`.
+/// Returns the SQLite versions and the contenders that use them, such as `3.51.3 (limit, omniq)`.
 fn sqlite_versions(results: &Results) -> String {
     let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in results.lines().filter(|line| !line.sqlite.is_empty()) {

@@ -1,4 +1,4 @@
-//! What is kept in `results.jsonl`, one JSON object a line: tables and charts are drawn from it alone.
+//! Stores the results in `results.jsonl`, one JSON object per line. Tables and charts are drawn from this file alone.
 
 use std::fs;
 use std::io::Write as _;
@@ -20,22 +20,22 @@ pub enum Entry {
     Footprint(Footprint),
 }
 
-/// One run.
+/// One run of one side of a row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
-    /// [`Row::id`].
+    /// The [`Row::id`].
     pub row: String,
     pub ours: bool,
     pub round: usize,
     /// Seconds since 1970.
     pub at: u64,
     pub command: String,
-    /// The disk's latency just before.
+    /// The disk latency just before the round.
     pub flush_us: f64,
-    /// The share of CPU that other guests took meanwhile.
+    /// The share of CPU that other guests took during the run.
     pub steal_percent: f64,
     pub line: Option<Line>,
-    /// Why there is no line.
+    /// The reason why there is no line.
     pub error: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub struct Results {
 }
 
 impl Results {
-    /// What was kept before in this folder, if anything.
+    /// Reads the stored results from this folder, if there are any.
     pub fn open(out: &Path) -> Result<Self> {
         let folder = out.join("benchmarks");
         fs::create_dir_all(&folder)?;
@@ -61,16 +61,16 @@ impl Results {
         Ok(Self { path, entries })
     }
 
-    /// Forgets what is measured again.
-    pub fn forget(&mut self, again: impl Fn(&Entry) -> bool) -> Result<()> {
-        self.entries.retain(|entry| !again(entry));
+    /// Removes the entries that will be measured again.
+    pub fn remove(&mut self, is_obsolete: impl Fn(&Entry) -> bool) -> Result<()> {
+        self.entries.retain(|entry| !is_obsolete(entry));
         let lines: std::result::Result<Vec<_>, _> =
             self.entries.iter().map(serde_json::to_string).collect();
         let text: String = lines?.into_iter().map(|line| line + "\n").collect();
         Ok(fs::write(&self.path, text)?)
     }
 
-    /// Keeps one more, at once: a run that is broken off loses nothing.
+    /// Appends an entry to the file immediately, so that an interrupted comparison loses nothing.
     pub fn add(&mut self, entry: Entry) -> Result<()> {
         let mut file = fs::OpenOptions::new()
             .create(true)
@@ -102,19 +102,19 @@ impl Results {
         })
     }
 
-    /// What each contender said, in whatever row.
+    /// Returns the result lines of all runs that succeeded.
     pub fn lines(&self) -> impl Iterator<Item = &Line> {
         self.records().filter_map(|record| record.line.as_ref())
     }
 
-    /// One side of a row.
+    /// Returns the records of one side of a row.
     pub fn side(&self, row: &Row, ours: bool) -> Vec<&Record> {
         let id = row.id();
         let of_side = |record: &&Record| record.row == id && record.ours == ours;
         self.records().filter(of_side).collect()
     }
 
-    /// For each round of a row in which both sides came to an end, `ours` over `theirs`.
+    /// Returns the spread of `ours` divided by `theirs`, over the rounds in which both sides succeeded.
     pub fn ratios(&self, row: &Row, value: impl Fn(&Line) -> Option<f64>) -> Option<Spread> {
         let theirs = self.side(row, false);
         let ratio = |ours: &Record| {
@@ -125,7 +125,7 @@ impl Results {
     }
 }
 
-/// A value of one side, over its rounds.
+/// Returns the spread of a value of one side, over its rounds.
 pub fn spread(side: &[&Record], value: impl Fn(&Line) -> Option<f64>) -> Option<Spread> {
     Spread::of(
         side.iter()

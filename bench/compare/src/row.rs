@@ -1,48 +1,51 @@
-//! What a row of a table is.
+//! Defines the rows and the tables.
 
-/// A program and its options, but for the number of tasks.
+/// A program and its options, without the number of tasks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     pub contender: &'static str,
     pub args: String,
 }
 
-/// Two runs, in turn.
+/// Two programs that run in turn.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The table, by which `--only` chooses.
+    /// The name of the table, which `--only` selects.
     pub table: &'static str,
-    /// What both do.
+    /// The description of the row.
     pub what: String,
     pub ours: Run,
     pub theirs: Option<Run>,
-    /// Its preparation takes long, so a short run leaves it out.
+    /// The preparation of this row takes long, so a short comparison skips it.
     pub heavy: bool,
 }
 
-/// The tables, in order, with what they say above.
+/// The names and headings of the tables, in order.
 pub const TABLES: [(&str, &str); 8] = [
-    ("w1", "W1: enqueue one at a time"),
-    ("w2", "W2: enqueue 1,000 a call"),
-    ("w3", "W3: process tasks that are there, to the last commit"),
+    ("w1", "W1: enqueue one task per call"),
+    ("w2", "W2: enqueue 1,000 tasks per call"),
+    ("w3", "W3: process stored tasks until the last commit"),
     (
         "w4",
-        "W4: an idle pool, from the call of enqueue to the start of the handler",
+        "W4: idle pool, from the enqueue call to the start of the handler",
     ),
-    ("w5", "W5: process 10 at a time while more is waiting"),
+    (
+        "w5",
+        "W5: process 10 tasks at a time while more are waiting",
+    ),
     (
         "files",
-        "Files beside SQLite: a folder does the same with the same promises",
+        "Files compared with SQLite, at the same guarantees",
     ),
     (
         "growth",
-        "What grows: queues, kept results, waiting callers, processes",
+        "Growth: queues, kept results, waiting callers, processes",
     ),
     ("day", "A day of enqueueing, processing and purging"),
 ];
 
 impl Row {
-    /// What its records are kept under.
+    /// Returns the key of the records of this row. It does not depend on the description.
     pub fn id(&self) -> String {
         let theirs = self.theirs.as_ref().map(Run::text).unwrap_or_default();
         format!("{} | {} | {theirs}", self.table, self.ours.text())

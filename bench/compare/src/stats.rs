@@ -1,6 +1,6 @@
-//! Median, minimum and maximum, and how numbers are written.
+//! Computes median, minimum and maximum, and formats numbers.
 
-/// Of the rounds of a run.
+/// The median, minimum and maximum over the rounds of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     pub median: f64,
@@ -9,7 +9,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None` of nothing.
+    /// Returns the spread of these values, or `None` if there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -22,8 +22,8 @@ impl Spread {
         Some(Self { median, min, max })
     }
 
-    /// `94.6k (82.9k to 101.1k)`.
-    pub fn written(self, unit: impl Fn(f64) -> String) -> String {
+    /// Formats the spread, such as `94.6k (82.9k to 101.1k)`.
+    pub fn format(self, unit: impl Fn(f64) -> String) -> String {
         format!(
             "{} ({} to {})",
             unit(self.median),
@@ -33,7 +33,7 @@ impl Spread {
     }
 }
 
-/// A rate, in thousands from 1,000 on.
+/// Formats a rate, in thousands from 1,000 on.
 pub fn rate(value: f64) -> String {
     match value {
         v if v >= 100_000.0 => format!("{:.0}k", v / 1_000.0),
@@ -46,7 +46,7 @@ pub fn ratio(value: f64) -> String {
     format!("{value:.2}")
 }
 
-/// Microseconds, as milliseconds from 1,000 on.
+/// Formats microseconds, as milliseconds from 1,000 on.
 pub fn time(us: f64) -> String {
     match us {
         us if us >= 1_000.0 => format!("{:.2} ms", us / 1_000.0),
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_is_between_two() {
+    fn the_median_of_an_even_count_is_the_mean_of_the_middle_two() {
         let spread = Spread::of([4.0, 1.0, 3.0, 2.0]).unwrap();
         assert_eq!((spread.min, spread.median, spread.max), (1.0, 2.5, 4.0));
         assert_eq!(Spread::of([]), None);
     }
 
     #[test]
-    fn numbers_are_short() {
+    fn numbers_are_abbreviated() {
         assert_eq!(rate(123_456.0), "123k");
         assert_eq!(rate(4_567.0), "4.6k");
         assert_eq!(rate(89.0), "89");

@@ -1,4 +1,4 @@
-//! One table.
+//! Writes one table of the page.
 
 use std::fmt::Write as _;
 
@@ -10,9 +10,9 @@ use crate::row::{Row, Run};
 use crate::stats::{Spread, bytes, rate, ratio, time};
 
 pub const HEAD: &str =
-    "| | OmniQ | beside | ratio | flush | stolen |\n| --- | --- | --- | --- | --- | --- |\n";
+    "| | OmniQ | compared with | ratio | flush | stolen |\n| --- | --- | --- | --- | --- | --- |\n";
 
-/// A heading, the command, the rows; `None` if nothing was measured.
+/// Returns the heading, the command and the rows of a table, or `None` if none of its rows was measured.
 pub fn section(name: &str, title: &str, rows: &[&Row], results: &Results) -> Option<String> {
     let measured = |row: &&&Row| !results.side(row, true).is_empty();
     let rows: Vec<&&Row> = rows.iter().filter(measured).collect();
@@ -22,16 +22,14 @@ pub fn section(name: &str, title: &str, rows: &[&Row], results: &Results) -> Opt
     let mut text = format!("\n## {title}\n\n`bench/run compare --only {name}`\n\n");
     text += match name {
         "day" => {
-            "| hour | tasks a second | p50 | p99 | database | WAL | finished tasks kept |\n\
+            "| hour | tasks per second | p50 | p99 | database | WAL | finished tasks kept |\n\
                   | --- | --- | --- | --- | --- | --- | --- |\n"
         }
-        _ => {
-            "| | OmniQ | beside | ratio | flush | stolen |\n| --- | --- | --- | --- | --- | --- |\n"
-        }
+        _ => HEAD,
     };
     for row in &rows {
         text += &match name {
-            "day" => hours(results, row),
+            "day" => hour_lines(results, row),
             _ => line(results, row),
         };
     }
@@ -47,13 +45,13 @@ pub fn section(name: &str, title: &str, rows: &[&Row], results: &Results) -> Opt
     Some(text)
 }
 
-/// A row that is a pair.
+/// Returns the line of a row.
 pub fn line(results: &Results, row: &Row) -> String {
     let (ours, theirs) = (results.side(row, true), results.side(row, false));
     let latency = is_latency(&row.ours);
     let ratio_of = if latency { p50 } else { per_second };
     let ratios = results.ratios(row, ratio_of);
-    let ratios = ratios.map_or("–".to_owned(), |spread| spread.written(ratio));
+    let ratios = ratios.map_or("–".to_owned(), |spread| spread.format(ratio));
     let all = || ours.iter().chain(&theirs);
     let flush = Spread::of(all().map(|record| record.flush_us));
     let steal = Spread::of(all().map(|record| record.steal_percent));
@@ -67,7 +65,7 @@ pub fn line(results: &Results, row: &Row) -> String {
     )
 }
 
-/// Whether what is compared is a latency.
+/// Returns whether the compared value is a latency.
 pub fn is_latency(run: &Run) -> bool {
     run.args.contains("--workload w4")
 }
@@ -80,7 +78,7 @@ pub fn p50(line: &Line) -> Option<f64> {
     line.outcome.p50_us
 }
 
-/// Who, how durable, and the figures; or why there are none.
+/// Returns the contender, its durability and its figures, or the reason why there are none.
 fn cell(side: &[&Record], latency: bool) -> String {
     let Some(line) = side.iter().find_map(|record| record.line.as_ref()) else {
         let error = side.iter().find_map(|record| record.error.as_deref());
@@ -95,30 +93,31 @@ fn cell(side: &[&Record], latency: bool) -> String {
         true => {
             let p99 = spread(side, |line| line.outcome.p99_us);
             let p99 = p99.map_or_else(String::new, |s| format!("; p99 {}", time(s.median)));
-            spread(side, p50).map(|s| s.written(time) + &p99)
+            spread(side, p50).map(|s| s.format(time) + &p99)
         }
-        false => spread(side, per_second).map(|s| s.written(rate) + "/s"),
+        false => spread(side, per_second).map(|s| s.format(rate) + "/s"),
     };
-    let again = side.iter().filter_map(|record| record.line.as_ref());
-    let again = again
-        .map(|line| line.outcome.ran_again)
-        .max()
-        .unwrap_or_default();
-    let again = match again {
+    let lines = side.iter().filter_map(|record| record.line.as_ref());
+    let most_repeats = lines.map(|line| line.outcome.ran_again).max();
+    let repeats = match most_repeats.unwrap_or_default() {
         0 => String::new(),
-        again => format!("; ran {again} of {} tasks again", line.options.n()),
+        count => format!("; ran {count} of {} tasks again", line.options.n()),
     };
-    format!("{}: {}{again}", who(line), figures.unwrap_or_default())
+    format!(
+        "{}: {}{repeats}",
+        contender_label(line),
+        figures.unwrap_or_default()
+    )
 }
 
-/// `effectum normal, as shipped`.
-pub fn who(line: &Line) -> String {
+/// Returns the name of the contender and its durability, such as `effectum normal, as shipped`.
+pub fn contender_label(line: &Line) -> String {
     let name = match line.contender.as_str() {
         "omniq" => "OmniQ",
         "limit" => "raw limit",
         other => other,
     };
-    let kept = match (line.options.storage, line.options.durability) {
+    let durability = match (line.options.storage, line.options.durability) {
         (StorageKind::Memory, _) => "in memory",
         (_, Level::Full) => "full",
         (_, Level::Normal) => "normal",
@@ -128,11 +127,11 @@ pub fn who(line: &Line) -> String {
     } else {
         ""
     };
-    format!("{name} {kept}{shipped}")
+    format!("{name} {durability}{shipped}")
 }
 
-/// Each hour's medians over the rounds.
-fn hours(results: &Results, row: &Row) -> String {
+/// Returns one line per hour, with the medians over the rounds.
+fn hour_lines(results: &Results, row: &Row) -> String {
     let side = results.side(row, true);
     let mut text = String::new();
     for hour in 0..24 {
@@ -155,7 +154,7 @@ fn hours(results: &Results, row: &Row) -> String {
     text
 }
 
-/// What was found in an hour of a day.
+/// Returns a value that was measured in this hour of the day.
 pub fn of_hour(line: &Line, hour: usize, name: &str) -> Option<f64> {
     line.outcome
         .more

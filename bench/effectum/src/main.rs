@@ -1,4 +1,4 @@
-//! effectum 0.7, set right: its file is in WAL mode. `--as-shipped` leaves it on a rollback journal.
+//! effectum 0.7, corrected: its file is in WAL mode. `--as-shipped` keeps the rollback journal.
 
 use std::fmt;
 use std::path::Path;
@@ -14,8 +14,8 @@ use rusqlite::Connection;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Its writer thread panics if it is dropped last, outside the runtime.
-static KEPT: OnceLock<Arc<Queue>> = OnceLock::new();
+/// Keeps the queue alive: its writer thread panics if the queue is dropped outside the runtime.
+static KEEP_ALIVE: OnceLock<Arc<Queue>> = OnceLock::new();
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -25,12 +25,12 @@ async fn main() -> ExitCode {
 #[derive(Clone)]
 struct Effectum {
     queue: Arc<Queue>,
-    /// For counting.
+    /// A connection for counting successes.
     reader: Arc<Mutex<Connection>>,
     concurrency: u16,
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone)]
 struct Shared(Arc<Runs>);
 
@@ -64,7 +64,9 @@ impl Contender for Effectum {
 
     fn check(options: &Options) -> Result<()> {
         if options.durability == Level::Full && !options.as_shipped {
-            return Err("it sets synchronous to NORMAL itself: ask for --durability normal".into());
+            return Err(
+                "effectum sets synchronous to NORMAL itself: use --durability normal".into(),
+            );
         }
         only_default_conditions(options)
     }
@@ -77,13 +79,13 @@ impl Contender for Effectum {
         let path = folder.join("effectum.db");
         let reader = Connection::open(&path)?;
         if !options.as_shipped {
-            // Deviation: it asks for WAL with a pragma of the wrong name ("journal"), which SQLite ignores. The mode
-            // is kept in the file, so a file that is in WAL mode before effectum opens it stays so.
+            // Deviation: effectum requests WAL with a pragma of the wrong name ("journal"), which SQLite ignores. The
+            // mode is stored in the file, so a file that is in WAL mode before effectum opens it stays in WAL mode.
             reader.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         }
         reader.busy_timeout(Duration::from_secs(10))?;
         let queue = Arc::new(Queue::new(&path).await?);
-        KEPT.get_or_init(|| Arc::clone(&queue));
+        KEEP_ALIVE.get_or_init(|| Arc::clone(&queue));
         Ok(Self {
             queue,
             reader: Arc::new(Mutex::new(reader)),
@@ -105,8 +107,8 @@ impl Contender for Effectum {
     async fn start(&self, runs: Arc<Runs>) -> Result<Worker> {
         let runner = JobRunner::builder("noop", noop).build();
         let worker = Worker::builder(&self.queue, Shared(runs)).jobs([runner]);
-        // Deviation: its default is one handler at a time. When to fetch more stays at its default, as soon as a seat
-        // is free.
+        // Deviation: the default is one handler at a time. The default for fetching, as soon as a seat is free, is
+        // kept.
         Ok(worker.max_concurrency(self.concurrency).build().await?)
     }
 

@@ -1,5 +1,5 @@
-//! fang 0.11 (async, SQLite), set right: its file is in WAL mode, finished tasks are kept, and idle workers look
-//! often. `--as-shipped` leaves the journal and the sleep as they come.
+//! fang 0.11 (async, SQLite), corrected: its file is in WAL mode, finished tasks are kept, and idle workers poll often.
+//! `--as-shipped` keeps the default journal and sleep times.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,11 +16,11 @@ use fang::{AsyncRunnable, FangError, RetentionMode, Scheduled, SleepParams, asyn
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 
-/// Connections of its pool; a worker holds one only while it writes.
+/// The size of the connection pool. A worker holds a connection only while it writes.
 const CONNECTIONS: u32 = 10;
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A handler is made from its row and is given no state.
+/// fang deserialises each handler from its row, so a handler gets its state from here.
 static RUNS: RwLock<Option<Arc<Runs>>> = RwLock::new(None);
 
 #[tokio::main]
@@ -69,7 +69,7 @@ impl AsyncRunnable for Noop {
 fn prepare(file: &str, wal: bool) -> Result<()> {
     let mut conn = SqliteConnection::establish(file)?;
     if wal {
-        // Deviation: it sets no journal mode. The mode is kept in the file.
+        // Deviation: fang sets no journal mode. The mode is stored in the file.
         conn.batch_execute("PRAGMA journal_mode = WAL")?;
     }
     fang::run_migrations_sqlite(&mut conn).map_err(|e| e.to_string().into())
@@ -81,7 +81,7 @@ impl Contender for Fang {
 
     fn check(options: &Options) -> Result<()> {
         if options.durability == Level::Normal {
-            return Err("its connections have SQLite's default, FULL, and can't be set".into());
+            return Err("fang uses the default of SQLite, FULL, and has no setting for it: use --durability full".into());
         }
         only_default_conditions(options)
     }
@@ -117,7 +117,7 @@ impl Contender for Fang {
     }
 
     async fn enqueue_many(&self, _: Vec<Job>) -> Result<()> {
-        Err("it has no call that enqueues many".into())
+        Err("it has no bulk enqueue call".into())
     }
 
     async fn preload(&self, jobs: Vec<Job>) -> Result<()> {
@@ -131,24 +131,24 @@ impl Contender for Fang {
         *RUNS.write().unwrap_or_else(PoisonError::into_inner) = Some(runs);
         let mut sleep = SleepParams::default();
         if !self.as_shipped {
-            // Deviation: idle workers sleep 5 s, then longer and longer.
-            let moment = Duration::from_millis(10);
-            (sleep.sleep_period, sleep.min_sleep_period) = (moment, moment);
-            (sleep.max_sleep_period, sleep.sleep_step) = (moment, Duration::ZERO);
+            // Deviation: by default, idle workers sleep 5 s, and then longer each time.
+            let pause = Duration::from_millis(10);
+            (sleep.sleep_period, sleep.min_sleep_period) = (pause, pause);
+            (sleep.max_sleep_period, sleep.sleep_step) = (pause, Duration::ZERO);
         }
         let mut pool: AsyncWorkerPool<AsyncQueue> = AsyncWorkerPool::builder()
             .queue(self.queue.clone())
             .number_of_workers(self.workers)
             .task_type("noop")
             .sleep_params(sleep)
-            // Deviation: it would delete what has finished; all contenders keep their results.
+            // Deviation: the default deletes finished tasks. All contenders keep their results.
             .retention_mode(RetentionMode::KeepAll)
             .build();
         pool.start().await;
         Ok(())
     }
 
-    /// Its workers can't be stopped; they end with the program.
+    /// Waits for the successes only: the workers can't be stopped, they end with the program.
     async fn stop(&self, _: (), successes: u64) -> Result<()> {
         poll_until(|| async { Ok(self.succeeded().await? >= successes) }).await
     }

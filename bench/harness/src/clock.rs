@@ -1,13 +1,13 @@
-//! Clocks that an `Instant` is not: one that all processes of a machine share, and one of CPU time.
+//! Two clocks that `Instant` does not offer: a monotonic clock that all processes of a machine share, and the CPU time.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// Nanoseconds of the machine's steady clock, the same in every process.
+/// Returns the nanoseconds of the machine's monotonic clock, which is the same in every process.
 pub fn nanos() -> u64 {
     as_nanos(clock_gettime(ClockId::Monotonic))
 }
 
-/// Nanoseconds of CPU that all threads of this process have used.
+/// Returns the CPU time that all threads of this process have used, in nanoseconds.
 pub fn cpu_nanos() -> u64 {
     as_nanos(clock_gettime(ClockId::ProcessCPUTime))
 }

@@ -1,4 +1,4 @@
-//! What a contender has to be able to do.
+//! The trait that every contender implements.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::{Options, Runs, StorageKind, Workload};
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A task to be enqueued.
+/// A task to enqueue.
 #[derive(Debug, Clone, Default)]
 pub struct Job {
     pub n: usize,
     /// Extra bytes in the arguments.
     pub pad: Option<Arc<str>>,
-    /// Of a name that the pool doesn't have.
+    /// The task has a name for which the pool has no handler.
     pub foreign: bool,
-    /// Due in a day, of a higher priority.
+    /// The task is due in a day, and has a higher priority than the others.
     pub future: bool,
-    /// One of many queues.
+    /// The number of the queue, if the tasks are spread over many queues.
     pub queue: Option<usize>,
 }
 
-/// The arguments of a task: `{"n": 7}`, or with the extra bytes.
+/// The arguments of a task: `{"n": 7}`, and the extra bytes if there are any.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Arguments {
     pub n: usize,
@@ -42,55 +42,54 @@ impl Job {
     }
 }
 
-/// A queue under test. Clones are the same queue.
+/// A queue under test. Clones refer to the same queue.
 pub trait Contender: Clone + Send + Sync + 'static {
     const NAME: &'static str;
-    /// In W4, the moments of enqueueing are spread over this, so that they don't keep step with what a contender does
-    /// at regular times.
+    /// W4 spreads its enqueues randomly over this time, so that they are not in step with the polling of a contender.
     const PERIOD: Duration = Duration::from_millis(6);
     type Pool: Send;
 
-    /// An error that says why, if it can't do what these options ask for.
+    /// Returns an error that gives the reason if the contender doesn't support these options.
     fn check(options: &Options) -> Result<()> {
         only_default_conditions(options)
     }
 
-    /// Which SQLite it runs on, where it tells.
+    /// Returns the version of SQLite that the contender uses, or an empty text if that is unknown.
     fn sqlite_version() -> &'static str {
         ""
     }
 
-    /// A fresh queue in this empty folder.
+    /// Opens a new queue in this empty folder.
     fn open(options: &Options, folder: &Path) -> impl Future<Output = Result<Self>> + Send;
 
-    /// One task; returns after its commit.
+    /// Enqueues one task. Returns after its commit.
     fn enqueue(&self, job: Job) -> impl Future<Output = Result<()>> + Send;
 
-    /// All of them in one call, if there is such a call.
+    /// Enqueues all tasks in one call, or returns an error if the contender has no such call.
     fn enqueue_many(&self, jobs: Vec<Job>) -> impl Future<Output = Result<()>> + Send;
 
-    /// Fills the file while no clock runs; contenders without a call for many help themselves.
+    /// Fills the file before the measurement starts. Contenders without a bulk call override this.
     fn preload(&self, jobs: Vec<Job>) -> impl Future<Output = Result<()>> + Send {
         self.enqueue_many(jobs)
     }
 
-    /// Starts a pool whose handler reads the arguments, calls [`Runs::started`] and is done.
+    /// Starts a pool whose handler reads the arguments, calls [`Runs::started`] and returns.
     fn start(&self, runs: Arc<Runs>) -> impl Future<Output = Result<Self::Pool>> + Send;
 
-    /// Stops the pool. When it returns, everything that ran has been committed; where the contender can't
-    /// tell, when there are so many successes in the file.
+    /// Stops the pool. Returns when the results of all executions are committed. A contender that doesn't report this
+    /// waits until the file holds this many successes.
     fn stop(&self, pool: Self::Pool, successes: u64) -> impl Future<Output = Result<()>> + Send;
 
-    /// How many successes the file holds.
+    /// Returns the number of successes in the file.
     fn succeeded(&self) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Waits from now on for the results of so many tasks that don't run.
-    fn wait_in_vain(&self, _waits: usize) -> impl Future<Output = Result<()>> + Send {
-        async { Err("it has no handles to wait on".into()) }
+    /// Starts this many callers that wait for the results of tasks that never run.
+    fn start_idle_waits(&self, _waits: usize) -> impl Future<Output = Result<()>> + Send {
+        async { Err("it has no call that waits for a result".into()) }
     }
 }
 
-/// Refuses what only OmniQ or only the raw limit can do.
+/// Refuses the options that only OmniQ or only the raw limit supports.
 pub fn only_default_conditions(options: &Options) -> Result<()> {
     let refused = [
         (options.storage != StorageKind::Sqlite, "--storage"),
@@ -102,18 +101,18 @@ pub fn only_default_conditions(options: &Options) -> Result<()> {
         (options.prefetch.is_some(), "--prefetch"),
         (options.workload == Workload::Day, "--workload day"),
     ];
-    match refused.iter().find(|(asked, _)| *asked) {
+    match refused.iter().find(|(requested, _)| *requested) {
         None => Ok(()),
-        Some((_, option)) => Err(format!("{option} is not for this contender").into()),
+        Some((_, option)) => Err(format!("{option} is not supported by this contender").into()),
     }
 }
 
-/// Asks again each millisecond until it is so.
-pub async fn poll_until<F>(mut is_so: impl FnMut() -> F) -> Result<()>
+/// Checks a condition every millisecond until it is true.
+pub async fn poll_until<F>(mut condition: impl FnMut() -> F) -> Result<()>
 where
     F: Future<Output = Result<bool>>,
 {
-    while !is_so().await? {
+    while !condition().await? {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(())

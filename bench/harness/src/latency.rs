@@ -1,4 +1,4 @@
-//! W4: from the call of enqueue to the start of the handler, while nothing else happens.
+//! W4: measures the time from the enqueue call to the start of the handler, while the pool is otherwise idle.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,28 +6,29 @@ use std::time::{Duration, Instant};
 use crate::clock::nanos;
 use crate::{Contender, Options, Outcome, Result, Runs, preload};
 
-/// A task that has not started by then never will.
-const NEVER: Duration = Duration::from_secs(30);
+/// The run fails if a task has not started within this time.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whoever runs the pool, here or in another process, writes to `runs`.
+/// Enqueues one task at a time, and waits until `runs` reports its start. The pool may be in this process or in
+/// another.
 pub async fn w4<C: Contender>(contender: &C, options: &Options, runs: &Runs) -> Result<Outcome> {
     let pad = preload::pad(options);
     let started = Instant::now();
     let mut latencies = Vec::with_capacity(options.n());
     for n in 0..options.n() {
         idle_moment(C::PERIOD).await;
-        runs.want(n + 1);
+        runs.set_target(n + 1);
         let called = nanos();
         contender.enqueue(preload::job(options, &pad, n)).await?;
-        let began = tokio::time::timeout(NEVER, runs.reached())
+        let handler_start = tokio::time::timeout(START_TIMEOUT, runs.wait_for_target())
             .await
-            .map_err(|_| format!("task {n} has not started within {NEVER:?}"))?;
-        latencies.push(began.saturating_sub(called));
+            .map_err(|_| format!("task {n} has not started within {START_TIMEOUT:?}"))?;
+        latencies.push(handler_start.saturating_sub(called));
     }
     Ok(Outcome::timed(started.elapsed(), options.n()).latency_only(latencies))
 }
 
-/// Long enough that the pool is idle again, and never the same.
+/// Sleeps until the pool is idle again. The time is random, see [`Contender::PERIOD`].
 pub async fn idle_moment(period: Duration) {
     let micros = fastrand::u64(0..period.as_micros() as u64);
     tokio::time::sleep(Duration::from_micros(3_000 + micros)).await;
@@ -40,11 +41,11 @@ pub(crate) async fn in_this_process<C: Contender>(
     let runs = Arc::new(Runs::new(options.n(), 0));
     let before = contender.succeeded().await?;
     let pool = contender.start(Arc::clone(&runs)).await?;
-    // What a pool does at its start is not what is measured.
+    // The start-up work of the pool is not measured.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let outcome = w4(contender, options, &runs).await?;
     let expected = before + options.n() as u64;
     contender.stop(pool, expected).await?;
-    crate::done(contender, expected).await?;
-    Ok(outcome.again(runs.again()))
+    crate::expect_successes(contender, expected).await?;
+    Ok(outcome.ran_again(runs.ran_again()))
 }

@@ -1,16 +1,16 @@
-//! What every contender shares: the command line, the workloads, the clock and the line of JSON at the end.
+//! The parts that all contenders share: the command line, the workloads, the clocks and the JSON result.
 //!
-//! A contender implements [`Contender`] and calls [`main`]; what is done to it is the same for all.
+//! A contender implements [`Contender`] and calls [`main`], which measures all contenders in the same way.
 //!
-//! | where | what |
+//! | module | contents |
 //! | --- | --- |
 //! | `options` | the command line |
-//! | `contender` | what a contender has to be able to do |
-//! | `preload` | what is in the file before the clock starts |
+//! | `contender` | the trait that every contender implements |
+//! | `preload` | the data that is in the file before the measurement starts |
 //! | `enqueue`, `latency`, `process` | W1 and W2; W4; W3 and W5 |
-//! | `runs` | which tasks ran, how often, and when |
-//! | `line` | the result |
-//! | `clock` | time that processes share, and CPU time |
+//! | `runs` | which tasks ran, how often, and when the last one started |
+//! | `line` | the result, as one line of JSON |
+//! | `clock` | a monotonic clock that processes share, and the CPU time |
 
 pub mod clock;
 mod contender;
@@ -29,6 +29,6 @@ pub use contender::{
 pub use latency::{idle_moment, w4};
 pub use line::{Line, Outcome, quantile_us};
 pub use options::{Level, Options, StorageKind, Workload};
-pub use process::done;
+pub use process::expect_successes;
 pub use run::{finish, main, workload};
 pub use runs::Runs;

@@ -6,34 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::Options;
 
-/// What a run found.
+/// The measurements of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Outcome {
-    /// Tasks a second; none where only latency is measured.
+    /// Tasks per second; `None` if only the latency is measured.
     pub per_second: Option<f64>,
-    /// Of calls of enqueue (W1, W2), or from enqueue to start (W4).
+    /// The median latency of the enqueue calls (W1, W2), or from enqueue to start (W4).
     pub p50_us: Option<f64>,
+    /// The 99th percentile of the same latency.
     pub p99_us: Option<f64>,
-    /// Percentiles 1 to 100 of a latency.
+    /// The percentiles 1 to 100 of the latency (W4).
     pub curve_us: Vec<f64>,
     pub seconds: f64,
-    /// CPU of this process for each task.
+    /// The CPU time of this process per task.
     pub cpu_us: Option<f64>,
-    /// Executions that were not the first of their task.
+    /// The number of executions that were not the first of their task.
     pub ran_again: usize,
-    /// What only some workloads find.
+    /// Measurements of single workloads.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub more: serde_json::Map<String, serde_json::Value>,
     #[serde(skip)]
     tasks: usize,
 }
 
-/// What a run was, and what it found.
+/// The contender, the options and the measurements of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Line {
     pub contender: String,
-    /// Which SQLite it runs on, where it tells.
+    /// The version of SQLite, or an empty text if it is unknown.
     #[serde(default)]
     pub sqlite: String,
     #[serde(flatten)]
@@ -43,7 +44,7 @@ pub struct Line {
 }
 
 impl Outcome {
-    /// So many tasks in this time.
+    /// Creates an outcome from the duration and the number of tasks.
     pub fn timed(took: Duration, tasks: usize) -> Self {
         let seconds = took.as_secs_f64();
         Self {
@@ -54,17 +55,19 @@ impl Outcome {
         }
     }
 
+    /// Adds the CPU time of all tasks.
     pub fn cpu(mut self, nanos: u64) -> Self {
         self.cpu_us = Some(micros(nanos / self.tasks.max(1) as u64));
         self
     }
 
-    pub fn again(mut self, executions: usize) -> Self {
+    /// Adds the number of executions that were not the first of their task.
+    pub fn ran_again(mut self, executions: usize) -> Self {
         self.ran_again = executions;
         self
     }
 
-    /// Of these nanoseconds, the median and the 99th percentile.
+    /// Adds the median and the 99th percentile of these latencies.
     pub fn latencies(mut self, mut nanos: Vec<u64>) -> Self {
         nanos.sort_unstable();
         self.p50_us = quantile_us(&nanos, 0.5);
@@ -72,7 +75,7 @@ impl Outcome {
         self
     }
 
-    /// The same and all percentiles; the rate says nothing.
+    /// Adds all percentiles of these latencies, and removes the rate, which means nothing here.
     pub fn latency_only(mut self, mut nanos: Vec<u64>) -> Self {
         nanos.sort_unstable();
         let percentiles = (1..=100).map(|p| f64::from(p) / 100.0);
@@ -82,13 +85,14 @@ impl Outcome {
     }
 }
 
-/// The smallest value that the share `q` of the sorted values doesn't exceed, in microseconds.
+/// Returns the `q` quantile of sorted nanoseconds, in microseconds: the smallest value that is at least
+/// as large as the share `q` of the values.
 pub fn quantile_us(sorted_nanos: &[u64], q: f64) -> Option<f64> {
-    let at = (sorted_nanos.len() as f64 * q).ceil() as usize;
-    sorted_nanos.get(at.saturating_sub(1)).map(|v| micros(*v))
+    let rank = (sorted_nanos.len() as f64 * q).ceil() as usize;
+    sorted_nanos.get(rank.saturating_sub(1)).map(|v| micros(*v))
 }
 
-/// To a tenth.
+/// Converts to microseconds, rounded to one decimal.
 fn micros(nanos: u64) -> f64 {
     (nanos as f64 / 100.0).round() / 10.0
 }

@@ -1,4 +1,4 @@
-//! The command line, which is the same for every contender; what one of them can't do, it refuses.
+//! The command line, which is the same for every contender. A contender refuses options that it does not support.
 
 use std::path::PathBuf;
 
@@ -11,67 +11,69 @@ use serde::{Deserialize, Serialize};
 pub struct Options {
     #[arg(long, value_enum)]
     pub workload: Workload,
-    /// How many tasks are measured [default: 100000; w4: 1000; w5: 10000; day: 240000].
+    /// The number of measured tasks [default: 100000; w4: 1000; w5: 10000; day: 240000].
     #[arg(long)]
     pub n: Option<usize>,
-    /// W1, W2: how many enqueue at once.
+    /// W1, W2: the number of concurrent producers.
     #[arg(long, default_value_t = 1)]
     pub producers: usize,
-    /// W3 to W5: how many handlers at once.
+    /// W3 to W5: the number of concurrent handlers.
     #[arg(long, default_value_t = 10)]
     pub concurrency: usize,
-    /// W3 to W5: tasks claimed ahead of free seats; the contender's own default where it is left out.
+    /// W3 to W5: the number of tasks that are claimed ahead of free seats [default: that of the contender].
     #[arg(long)]
     pub prefetch: Option<usize>,
-    /// What a commit means.
+    /// The durability of a commit.
     #[arg(long, value_enum, default_value_t = Level::Full)]
     pub durability: Level,
     #[arg(long, value_enum, default_value_t = StorageKind::Sqlite)]
     pub storage: StorageKind,
-    /// Leaves a peer as it comes, without what fair play sets right; its README says what that is.
+    /// Keeps the default settings of another queue that the benchmark changes otherwise; comments in its source name
+    /// them.
     #[arg(long)]
     pub as_shipped: bool,
     /// Extra bytes in each task's arguments.
     #[arg(long, default_value_t = 0)]
     pub payload: usize,
 
-    /// W5: due tasks that are still waiting when the last measured task starts.
+    /// W5: the number of due tasks that are still waiting when the last measured task starts.
     #[arg(long, default_value_t = 0)]
     pub backlog: usize,
-    /// Tasks of a higher priority that are due in a day.
+    /// The number of additional tasks of a higher priority that are due in a day.
     #[arg(long, default_value_t = 0)]
     pub future: usize,
-    /// Due tasks, enqueued before all others, of a name that the pool doesn't have.
+    /// The number of additional due tasks with a name for which the pool has no handler. They are enqueued before the
+    /// others.
     #[arg(long, default_value_t = 0)]
     pub foreign: usize,
-    /// Finished tasks that the file still holds.
+    /// The number of finished tasks in the file.
     #[arg(long, default_value_t = 0)]
     pub finished: usize,
-    /// Spreads the tasks over so many queues.
+    /// Spreads the tasks over this many queues.
     #[arg(long, default_value_t = 0)]
     pub queues: usize,
-    /// Callers that wait for the results of other tasks, which never come.
+    /// The number of callers that wait for the results of tasks that never run.
     #[arg(long, default_value_t = 0)]
     pub waits: usize,
-    /// W3: so many worker processes on one file.
+    /// W3: the number of worker processes on one file.
     #[arg(long, default_value_t = 1)]
     pub processes: usize,
-    /// W4: enqueue here, run in another process.
+    /// W4: runs the handlers in another process.
     #[arg(long)]
     pub across: bool,
-    /// W4 of the raw limit: claim in a commit after that of the enqueue, not in the same one.
+    /// W4 of the raw limit: claims in a commit of its own, after the commit of the enqueue.
     #[arg(long)]
     pub own_commit: bool,
 
-    /// Where the database goes, in a folder that is removed at the end.
+    /// Creates the database in a new folder below this one, and removes it at the end.
     #[arg(long, default_value = ".")]
     #[serde(skip)]
     pub dir: PathBuf,
-    /// Prints the line of JSON only.
+    /// Prints only the line of JSON.
     #[arg(long)]
     #[serde(skip)]
     pub json: bool,
-    /// For the processes that a run starts: the folder to work in.
+    /// The folder of the parent's database; set for the worker processes that a run starts.
     #[arg(long, hide = true)]
     #[serde(skip)]
     pub child_of: Option<PathBuf>,
@@ -80,17 +82,17 @@ pub struct Options {
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
-    /// Enqueue one at a time, by --producers at once.
+    /// Enqueue one task per call, from --producers concurrent producers.
     W1,
-    /// Enqueue 1,000 a call.
+    /// Enqueue 1,000 tasks per call.
     W2,
-    /// Process tasks that are there, to the last commit.
+    /// Process stored tasks until the last commit.
     W3,
-    /// Idle pool: from the call of enqueue to the start of the handler.
+    /// Idle pool: the time from the enqueue call to the start of the handler.
     W4,
     /// Process some tasks while many more are waiting: see --backlog, --future, --foreign.
     W5,
-    /// A day of enqueueing, processing and purging, on a clock that is moved (OmniQ only).
+    /// A day of enqueueing, processing and purging, on a simulated clock (OmniQ only).
     Day,
 }
 
@@ -109,12 +111,12 @@ pub enum StorageKind {
     Sqlite,
     /// A folder of files.
     File,
-    /// Nothing is kept.
+    /// In memory, without persistence.
     Memory,
 }
 
 impl Options {
-    /// From the arguments of this program.
+    /// Parses the arguments of this program.
     pub fn read() -> Self {
         let mut options = Self::parse();
         options.n.get_or_insert(match options.workload {
@@ -126,12 +128,12 @@ impl Options {
         options
     }
 
-    /// How many tasks are measured.
+    /// The number of measured tasks.
     pub fn n(&self) -> usize {
         self.n.unwrap_or_default()
     }
 
-    /// A fresh folder for the database; removed when the value is dropped.
+    /// Creates a folder for the database. It is removed when the value is dropped.
     pub fn folder(&self) -> std::io::Result<tempfile::TempDir> {
         let dir = std::path::absolute(&self.dir)?;
         tempfile::Builder::new().prefix("bench-").tempdir_in(dir)

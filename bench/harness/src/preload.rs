@@ -1,15 +1,15 @@
-//! What is in the file before the clock starts.
+//! Creates the data that is in the file before the measurement starts.
 
 use std::sync::Arc;
 
 use crate::{Contender, Job, Options, Result, Runs};
 
-/// At most so many tasks in one call.
-const CALL: usize = 1_000;
-/// At most about so many bytes in one call.
-const BYTES: usize = 8 << 20;
+/// The maximum number of tasks in one call.
+const MAX_TASKS: usize = 1_000;
+/// The approximate maximum number of bytes in one call.
+const MAX_BYTES: usize = 8 << 20;
 
-/// Task `n`, as the options want it.
+/// Returns task `n` as the options describe it.
 pub fn job(options: &Options, pad: &Option<Arc<str>>, n: usize) -> Job {
     Job {
         n,
@@ -19,12 +19,12 @@ pub fn job(options: &Options, pad: &Option<Arc<str>>, n: usize) -> Job {
     }
 }
 
-/// The extra bytes.
+/// Returns the extra bytes of the arguments, if there are any.
 pub fn pad(options: &Options) -> Option<Arc<str>> {
     (options.payload > 0).then(|| "x".repeat(options.payload).into())
 }
 
-/// Enqueues the tasks `0..count`, changed by `change`.
+/// Enqueues the tasks `0..count`, each changed by `change`.
 pub async fn fill<C: Contender>(
     contender: &C,
     options: &Options,
@@ -32,23 +32,23 @@ pub async fn fill<C: Contender>(
     change: impl Fn(Job) -> Job,
 ) -> Result<()> {
     let pad = pad(options);
-    let call = (BYTES / (options.payload + 1)).clamp(1, CALL);
-    for first in (0..count).step_by(call) {
-        let jobs = (first..count.min(first + call)).map(|n| change(job(options, &pad, n)));
+    let per_call = (MAX_BYTES / (options.payload + 1)).clamp(1, MAX_TASKS);
+    for first in (0..count).step_by(per_call) {
+        let jobs = (first..count.min(first + per_call)).map(|n| change(job(options, &pad, n)));
         contender.preload(jobs.collect()).await?;
     }
     Ok(())
 }
 
-/// Everything that is there besides the tasks that are measured.
+/// Creates everything that the options ask for besides the measured tasks: finished, foreign and future tasks, waits.
 pub async fn conditions<C: Contender>(contender: &C, options: &Options) -> Result<()> {
-    // A queue exists once it has had a task.
+    // A queue is created by its first task.
     let finished = options.finished.max(options.queues);
     if finished > 0 {
         fill(contender, options, finished, |job| job).await?;
         let runs = Arc::new(Runs::new(finished, finished));
         let pool = contender.start(Arc::clone(&runs)).await?;
-        runs.reached().await;
+        runs.wait_for_target().await;
         contender.stop(pool, finished as u64).await?;
     }
     let foreign = |job| Job {
@@ -62,7 +62,7 @@ pub async fn conditions<C: Contender>(contender: &C, options: &Options) -> Resul
     };
     fill(contender, options, options.future, future).await?;
     if options.waits > 0 {
-        contender.wait_in_vain(options.waits).await?;
+        contender.start_idle_waits(options.waits).await?;
     }
     Ok(())
 }

@@ -1,18 +1,18 @@
-//! From the command line to the line of JSON.
+//! Runs one workload, from the command line to the JSON result.
 
 use std::process::ExitCode;
 
 use crate::{Contender, Line, Options, Outcome, Result, Workload};
 use crate::{enqueue, latency, preload, process};
 
-/// The whole program of a contender.
+/// The main function of a contender.
 pub async fn main<C: Contender>() -> ExitCode {
     let options = Options::read();
     let outcome = run::<C>(&options).await;
     finish::<C>(options, outcome)
 }
 
-/// Opens a fresh queue and does to it what the options say.
+/// Opens a new queue and runs the workload on it.
 async fn run<C: Contender>(options: &Options) -> Result<Outcome> {
     C::check(options)?;
     let folder = options.folder()?;
@@ -20,7 +20,7 @@ async fn run<C: Contender>(options: &Options) -> Result<Outcome> {
     workload(&contender, options).await
 }
 
-/// The workloads that every contender shares.
+/// Runs a workload that all contenders share.
 pub async fn workload<C: Contender>(contender: &C, options: &Options) -> Result<Outcome> {
     preload::conditions(contender, options).await?;
     match options.workload {
@@ -28,11 +28,11 @@ pub async fn workload<C: Contender>(contender: &C, options: &Options) -> Result<
         Workload::W3 => process::w3(contender, options).await,
         Workload::W4 => latency::in_this_process(contender, options).await,
         Workload::W5 => process::w5(contender, options).await,
-        Workload::Day => Err("a day is not for this contender".into()),
+        Workload::Day => Err("--workload day is not supported by this contender".into()),
     }
 }
 
-/// Prints the result, or what went wrong.
+/// Prints the result or the error.
 pub fn finish<C: Contender>(options: Options, outcome: Result<Outcome>) -> ExitCode {
     let contender = C::NAME;
     let outcome = match outcome {

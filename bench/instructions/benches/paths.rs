@@ -1,8 +1,8 @@
-//! Instructions of the paths that every task takes. A count is the same on every machine with the same compilers, so
-//! a path that got more expensive is seen at once, however noisy the machine is.
+//! Counts the instructions of the code paths that every task takes. With the same compiler, a count is the same on
+//! every machine, so it shows a regression even on a noisy machine.
 //!
-//! Each path may take 5 % more than the figure that stands beside it. Whoever makes one cheaper lowers its figure;
-//! whoever makes one dearer for a good reason raises it, and says why in the commit.
+//! Each path may take 5 % more instructions than its figure below. If a change makes a path cheaper, lower its figure.
+//! If a change makes it more expensive for a good reason, raise the figure and give the reason in the commit message.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const NOW: Timestamp = Timestamp(1_790_000_000_000_000);
 const LEASE: Duration = Duration::from_secs(30);
 const PARAMETERS: &[Parameter] = &[Parameter::new("path"), Parameter::new("width")];
 
-/// The storages' paths are counted for so many tasks in one call.
+/// The number of tasks per call for the paths of the storages.
 const TASKS: usize = 1_000;
 
 fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
@@ -34,7 +34,7 @@ fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
         .clone()
 }
 
-/// SQLite is written by a thread of its own: what counts is what happens inside this function there.
+/// SQLite is written by a separate thread, so only the instructions inside this function are counted.
 fn inside(function: &str, instructions: u64) -> LibraryBenchmarkConfig {
     let entry = EntryPoint::Custom(function.to_owned());
     LibraryBenchmarkConfig::default()
@@ -54,33 +54,33 @@ fn order() -> omniq_core::Order<serde_json::Value> {
 fn new_task() -> NewTask {
     order()
         .into_new_task(&CoreSettings::default())
-        .expect("a good order")
+        .expect("the order is valid")
 }
 
 fn running_task() -> Task {
-    let mut claimed = Scene::memory().with_tasks(1).claim();
-    claimed.pop().expect("it was enqueued")
+    let mut claimed = Fixture::memory().with_tasks(1).claim();
+    claimed.pop().expect("one task was enqueued")
 }
 
-fn done(task: &Task) -> Change {
+fn success_of(task: &Task) -> Change {
     let result = Payload::new(Format::Json, b"null".to_vec());
     let then = Vec::new();
-    settle(task, Outcome::Succeeded { result, then }, NOW, 0.5).expect("it runs")
+    settle(task, Outcome::Succeeded { result, then }, NOW, 0.5).expect("the task is running")
 }
 
-/// A storage, and what drives its futures.
-struct Scene {
+/// A storage, and the runtime that drives its futures.
+struct Fixture {
     storage: Arc<dyn Storage>,
     runtime: Runtime,
     filter: Arc<ClaimFilter>,
 }
 
-impl Scene {
+impl Fixture {
     fn new(storage: impl Storage) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread();
         Self {
             storage: Arc::new(storage),
-            runtime: { runtime }.build().expect("a runtime"),
+            runtime: { runtime }.build().expect("the runtime starts"),
             filter: Arc::new(ClaimFilter::any()),
         }
     }
@@ -89,10 +89,10 @@ impl Scene {
         Self::new(MemoryStorage::new())
     }
 
-    /// SQLite's own work, without a disk.
+    /// Creates a SQLite storage in memory, so that no disk is involved.
     fn sqlite() -> Self {
         let storage = SqliteStorage::open_in_memory(&CoreSettings::default());
-        Self::new(storage.expect("SQLite"))
+        Self::new(storage.expect("SQLite opens"))
     }
 
     fn with_tasks(self, count: usize) -> Self {
@@ -102,107 +102,107 @@ impl Scene {
 
     fn enqueue(&self, tasks: Vec<NewTask>) {
         let answer = self.runtime.block_on(self.storage.enqueue(tasks, NOW));
-        answer.expect("enqueued");
+        answer.expect("enqueue succeeds");
     }
 
     fn claim(&self) -> Vec<Task> {
-        let owner = OwnerId::from_i64(1).expect("an owner");
+        let owner = OwnerId::from_i64(1).expect("1 is a valid owner");
         let request = ClaimRequest::new(owner, self.filter.clone(), NOW, LEASE).limit(TASKS);
         let answer = self.runtime.block_on(self.storage.claim(request));
-        answer.expect("claimed").tasks
+        answer.expect("claim succeeds").tasks
     }
 
     fn settle(&self, changes: Vec<Change>) {
         let answer = self.runtime.block_on(self.storage.settle(changes, NOW));
-        answer.expect("settled");
+        answer.expect("settle succeeds");
     }
 }
 
-fn to_enqueue(scene: Scene) -> (Scene, Vec<NewTask>) {
-    (scene, vec![new_task(); TASKS])
+fn to_enqueue(fixture: Fixture) -> (Fixture, Vec<NewTask>) {
+    (fixture, vec![new_task(); TASKS])
 }
 
-fn to_claim(scene: Scene) -> Scene {
-    scene.with_tasks(TASKS)
+fn to_claim(fixture: Fixture) -> Fixture {
+    fixture.with_tasks(TASKS)
 }
 
-fn to_settle(scene: Scene) -> (Scene, Vec<Change>) {
-    let scene = scene.with_tasks(TASKS);
-    let changes = scene.claim().iter().map(done).collect();
-    (scene, changes)
+fn to_settle(fixture: Fixture) -> (Fixture, Vec<Change>) {
+    let fixture = fixture.with_tasks(TASKS);
+    let changes = fixture.claim().iter().map(success_of).collect();
+    (fixture, changes)
 }
 
 #[library_benchmark(config = at_most(47))]
 #[bench::of_a_success(TaskStatus::Running, Event::Succeed)]
 fn status_check(from: TaskStatus, event: Event) -> TaskStatus {
-    black_box(apply(black_box(from), black_box(event))).expect("allowed")
+    black_box(apply(black_box(from), black_box(event))).expect("the transition is allowed")
 }
 
 #[library_benchmark(config = at_most(2_454))]
 #[bench::two_arguments(order())]
 fn order_to_task(order: omniq_core::Order<serde_json::Value>) -> NewTask {
-    black_box(order.into_new_task(&CoreSettings::default())).expect("a good order")
+    black_box(order.into_new_task(&CoreSettings::default())).expect("the order is valid")
 }
 
 #[library_benchmark(config = at_most(1_703))]
 #[bench::in_order(new_task().payload)]
 fn payload_bind(payload: Payload) -> (String, u32) {
-    black_box(payload.bind(PARAMETERS)).expect("they fit")
+    black_box(payload.bind(PARAMETERS)).expect("the arguments match the parameters")
 }
 
 #[library_benchmark(config = at_most(737))]
 #[bench::two_arguments(running_task())]
 fn settle_success(task: Task) -> Change {
-    black_box(done(&task))
+    black_box(success_of(&task))
 }
 
 #[library_benchmark(config = at_most(1_674))]
 #[bench::two_arguments(running_task())]
 fn settle_failure(task: Task) -> Change {
     let error = TaskError::new("x", "it broke");
-    black_box(settle(&task, Outcome::Failed(error), NOW, 0.5)).expect("it runs")
+    black_box(settle(&task, Outcome::Failed(error), NOW, 0.5)).expect("the task is running")
 }
 
 #[library_benchmark(config = at_most(2_416_834))]
-#[bench::of_1000(to_enqueue(Scene::memory()))]
-fn memory_enqueue((scene, tasks): (Scene, Vec<NewTask>)) -> Scene {
-    scene.enqueue(tasks);
-    scene
+#[bench::of_1000(to_enqueue(Fixture::memory()))]
+fn memory_enqueue((fixture, tasks): (Fixture, Vec<NewTask>)) -> Fixture {
+    fixture.enqueue(tasks);
+    fixture
 }
 
 #[library_benchmark(config = at_most(3_456_796))]
-#[bench::of_1000(to_claim(Scene::memory()))]
-fn memory_claim(scene: Scene) -> (Scene, Vec<Task>) {
-    let claimed = scene.claim();
-    (scene, claimed)
+#[bench::of_1000(to_claim(Fixture::memory()))]
+fn memory_claim(fixture: Fixture) -> (Fixture, Vec<Task>) {
+    let claimed = fixture.claim();
+    (fixture, claimed)
 }
 
 #[library_benchmark(config = at_most(1_939_364))]
-#[bench::of_1000(to_settle(Scene::memory()))]
-fn memory_settle((scene, changes): (Scene, Vec<Change>)) -> Scene {
-    scene.settle(changes);
-    scene
+#[bench::of_1000(to_settle(Fixture::memory()))]
+fn memory_settle((fixture, changes): (Fixture, Vec<Change>)) -> Fixture {
+    fixture.settle(changes);
+    fixture
 }
 
 #[library_benchmark(config = inside("*Batch*::write_alike", 12_529_182))]
-#[bench::of_1000(to_enqueue(Scene::sqlite()))]
-fn sqlite_enqueue((scene, tasks): (Scene, Vec<NewTask>)) -> Scene {
-    scene.enqueue(tasks);
-    scene
+#[bench::of_1000(to_enqueue(Fixture::sqlite()))]
+fn sqlite_enqueue((fixture, tasks): (Fixture, Vec<NewTask>)) -> Fixture {
+    fixture.enqueue(tasks);
+    fixture
 }
 
 #[library_benchmark(config = inside("*Batch*::claim", 33_555_818))]
-#[bench::of_1000(to_claim(Scene::sqlite()))]
-fn sqlite_claim(scene: Scene) -> (Scene, Vec<Task>) {
-    let claimed = scene.claim();
-    (scene, claimed)
+#[bench::of_1000(to_claim(Fixture::sqlite()))]
+fn sqlite_claim(fixture: Fixture) -> (Fixture, Vec<Task>) {
+    let claimed = fixture.claim();
+    (fixture, claimed)
 }
 
 #[library_benchmark(config = inside("*Batch*::settle", 24_576_733))]
-#[bench::of_1000(to_settle(Scene::sqlite()))]
-fn sqlite_settle((scene, changes): (Scene, Vec<Change>)) -> Scene {
-    scene.settle(changes);
-    scene
+#[bench::of_1000(to_settle(Fixture::sqlite()))]
+fn sqlite_settle((fixture, changes): (Fixture, Vec<Change>)) -> Fixture {
+    fixture.settle(changes);
+    fixture
 }
 
 library_benchmark_group!(

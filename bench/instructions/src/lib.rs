@@ -1,1 +1,1 @@
-//! Counts instructions: see `benches/paths.rs`.
+//! This package has only a benchmark, `benches/paths.rs`, which counts instructions.

@@ -1,5 +1,5 @@
-//! Plain SQLite with the schema that was fastest: integer keys in commit order, and one index, which holds what is
-//! due and nothing else.
+//! Stores tasks in plain SQLite, with the fastest schema that we found: integer keys in commit order, and one index
+//! that holds only due tasks.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ const FUTURE: i64 = 3;
 
 pub struct File {
     conn: Connection,
-    last: i64,
+    last_id: i64,
 }
 
 impl File {
@@ -35,16 +35,16 @@ impl File {
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", name)?;
         let found: i64 = conn.pragma_query_value(None, "synchronous", |row| row.get(0))?;
-        assert_eq!(found, number, "a misspelt pragma is silent");
+        assert_eq!(found, number, "SQLite ignores a misspelt pragma");
         conn.execute_batch(SCHEMA)?;
-        Ok(Self { conn, last: 0 })
+        Ok(Self { conn, last_id: 0 })
     }
 
     fn run(&self, sql: &str, params: impl Params) {
         self.conn
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(params))
-            .expect("a sound statement on a healthy disk");
+            .expect("the statement is valid and the disk works");
     }
 }
 
@@ -54,11 +54,14 @@ impl Store for File {
     }
 
     fn insert(&mut self, row: Row) {
-        self.last += 1;
+        self.last_id += 1;
         let name = if row.foreign { FOREIGN } else { OURS };
         let (status, priority) = if row.future { (FUTURE, 9) } else { (READY, 0) };
         let sql = "INSERT INTO task (id, name, status, priority, eta, payload) VALUES (?1, ?2, ?3, ?4, ?1, ?5)";
-        self.run(sql, params![self.last, name, status, priority, row.payload]);
+        self.run(
+            sql,
+            params![self.last_id, name, status, priority, row.payload],
+        );
     }
 
     fn settle(&mut self, id: i64) {
@@ -68,17 +71,22 @@ impl Store for File {
 
     fn claim(&mut self, wanted: usize) -> Vec<Claim> {
         let sql = "SELECT id FROM task WHERE status = 0 AND name = 1 ORDER BY priority DESC, eta LIMIT ?1";
-        let mut ready = self.conn.prepare_cached(sql).expect("a sound query");
+        let mut ready = self.conn.prepare_cached(sql).expect("the query is valid");
         let ids: rusqlite::Result<Vec<i64>> = ready
             .query_map([wanted as i64], |row| row.get(0))
             .and_then(Iterator::collect);
         let sql = "UPDATE task SET status = 1 WHERE id = ?1 AND status = 0 RETURNING payload";
-        let mut take = self.conn.prepare_cached(sql).expect("a sound statement");
+        let mut take = self
+            .conn
+            .prepare_cached(sql)
+            .expect("the statement is valid");
         let mut take = |id| {
-            let payload = take.query_row([id], |row| row.get(0)).expect("it is ours");
+            let payload = take
+                .query_row([id], |row| row.get(0))
+                .expect("the task is still ready");
             Claim { id, payload }
         };
-        ids.expect("a healthy disk")
+        ids.expect("the disk works")
             .into_iter()
             .map(&mut take)
             .collect()
@@ -93,7 +101,7 @@ impl Store for File {
         let count: i64 = self
             .conn
             .query_row(sql, [], |row| row.get(0))
-            .expect("a count");
+            .expect("the count can be read");
         count as u64
     }
 }

@@ -1,13 +1,13 @@
-//! The raw limit: a store behind one writer thread, with nothing that makes a queue worth having: no leases, no
-//! retries, no unique keys, no errors, no time limits, nobody to tell.
+//! The raw limit: a store behind one writer thread. It shows what the hardware allows, because it has no leases,
+//! retries, unique keys, errors, time limits or notifications.
 //!
-//! | where | what |
+//! | module | contents |
 //! | --- | --- |
-//! | `raw` | the contender: sends letters to the writer |
-//! | `writer` | one thread: takes what waits, one commit, answers |
-//! | `store` | what the writer writes to |
-//! | `file` | plain SQLite with the schema that was fastest |
-//! | `map` | for `--storage memory`: a map and a queue of numbers |
+//! | `raw` | the contender, which sends commands to the writer |
+//! | `writer` | one thread that executes all waiting commands in one commit, and answers |
+//! | `store` | the trait of the two stores |
+//! | `file` | plain SQLite with the fastest schema that we found |
+//! | `map` | a map and a queue of ids, for `--storage memory` |
 
 mod file;
 mod map;

@@ -1,4 +1,4 @@
-//! A map of tasks and a queue of the numbers that are due.
+//! Stores tasks in a map, with a queue of the ids that are due.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -1,4 +1,4 @@
-//! The contender: sends letters to the writer.
+//! The contender, which sends commands to the writer.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,45 +11,49 @@ use tokio::task::JoinHandle;
 use crate::file::File;
 use crate::map::Map;
 use crate::store::{Row, Store};
-use crate::writer::{Letter, Writer};
+use crate::writer::{Command, Writer};
 
 #[derive(Clone)]
 pub struct Raw {
-    writer: mpsc::Sender<Letter>,
+    writer: mpsc::Sender<Command>,
     concurrency: usize,
 }
 
 impl Raw {
-    fn on(options: &Options, store: impl Store) -> Self {
-        let (send, inbox) = mpsc::channel();
+    fn with_store(options: &Options, store: impl Store) -> Self {
+        let (sender, inbox) = mpsc::channel();
         let prefetch = options.prefetch.unwrap_or(0);
         let writer = Writer::new(store, prefetch, options.own_commit);
         std::thread::spawn(move || writer.run(inbox));
         Self {
-            writer: send,
+            writer: sender,
             concurrency: options.concurrency,
         }
     }
 
-    async fn ask<T>(&self, letter: impl FnOnce(oneshot::Sender<T>) -> Letter) -> Result<T> {
+    async fn send<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        self.writer.send(letter(reply))?;
+        self.writer.send(command(reply))?;
         Ok(answer.await?)
     }
 }
 
 fn row(job: &Job) -> Row {
     Row {
-        payload: serde_json::to_vec(&job.arguments()).expect("a number and a text can be written"),
+        payload: serde_json::to_vec(&job.arguments())
+            .expect("a number and a text can be serialised"),
         foreign: job.foreign,
         future: job.future,
     }
 }
 
-/// Runs tasks until the writer gives no more.
+/// Runs tasks until the writer hands out no more.
 async fn work(raw: Raw, runs: Arc<Runs>) -> Result<()> {
     let mut finished = None;
-    while let Ok(claim) = raw.ask(|reply| Letter::Turn(finished, reply)).await {
+    while let Ok(claim) = raw
+        .send(|reply| Command::FinishAndClaim(finished, reply))
+        .await
+    {
         let arguments: Arguments = serde_json::from_slice(&claim.payload)?;
         runs.started(arguments.n);
         finished = Some(claim.id);
@@ -80,8 +84,8 @@ impl Contender for Raw {
 
     async fn open(options: &Options, folder: &Path) -> Result<Self> {
         Ok(match options.storage {
-            StorageKind::Memory => Self::on(options, Map::default()),
-            _ => Self::on(
+            StorageKind::Memory => Self::with_store(options, Map::default()),
+            _ => Self::with_store(
                 options,
                 File::create(&folder.join("limit.db"), options.durability)?,
             ),
@@ -89,13 +93,13 @@ impl Contender for Raw {
     }
 
     async fn enqueue(&self, job: Job) -> Result<()> {
-        self.ask(|reply| Letter::Insert(vec![row(&job)], reply))
+        self.send(|reply| Command::Insert(vec![row(&job)], reply))
             .await
     }
 
     async fn enqueue_many(&self, jobs: Vec<Job>) -> Result<()> {
         let rows = jobs.iter().map(row).collect();
-        self.ask(|reply| Letter::Insert(rows, reply)).await
+        self.send(|reply| Command::Insert(rows, reply)).await
     }
 
     async fn start(&self, runs: Arc<Runs>) -> Result<Self::Pool> {
@@ -104,7 +108,7 @@ impl Contender for Raw {
     }
 
     async fn stop(&self, pool: Self::Pool, _: u64) -> Result<()> {
-        self.ask(Letter::Stop).await?;
+        self.send(Command::Stop).await?;
         for worker in pool {
             worker.await??;
         }
@@ -112,6 +116,6 @@ impl Contender for Raw {
     }
 
     async fn succeeded(&self) -> Result<u64> {
-        self.ask(Letter::Succeeded).await
+        self.send(Command::Succeeded).await
     }
 }

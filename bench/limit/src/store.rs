@@ -1,15 +1,15 @@
-//! What the writer writes to.
+//! The trait of the two stores, which the writer writes to.
 
-/// A task as it is stored.
+/// A stored task.
 pub struct Row {
     pub payload: Vec<u8>,
-    /// Of a name that no worker asks for.
+    /// The task has a name that no worker claims.
     pub foreign: bool,
-    /// Due in a day.
+    /// The task is due in a day.
     pub future: bool,
 }
 
-/// A task as it is handed out.
+/// A claimed task.
 pub struct Claim {
     pub id: i64,
     pub payload: Vec<u8>,
@@ -18,10 +18,11 @@ pub struct Claim {
 pub trait Store: Send + 'static {
     fn begin(&mut self);
     fn insert(&mut self, row: Row);
-    /// The success of a claimed task.
+    /// Records the success of a claimed task.
     fn settle(&mut self, id: i64);
-    /// The next due tasks, by priority and eta.
+    /// Claims the next due tasks, by priority and eta.
     fn claim(&mut self, wanted: usize) -> Vec<Claim>;
     fn commit(&mut self);
+    /// Returns the number of successes.
     fn succeeded(&mut self) -> u64;
 }

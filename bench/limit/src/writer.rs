@@ -1,4 +1,4 @@
-//! One thread: takes what waits, writes it in one transaction, and answers after the commit.
+//! The writer thread: executes all waiting commands in one transaction, and answers after the commit.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
@@ -7,28 +7,28 @@ use tokio::sync::oneshot::Sender;
 
 use crate::store::{Claim, Row, Store};
 
-/// How many letters share a commit.
+/// The maximum number of commands per commit.
 const BATCH: usize = 1_000;
 
-pub enum Letter {
+pub enum Command {
     Insert(Vec<Row>, Sender<()>),
-    /// What a worker finished, and whom to give the next task.
-    Turn(Option<i64>, Sender<Claim>),
+    /// The task that a worker has finished, and where to send its next task.
+    FinishAndClaim(Option<i64>, Sender<Claim>),
     Succeeded(Sender<u64>),
-    /// Workers get no more tasks; answered when all that they had is finished and committed.
+    /// Stops handing out tasks. Answered when all tasks that were handed out are finished and committed.
     Stop(Sender<()>),
 }
 
 pub struct Writer<S> {
     store: S,
-    /// How many tasks are claimed ahead, and handed out without waiting for a commit.
+    /// The number of tasks that are claimed ahead, and handed out without waiting for a commit.
     prefetch: usize,
-    /// Workers get what an enqueue brought in a second commit, not in that of the enqueue.
+    /// Claims new tasks in a second commit, not in the commit of the enqueue.
     own_commit: bool,
-    ahead: VecDeque<Claim>,
-    hungry: VecDeque<Sender<Claim>>,
-    /// Handed out, and not heard of since.
-    out: usize,
+    claimed_ahead: VecDeque<Claim>,
+    waiting_workers: VecDeque<Sender<Claim>>,
+    /// The number of tasks that were handed out and are not finished.
+    running: usize,
     finished: Vec<i64>,
     stop: Option<Sender<()>>,
 }
@@ -39,49 +39,50 @@ impl<S: Store> Writer<S> {
             store,
             prefetch,
             own_commit,
-            ahead: VecDeque::new(),
-            hungry: VecDeque::new(),
-            out: 0,
+            claimed_ahead: VecDeque::new(),
+            waiting_workers: VecDeque::new(),
+            running: 0,
             finished: Vec::new(),
             stop: None,
         }
     }
 
-    pub fn run(mut self, inbox: Receiver<Letter>) {
+    pub fn run(mut self, inbox: Receiver<Command>) {
         while let Ok(first) = inbox.recv() {
             let others = inbox.try_iter().take(BATCH - 1);
             let batch: Vec<_> = std::iter::once(first).chain(others).collect();
-            let (rows, stored) = self.read(batch);
+            let (rows, stored) = self.sort_commands(batch);
             self.write(rows, stored);
             self.hand_out();
         }
     }
 
-    /// Puts each letter where it belongs; what is to be stored, and who waits for that, comes back.
-    fn read(&mut self, batch: Vec<Letter>) -> (Vec<Row>, Vec<Sender<()>>) {
+    /// Executes the commands that need no commit, and sorts the others. Returns the rows to store, and the callers that
+    /// wait for them.
+    fn sort_commands(&mut self, batch: Vec<Command>) -> (Vec<Row>, Vec<Sender<()>>) {
         let (mut rows, mut stored) = (Vec::new(), Vec::new());
-        for letter in batch {
-            match letter {
-                Letter::Insert(new, reply) => {
+        for command in batch {
+            match command {
+                Command::Insert(new, reply) => {
                     rows.extend(new);
                     stored.push(reply);
                 }
-                Letter::Turn(finished, reply) => {
-                    self.out -= usize::from(finished.is_some());
+                Command::FinishAndClaim(finished, reply) => {
+                    self.running -= usize::from(finished.is_some());
                     self.finished.extend(finished);
-                    self.hungry.push_back(reply);
+                    self.waiting_workers.push_back(reply);
                 }
-                Letter::Stop(reply) => self.stop = Some(reply),
-                Letter::Succeeded(reply) => answer(reply, self.store.succeeded()),
+                Command::Stop(reply) => self.stop = Some(reply),
+                Command::Succeeded(reply) => answer(reply, self.store.succeeded()),
             }
         }
         (rows, stored)
     }
 
-    /// One commit, if there is a reason for one; two if claims are to have their own.
+    /// Makes one commit if there is work to write, or two if claims have a commit of their own.
     fn write(&mut self, rows: Vec<Row>, stored: Vec<Sender<()>>) {
-        let seats = self.hungry.len();
-        let enough = self.stop.is_some() || seats <= self.ahead.len();
+        let free_seats = self.waiting_workers.len();
+        let enough = self.stop.is_some() || free_seats <= self.claimed_ahead.len();
         let nothing_new = rows.is_empty();
         if nothing_new && enough && self.stop.is_none() {
             return;
@@ -99,17 +100,17 @@ impl<S: Store> Writer<S> {
         rows.into_iter().for_each(|row| self.store.insert(row));
         self.finished.drain(..).for_each(|id| self.store.settle(id));
         if claim {
-            let wanted = self.hungry.len() + self.prefetch - self.ahead.len();
-            self.ahead.extend(self.store.claim(wanted));
+            let wanted = self.waiting_workers.len() + self.prefetch - self.claimed_ahead.len();
+            self.claimed_ahead.extend(self.store.claim(wanted));
         }
         self.store.commit();
     }
 
     fn hand_out(&mut self) {
         if self.stop.is_some() {
-            self.hungry.clear();
-            if self.out == 0 {
-                self.ahead.clear();
+            self.waiting_workers.clear();
+            if self.running == 0 {
+                self.claimed_ahead.clear();
                 self.stop
                     .take()
                     .into_iter()
@@ -117,15 +118,19 @@ impl<S: Store> Writer<S> {
             }
             return;
         }
-        let fed = self.hungry.len().min(self.ahead.len());
-        self.out += fed;
-        for (hungry, claim) in self.hungry.drain(..fed).zip(self.ahead.drain(..fed)) {
-            answer(hungry, claim);
+        let count = self.waiting_workers.len().min(self.claimed_ahead.len());
+        self.running += count;
+        for (worker, claim) in self
+            .waiting_workers
+            .drain(..count)
+            .zip(self.claimed_ahead.drain(..count))
+        {
+            answer(worker, claim);
         }
     }
 }
 
-/// Whoever asked may have gone.
+/// Sends an answer. The caller may have been dropped.
 fn answer<T>(reply: Sender<T>, value: T) {
     let _ = reply.send(value);
 }

@@ -1,5 +1,5 @@
-//! A day in a minute: each hour its share of the tasks is enqueued and processed while what finished two hours
-//! before is purged. The clock of the tasks is moved; files and latencies must not grow.
+//! Simulates a day in about a minute, by moving the clock of the tasks. In each hour, tasks are enqueued and processed,
+//! and tasks that finished more than two hours ago are purged. Files and latencies must not grow.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use serde_json::json;
 use crate::queue::{self, Queue, order};
 
 const HOURS: usize = 24;
-/// A pool purges once a minute of the tasks' clock, so the clock goes by minutes.
+/// A pool purges once per minute of the tasks' clock, so the clock advances in minutes.
 const MINUTES: usize = 60;
-/// How many of each hour's tasks are enqueued one at a time into an idle pool, to see how long they take.
+/// The number of tasks per hour that are enqueued one at a time into an idle pool, to measure the latency.
 const PROBES: usize = 40;
-const KEPT: Duration = Duration::from_secs(2 * 3_600);
+const RESULT_TTL: Duration = Duration::from_secs(2 * 3_600);
 
 pub async fn run(options: &Options, folder: &Path) -> Result<Outcome> {
     let per_minute = (options.n() / HOURS / MINUTES).max(1);
@@ -36,95 +36,101 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Outcome> {
         let began = Instant::now();
         for _ in 0..MINUTES {
             clock.advance(Duration::from_secs(60));
-            enqueue_and_finish(&queue, options, &runs, per_minute).await?;
+            enqueue_minute(&queue, options, &runs, per_minute).await?;
         }
         let work = began.elapsed();
         let hour = Hour {
             work,
             probes: probe(&queue, options, &runs).await?,
-            database: size(folder, "omniq.db"),
-            wal: size(folder, "omniq.db-wal"),
-            kept: queue.succeeded().await?,
+            database: file_size(folder, "omniq.db"),
+            wal: file_size(folder, "omniq.db-wal"),
+            finished: queue.succeeded().await?,
         };
         hours.push(hour);
     }
     let took = started.elapsed();
     queue.stop(pool, 0).await?;
-    bounded(&hours, MINUTES * per_minute + PROBES)?;
-    let mut outcome = Outcome::timed(took, tasks).again(runs.again());
-    let hours = hours.iter().map(|h| h.told(MINUTES * per_minute)).collect();
+    check_growth(&hours, MINUTES * per_minute + PROBES)?;
+    let mut outcome = Outcome::timed(took, tasks).ran_again(runs.ran_again());
+    let hours = hours
+        .iter()
+        .map(|h| h.to_json(MINUTES * per_minute))
+        .collect();
     outcome.more.insert("hours".to_owned(), hours);
     Ok(outcome)
 }
 
-/// What an hour cost, and what there was at its end.
+/// The measurements of an hour.
 struct Hour {
+    /// The time to enqueue and start the tasks of the hour.
     work: Duration,
-    /// Sorted nanoseconds from enqueue to start.
+    /// The latencies from enqueue to start, in nanoseconds, sorted.
     probes: Vec<u64>,
     database: u64,
     wal: u64,
-    kept: u64,
+    /// The number of finished tasks at the end of the hour.
+    finished: u64,
 }
 
 impl Hour {
-    fn told(&self, tasks: usize) -> serde_json::Value {
+    fn to_json(&self, tasks: usize) -> serde_json::Value {
         json!({
             "per_second": (tasks as f64 / self.work.as_secs_f64()).round(),
             "p50_us": quantile_us(&self.probes, 0.5),
             "p99_us": quantile_us(&self.probes, 0.99),
             "database_bytes": self.database,
             "wal_bytes": self.wal,
-            "finished_tasks": self.kept,
+            "finished_tasks": self.finished,
         })
     }
 }
 
 fn with_retention(settings: &Settings) -> Result<Settings> {
-    let builder = Settings::builder().result_ttl(KEPT);
+    let builder = Settings::builder().result_ttl(RESULT_TTL);
     let url = settings.url().ok_or("the settings name a storage")?;
     let builder = builder.url(url).durability(settings.durability());
     Ok(builder.max_payload(settings.max_payload()).build()?)
 }
 
-/// A minute's tasks, in one call; returns when all of them have started.
-async fn enqueue_and_finish(
-    queue: &Queue,
-    options: &Options,
-    runs: &Runs,
-    count: usize,
-) -> Result<()> {
+/// Enqueues the tasks of a minute in one call. Returns when all of them have started.
+async fn enqueue_minute(queue: &Queue, options: &Options, runs: &Runs, count: usize) -> Result<()> {
     let (first, pad) = (runs.ran(), preload::pad(options));
-    runs.want(first + count);
+    runs.set_target(first + count);
     let orders = (first..first + count).map(|n| order(preload::job(options, &pad, n)));
     queue.omniq.enqueue_many(orders).await?;
-    runs.reached().await;
+    runs.wait_for_target().await;
     Ok(())
 }
 
+/// Measures the latency of single tasks.
 async fn probe(queue: &Queue, options: &Options, runs: &Runs) -> Result<Vec<u64>> {
     let mut latencies = Vec::with_capacity(PROBES);
     for _ in 0..PROBES {
         idle_moment(Queue::PERIOD).await;
         let called = bench_harness::clock::nanos();
         let (n, pad) = (runs.ran(), preload::pad(options));
-        runs.want(n + 1);
+        runs.set_target(n + 1);
         queue.enqueue(preload::job(options, &pad, n)).await?;
-        latencies.push(runs.reached().await.saturating_sub(called));
+        latencies.push(runs.wait_for_target().await.saturating_sub(called));
     }
     latencies.sort_unstable();
     Ok(latencies)
 }
 
-fn size(folder: &Path, name: &str) -> u64 {
+fn file_size(folder: &Path, name: &str) -> u64 {
     std::fs::metadata(folder.join(name)).map_or(0, |file| file.len())
 }
 
-/// Two hours' tasks are kept and one more is being purged; when the third hour has passed, nothing grows.
-fn bounded(hours: &[Hour], per_hour: usize) -> Result<()> {
-    let most = hours.iter().map(|hour| hour.kept).max().unwrap_or_default();
+/// Returns an error if too many finished tasks were kept, or if the files grew. The tasks of two hours are kept and
+/// those of a third are being purged, so nothing may grow after the third hour.
+fn check_growth(hours: &[Hour], per_hour: usize) -> Result<()> {
+    let most = hours
+        .iter()
+        .map(|hour| hour.finished)
+        .max()
+        .unwrap_or_default();
     if most > 3 * per_hour as u64 {
-        return Err(format!("{most} finished tasks were kept, of {per_hour} an hour").into());
+        return Err(format!("{most} finished tasks were kept, at {per_hour} per hour").into());
     }
     let size = |hour: &Hour| hour.database + hour.wal;
     let (early, late) = (size(&hours[HOURS / 4]), size(&hours[HOURS - 1]));

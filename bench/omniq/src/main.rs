@@ -1,17 +1,17 @@
-//! OmniQ through its front door, as a user would use it.
+//! OmniQ through its public API, as a user would use it.
 //!
-//! | where | what |
+//! | module | contents |
 //! | --- | --- |
 //! | `queue` | settings, tasks, pool |
-//! | `processes`, `workers`, `child` | workers in processes of their own: `--processes`, `--across` |
-//! | `day` | a day of work and purging, on a clock that is moved |
-//! | `trouble` | what the library warned of, which must be nothing |
+//! | `processes`, `workers`, `worker_process` | workers in separate processes: `--processes`, `--across` |
+//! | `day` | a day of work and purging, on a simulated clock |
+//! | `warnings` | the warnings of the library, of which there must be none |
 
-mod child;
 mod day;
 mod processes;
 mod queue;
-mod trouble;
+mod warnings;
+mod worker_process;
 mod workers;
 
 use std::process::ExitCode;
@@ -19,20 +19,20 @@ use std::process::ExitCode;
 use bench_harness::{Contender as _, Options, Outcome, Result, Workload, finish, workload};
 
 use crate::queue::Queue;
-use crate::trouble::Troubles;
+use crate::warnings::Warnings;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::read();
-    let troubles = Troubles::listen();
+    let warnings = Warnings::collect();
     if let Some(folder) = &options.child_of {
-        return child::main(&options, folder, &troubles).await;
+        return worker_process::main(&options, folder, &warnings).await;
     }
-    let outcome = run(&options, &troubles).await;
+    let outcome = run(&options, &warnings).await;
     finish::<Queue>(options, outcome)
 }
 
-async fn run(options: &Options, troubles: &Troubles) -> Result<Outcome> {
+async fn run(options: &Options, warnings: &Warnings) -> Result<Outcome> {
     Queue::check(options)?;
     let folder = options.folder()?;
     let outcome = match options.workload {
@@ -47,6 +47,6 @@ async fn run(options: &Options, troubles: &Troubles) -> Result<Outcome> {
     if outcome.ran_again > 0 {
         return Err(format!("{} executions were not the first", outcome.ran_again).into());
     }
-    troubles.none()?;
+    warnings.expect_none()?;
     Ok(outcome)
 }

@@ -1,15 +1,17 @@
-//! Runs whose workers are processes of their own: this program, started again.
+//! Runs whose workers are separate processes, which are further instances of this program.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bench_harness::{Contender as _, Options, Outcome, Result, Runs, done, preload, w4 as measure};
+use bench_harness::{
+    Contender as _, Options, Outcome, Result, Runs, expect_successes, preload, w4 as measure,
+};
 
 use crate::queue::Queue;
-use crate::workers::{News, Workers};
+use crate::workers::{Message, Workers};
 
-/// W3 by several processes, to the moment at which the last pool has stopped.
+/// Runs W3 with several processes, and measures until the last pool has stopped.
 pub async fn w3(options: &Options, folder: &Path) -> Result<Outcome> {
     let queue = Queue::open(options, folder).await?;
     preload::conditions(&queue, options).await?;
@@ -21,38 +23,39 @@ pub async fn w3(options: &Options, folder: &Path) -> Result<Outcome> {
     workers.go().await?;
     let mut counts = vec![0; options.processes];
     while counts.iter().sum::<usize>() < n {
-        if let (worker, News::Count(count)) = workers.next().await? {
+        if let (worker, Message::Count(count)) = workers.next().await? {
             counts[worker] = count;
         }
     }
     let all = Runs::new(n, n);
-    let again = stop(&mut workers, &mut counts, &all).await?;
-    let mut outcome = Outcome::timed(started.elapsed(), n).again(again + all.again());
-    workers.ended().await?;
-    done(&queue, expected).await?;
+    let ran_again = stop(&mut workers, &mut counts, &all).await?;
+    let mut outcome = Outcome::timed(started.elapsed(), n).ran_again(ran_again + all.ran_again());
+    workers.wait_for_exit().await?;
+    expect_successes(&queue, expected).await?;
     let by_process = ("tasks_by_process".to_owned(), counts.into());
     outcome.more.extend([by_process]);
     Ok(outcome)
 }
 
-/// Hears which tasks ran where; says how many ran twice in one process.
+/// Stops the workers, and collects which tasks ran in which process. Returns the number of repeated executions within
+/// one process.
 async fn stop(workers: &mut Workers, counts: &mut [usize], all: &Runs) -> Result<usize> {
-    let mut again = 0;
+    let mut ran_again = 0;
     workers.stop();
     for _ in 0..counts.len() {
-        let (worker, twice, numbers) = loop {
-            if let (worker, News::Ran(twice, numbers)) = workers.next().await? {
-                break (worker, twice, numbers);
+        let (worker, repeats, numbers) = loop {
+            if let (worker, Message::Ran(repeats, numbers)) = workers.next().await? {
+                break (worker, repeats, numbers);
             }
         };
         counts[worker] = numbers.len();
-        again += twice;
+        ran_again += repeats;
         numbers.into_iter().for_each(|n| all.started(n));
     }
-    Ok(again)
+    Ok(ran_again)
 }
 
-/// W4 with the pool in another process.
+/// Runs W4 with the pool in another process.
 pub async fn w4(options: &Options, folder: &Path) -> Result<Outcome> {
     let queue = Queue::open(options, folder).await?;
     preload::conditions(&queue, options).await?;
@@ -63,7 +66,7 @@ pub async fn w4(options: &Options, folder: &Path) -> Result<Outcome> {
         let runs = Arc::clone(&runs);
         async move {
             while runs.ran() < runs.tasks() {
-                if let (_, News::Start(n, at)) = workers.next().await? {
+                if let (_, Message::Start(n, at)) = workers.next().await? {
                     runs.started_at(n, || at);
                 }
             }
@@ -73,7 +76,7 @@ pub async fn w4(options: &Options, folder: &Path) -> Result<Outcome> {
     let outcome = measure(&queue, options, &runs).await?;
     let mut workers = listening.await??;
     workers.stop();
-    workers.ended().await?;
-    done(&queue, expected).await?;
-    Ok(outcome.again(runs.again()))
+    workers.wait_for_exit().await?;
+    expect_successes(&queue, expected).await?;
+    Ok(outcome.ran_again(runs.ran_again()))
 }

@@ -1,4 +1,4 @@
-//! Settings, tasks and pool.
+//! The contender OmniQ: its settings, tasks and pool.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue that is open, with the pool that the options describe.
+    /// Wraps an open queue, with the pool options of this run.
     pub fn new(omniq: AsyncOmniQ, options: &Options) -> Self {
         Self {
             omniq,
@@ -38,7 +38,7 @@ impl Queue {
     }
 }
 
-/// The URL of each storage, in this folder.
+/// Returns the URL of a storage in this folder.
 fn url(storage: StorageKind, folder: &Path) -> String {
     let folder = folder.display();
     match storage {
@@ -56,7 +56,7 @@ pub fn settings(options: &Options, folder: &Path) -> omniq::Result<Settings> {
     Settings::builder()
         .url(url(options.storage, folder))
         .durability(durability)
-        // The default is 1 MiB, of which the padding is one part.
+        // The default is 1 MiB. The arguments are a little larger than their padding.
         .max_payload((options.payload + 1_024).max(1 << 20))
         .build()
 }
@@ -83,7 +83,7 @@ impl Contender for Queue {
 
     fn check(options: &Options) -> Result<()> {
         match options.own_commit {
-            true => Err("--own-commit is for the raw limit".into()),
+            true => Err("--own-commit is only supported by the raw limit".into()),
             false => Ok(()),
         }
     }
@@ -117,7 +117,7 @@ impl Contender for Queue {
         Ok(worker.start().await?)
     }
 
-    /// Every settlement is written when the pool has stopped.
+    /// Stops the pool, which writes every outcome before it returns.
     async fn stop(&self, pool: AsyncWorkerPool, _: u64) -> Result<()> {
         pool.stop().await?;
         Ok(())
@@ -128,10 +128,10 @@ impl Contender for Queue {
         Ok(stats.queues.values().map(|queue| queue.success).sum())
     }
 
-    async fn wait_in_vain(&self, waits: usize) -> Result<()> {
+    async fn start_idle_waits(&self, waits: usize) -> Result<()> {
         let orders = (0..waits).map(|n| noop::with(n).delay(DAY));
         for handle in self.omniq.enqueue_many(orders).await? {
-            // It ends with the program.
+            // The wait ends with the program.
             tokio::spawn(async move { handle.wait(DAY).await });
         }
         Ok(())

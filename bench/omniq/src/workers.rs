@@ -1,4 +1,4 @@
-//! Worker processes, and what they tell.
+//! Starts worker processes, and reads their messages.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,32 +8,32 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
-/// A line of a worker.
-pub enum News {
+/// A message from a worker process, sent as one line.
+pub enum Message {
     Ready,
-    /// So many of its tasks have started.
+    /// The number of tasks that have started in this process.
     Count(usize),
-    /// The handler of a task started, and when.
+    /// The handler of this task started at this time.
     Start(usize, u64),
-    /// At the end: how many ran twice, and which ran.
+    /// The last message: the number of repeated executions, and the tasks that ran.
     Ran(usize, Vec<usize>),
 }
 
-/// This program, started again, several times.
+/// Several further instances of this program.
 pub struct Workers {
     processes: Vec<Child>,
-    orders: Vec<ChildStdin>,
-    news: mpsc::Receiver<(usize, News)>,
+    inputs: Vec<ChildStdin>,
+    messages: mpsc::Receiver<(usize, Message)>,
 }
 
 impl Workers {
-    /// Starts them with our own command line, and waits until each has opened the file.
+    /// Starts the processes with our own command line, and waits until each of them has opened the file.
     pub async fn start(count: usize, folder: &Path) -> Result<Self> {
-        let (tell, news) = mpsc::channel(1_024);
+        let (sender, messages) = mpsc::channel(1_024);
         let mut workers = Self {
             processes: Vec::new(),
-            orders: Vec::new(),
-            news,
+            inputs: Vec::new(),
+            messages,
         };
         for number in 0..count {
             let mut process = Command::new(std::env::current_exe()?)
@@ -44,11 +44,11 @@ impl Workers {
                 .stdout(Stdio::piped())
                 .kill_on_drop(true)
                 .spawn()?;
-            let (orders, lines) = (process.stdin.take(), process.stdout.take());
-            workers.orders.extend(orders);
+            let (input, lines) = (process.stdin.take(), process.stdout.take());
+            workers.inputs.extend(input);
             workers.processes.push(process);
-            let lines = lines.ok_or("a worker without a pipe")?;
-            tokio::spawn(listen(number, lines, tell.clone()));
+            let lines = lines.ok_or("a worker process has no standard output")?;
+            tokio::spawn(forward_messages(number, lines, sender.clone()));
         }
         for _ in 0..count {
             workers.next().await?;
@@ -56,27 +56,27 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Lets their pools start.
+    /// Starts the pools of all processes.
     pub async fn go(&mut self) -> Result<()> {
-        for orders in &mut self.orders {
-            orders.write_all(b"go\n").await?;
+        for input in &mut self.inputs {
+            input.write_all(b"go\n").await?;
         }
         Ok(())
     }
 
-    /// The next line of any of them; an error if all have ended.
-    pub async fn next(&mut self) -> Result<(usize, News)> {
-        let news = self.news.recv().await;
-        news.ok_or_else(|| "the worker processes ended early".into())
+    /// Returns the next message of any process, or an error if all processes have exited.
+    pub async fn next(&mut self) -> Result<(usize, Message)> {
+        let message = self.messages.recv().await;
+        message.ok_or_else(|| "the worker processes exited early".into())
     }
 
-    /// Asks them to stop.
+    /// Asks the processes to stop, by closing their standard input.
     pub fn stop(&mut self) {
-        self.orders.clear();
+        self.inputs.clear();
     }
 
-    /// Waits for their ends; an error if one of them saw an error.
-    pub async fn ended(&mut self) -> Result<()> {
+    /// Waits until all processes have exited. Returns an error if one of them failed.
+    pub async fn wait_for_exit(&mut self) -> Result<()> {
         for process in &mut self.processes {
             let status = process.wait().await?;
             if !status.success() {
@@ -87,26 +87,30 @@ impl Workers {
     }
 }
 
-async fn listen(number: usize, lines: ChildStdout, tell: mpsc::Sender<(usize, News)>) {
+async fn forward_messages(
+    number: usize,
+    lines: ChildStdout,
+    sender: mpsc::Sender<(usize, Message)>,
+) {
     let mut lines = BufReader::new(lines).lines();
-    // A line that can't be read ends the listening, and so the run.
+    // An invalid line ends this loop, and with it the run.
     while let Ok(Some(line)) = lines.next_line().await {
-        let Some(news) = read(&line) else { return };
-        if tell.send((number, news)).await.is_err() {
+        let Some(message) = parse(&line) else { return };
+        if sender.send((number, message)).await.is_err() {
             return;
         }
     }
 }
 
-fn read(line: &str) -> Option<News> {
+fn parse(line: &str) -> Option<Message> {
     let mut words = line.split(' ');
     Some(match words.next()? {
-        "ready" => News::Ready,
-        "count" => News::Count(words.next()?.parse().ok()?),
-        "start" => News::Start(words.next()?.parse().ok()?, words.next()?.parse().ok()?),
+        "ready" => Message::Ready,
+        "count" => Message::Count(words.next()?.parse().ok()?),
+        "start" => Message::Start(words.next()?.parse().ok()?, words.next()?.parse().ok()?),
         "ran" => {
-            let again = words.next()?.parse().ok()?;
-            News::Ran(again, serde_json::from_str(words.next()?).ok()?)
+            let repeats = words.next()?.parse().ok()?;
+            Message::Ran(repeats, serde_json::from_str(words.next()?).ok()?)
         }
         _ => return None,
     })

@@ -96,10 +96,12 @@ impl Error {
         self
     }
 
-    /// Marks it as *unknown, not no*: the write may or may not have happened.
+    /// Marks it as *unknown, not no*: the write may or may not have happened. It is then not
+    /// [retryable](Self::retryable): that would say that nothing was changed.
     #[must_use]
     pub fn unknown(mut self) -> Self {
         self.0.unknown = true;
+        self.0.retryable = false;
         self
     }
 

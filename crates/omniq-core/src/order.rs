@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -14,6 +15,12 @@ use crate::{
 /// the task returns.
 #[must_use = "an order does nothing until it is enqueued"]
 pub struct Order<T> {
+    parts: Parts,
+    output: PhantomData<fn() -> T>,
+}
+
+/// What an order says, whatever its task returns.
+struct Parts {
     name: String,
     arguments: Arguments,
     payload: Option<Payload>,
@@ -26,7 +33,7 @@ pub struct Order<T> {
     timeout: Option<Duration>,
     backoff: Option<Backoff>,
     unique_key: Option<String>,
-    output: PhantomData<fn() -> T>,
+    headers: BTreeMap<String, String>,
 }
 
 /// An order by name, for tasks that are written elsewhere or in another language.
@@ -41,7 +48,7 @@ pub fn call(name: impl Into<String>) -> Order<serde_json::Value> {
 impl<T> Order<T> {
     /// An order for the task of this name, without arguments.
     pub fn new(name: impl Into<String>) -> Self {
-        Self {
+        let parts = Parts {
             name: name.into(),
             arguments: Arguments::default(),
             payload: None,
@@ -54,25 +61,29 @@ impl<T> Order<T> {
             timeout: None,
             backoff: None,
             unique_key: None,
+            headers: BTreeMap::new(),
+        };
+        Self {
+            parts,
             output: PhantomData,
         }
     }
 
     /// One more argument in order. A value that can't be written is an error at enqueue.
     pub fn arg(mut self, value: impl Serialize) -> Self {
-        self.arguments.add(None, &value);
+        self.parts.arguments.add(None, &value);
         self
     }
 
     /// One more argument in order, for the parameter of this name: errors will name it.
     pub fn parameter(mut self, name: &'static str, value: impl Serialize) -> Self {
-        self.arguments.add(Some(name), &value);
+        self.parts.arguments.add(Some(name), &value);
         self
     }
 
     /// One more argument by name. A value that can't be written is an error at enqueue.
     pub fn kwarg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
-        self.arguments.add_named(name.into(), &value);
+        self.parts.arguments.add_named(name.into(), &value);
         self
     }
 
@@ -80,25 +91,25 @@ impl<T> Order<T> {
     /// (`pickle`, `raw`), or as `{"args": […], "kwargs": {…}}`. They are carried as they are, and must be the
     /// only arguments.
     pub fn payload(mut self, payload: Payload) -> Self {
-        self.payload = Some(payload);
+        self.parts.payload = Some(payload);
         self
     }
 
     /// How the arguments and the result are written; from the settings by default.
     pub fn serializer(mut self, serializer: Serializer) -> Self {
-        self.serializer = Some(serializer);
+        self.parts.serializer = Some(serializer);
         self
     }
 
     /// Not before this time.
     pub fn eta(mut self, time: impl Into<Timestamp>) -> Self {
-        self.eta = Due::At(time.into());
+        self.parts.eta = Due::At(time.into());
         self
     }
 
     /// Not before so long after the enqueue.
     pub fn delay(mut self, span: Duration) -> Self {
-        self.eta = Due::In(span);
+        self.parts.eta = Due::In(span);
         self
     }
 
@@ -106,7 +117,7 @@ impl<T> Order<T> {
     /// failure. Each run is a task of its own, linked by `series_id`; the series ends when its unfinished
     /// member is cancelled, so look that one up (by name and status) instead of keeping the first id.
     pub fn interval(mut self, span: Duration) -> Self {
-        self.interval = Some(span);
+        self.parts.interval = Some(span);
         self
     }
 
@@ -120,43 +131,67 @@ impl<T> Order<T> {
 
     /// The line to stand in.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.queue = Some(queue.into());
+        self.parts.queue = Some(queue.into());
         self
     }
 
     /// Higher first; 0 by default.
     pub fn priority(mut self, priority: i32) -> Self {
-        self.priority = priority;
+        self.parts.priority = priority;
         self
     }
 
     /// The total number of executions, at least 1.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
+        self.parts.max_attempts = Some(attempts);
         self
     }
 
     /// The time limit of one attempt.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timeout = Some(limit);
+        self.parts.timeout = Some(limit);
         self
     }
 
     /// The wait between attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = Some(backoff);
+        self.parts.backoff = Some(backoff);
         self
     }
 
     /// While an unfinished task of this name holds the key, enqueueing answers with that one. So does one
     /// that was cancelled while it ran, until its handler has stopped.
     pub fn unique_key(mut self, key: impl Into<String>) -> Self {
-        self.unique_key = Some(key.into());
+        self.parts.unique_key = Some(key.into());
         self
+    }
+
+    /// Adds a small text that travels with the task: a tenant, a request id, a trace. Handlers read it with
+    /// `TaskContext::headers`, and everybody as `Task::headers`; the next runs of a task that repeats have it
+    /// too. A second header of the same name replaces the first. An empty name is an error at enqueue.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parts.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same order without the type of its result, so that orders for different tasks fit into one list:
+    /// `enqueue_many([a.untyped(), b.untyped()])` enqueues all of them or none. Its handle returns the result
+    /// as a [`serde_json::Value`].
+    pub fn untyped(self) -> Order<serde_json::Value> {
+        Order {
+            parts: self.parts,
+            output: PhantomData,
+        }
     }
 
     /// The task to enqueue, with the defaults filled in; every error of the order surfaces here.
     pub fn into_new_task(self, defaults: &CoreSettings) -> Result<NewTask> {
+        self.parts.into_new_task(defaults)
+    }
+}
+
+impl Parts {
+    fn into_new_task(self, defaults: &CoreSettings) -> Result<NewTask> {
         self.check()?;
         let serializer = self.serializer.unwrap_or(defaults.serializer);
         let (name, arguments) = (self.name, self.arguments);
@@ -173,6 +208,7 @@ impl<T> Order<T> {
             timeout: self.timeout.or(defaults.timeout),
             backoff: self.backoff.unwrap_or(defaults.backoff),
             unique_key: self.unique_key,
+            headers: self.headers,
             ..NewTask::new(
                 name,
                 self.queue.unwrap_or_else(|| defaults.queue.clone()),
@@ -194,6 +230,9 @@ impl<T> Order<T> {
         }
         if self.max_attempts == Some(0) {
             return wrong("max_attempts is 0: it counts executions and must be at least 1");
+        }
+        if self.headers.contains_key("") {
+            return wrong("the name of a header is empty: give it one");
         }
         if self.interval == Some(Duration::ZERO) {
             return wrong("the interval is zero: it must be longer");
@@ -239,9 +278,9 @@ impl<T> fmt::Debug for Order<T> {
     /// Without the arguments, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Order")
-            .field("name", &self.name)
-            .field("eta", &self.eta)
-            .field("queue", &self.queue)
+            .field("name", &self.parts.name)
+            .field("eta", &self.parts.eta)
+            .field("queue", &self.parts.queue)
             .finish_non_exhaustive()
     }
 }
@@ -281,6 +320,7 @@ mod tests {
             (call("").arg(1), "name is empty"),
             (call("f").queue(""), "queue's name"),
             (call("f").max_attempts(0), "max_attempts is 0"),
+            (call("f").header("", "x"), "name of a header"),
             (call("f").interval(zero), "interval is zero"),
             (call("f").timeout(zero), "timeout is zero"),
             (call("f").arg(0).arg(f64::NAN), "number 2"),
@@ -300,6 +340,15 @@ mod tests {
                 "{expected} in {error}"
             );
         }
+    }
+
+    #[test]
+    fn headers_travel_with_the_task() {
+        let order = call("f").header("tenant", "acme").header("tenant", "b");
+        let task = made(order.header("trace", "7").untyped()).unwrap();
+        let headers: Vec<_> = task.headers.into_iter().collect();
+        let expected = [("tenant", "b"), ("trace", "7")];
+        assert_eq!(headers, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
     }
 
     #[test]

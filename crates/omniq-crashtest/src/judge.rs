@@ -1,4 +1,4 @@
-//! The log beside the database: every rule that does not hold has a name.
+//! Compares the log with the database, and names every rule that does not hold.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,60 +6,60 @@ use omniq::{AsyncOmniQ, Task, TaskFilter, TaskId, TaskStatus};
 
 use crate::{Death, Line, Mark, worker};
 
-/// What the judge looks at.
+/// The input of the judge.
 #[derive(Debug)]
 pub struct Evidence {
-    /// The log, once all has ended.
+    /// The log, read after all processes have exited.
     pub lines: Vec<Line>,
-    /// Every task of the database.
+    /// Every task in the database.
     pub tasks: Vec<Task>,
-    /// Who was killed. Processes that aborted say so in the log.
+    /// The processes that were killed. Processes that aborted are in the log.
     pub deaths: Vec<Death>,
-    /// With how many crashes a task fails.
+    /// The number of crashes after which a task fails.
     pub max_crashes: u32,
 }
 
-/// A rule that did not hold for a task.
+/// A rule that must hold for each task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// Its enqueue returned, but it is not there.
+    /// A task whose enqueue returned is in the database.
     NothingIsLost,
-    /// It has ended: well, or as poison does.
-    ItEndsAsItShould,
-    /// Its result was written under the lease whose execution noted its end.
-    ItsResultHasAnExecution,
-    /// Each lease was handed out once, and a later one is higher.
+    /// The task has succeeded or, if it is poison, has failed with a crash error.
+    EndsAsExpected,
+    /// The result was written under a lease whose execution logged its end.
+    ResultHasAnExecution,
+    /// Each lease number was handed out once, and later numbers are higher.
     LeasesOnlyGoUp,
-    /// It ran again only after a kill of who ran it before.
-    DuplicatesHaveAKill,
-    /// Nothing was noted under a lease after a later one began.
+    /// The task ran again only after the process that ran it before had died.
+    DuplicatesFollowADeath,
+    /// Nothing was logged under a lease after a later lease had started.
     OneValidLeaseAtATime,
-    /// Only the execution that ended it counts as an attempt; none does for poison.
+    /// Only the execution that finished the task counts as an attempt; for poison, no execution does.
     KillsBurnNoAttempt,
-    /// Each execution that a kill cut short was counted, and no other claim.
+    /// Each execution that a death cut short was counted as a crash, and no other claim was.
     CrashesAreCounted,
 }
 
-/// What became of a run.
+/// The result of judging a run.
 #[derive(Debug)]
 pub struct Verdict {
-    /// The rules that did not hold, with the evidence.
+    /// The rules that did not hold, each with its task and the evidence.
     pub broken: Vec<(Rule, TaskId, String)>,
-    /// How many tasks there were.
+    /// The number of tasks.
     pub tasks: usize,
-    /// How many executions began.
-    pub runs: usize,
-    /// How many tasks ran more than once.
-    pub again: usize,
-    /// How many executions a death cut short.
+    /// The number of executions that started.
+    pub executions: usize,
+    /// The number of tasks that ran more than once.
+    pub ran_again: usize,
+    /// The number of executions that a death cut short.
     pub cut_short: usize,
 }
 
-/// Every task of a queue.
+/// Returns every task in the queue.
 ///
 /// # Errors
 ///
-/// If it can't be read.
+/// Returns an error if the queue can't be read.
 pub async fn all_tasks(omniq: &AsyncOmniQ) -> omniq::Result<Vec<Task>> {
     let mut tasks: Vec<Task> = Vec::new();
     loop {
@@ -77,38 +77,38 @@ pub async fn all_tasks(omniq: &AsyncOmniQ) -> omniq::Result<Vec<Task>> {
 pub fn judge(evidence: &Evidence) -> Verdict {
     let mut broken = Vec::new();
     let known: HashSet<TaskId> = evidence.tasks.iter().map(|task| task.id).collect();
-    let lost = |line: &&Line| !known.contains(&line.id);
-    for line in evidence.lines.iter().filter(lost) {
+    let is_lost = |line: &&Line| !known.contains(&line.id);
+    for line in evidence.lines.iter().filter(is_lost) {
         broken.push((Rule::NothingIsLost, line.id, line.to_string()));
     }
-    let deaths = deaths(evidence);
-    let mut stories: HashMap<TaskId, Vec<Line>> = HashMap::new();
+    let deaths = times_of_death(evidence);
+    let mut lines_by_task: HashMap<TaskId, Vec<Line>> = HashMap::new();
     for line in &evidence.lines {
-        stories.entry(line.id).or_default().push(*line);
+        lines_by_task.entry(line.id).or_default().push(*line);
     }
-    let (mut runs, mut again, mut cut_short) = (0, 0, 0);
+    let (mut executions, mut ran_again, mut cut_short) = (0, 0, 0);
     for task in &evidence.tasks {
-        let lines = stories.remove(&task.id).unwrap_or_default();
+        let lines = lines_by_task.remove(&task.id).unwrap_or_default();
         let case = Case::new(task, &lines, &deaths, evidence.max_crashes);
-        for rule in case.broken() {
+        for rule in case.broken_rules() {
             let text = format!("{} {task:?}\n{lines:#?}", task.name);
             broken.push((rule, task.id, text));
         }
-        runs += case.starts.len();
-        again += usize::from(case.starts.len() > 1);
+        executions += case.starts.len();
+        ran_again += usize::from(case.starts.len() > 1);
         cut_short += case.cut_short();
     }
     Verdict {
         broken,
         tasks: evidence.tasks.len(),
-        runs,
-        again,
+        executions,
+        ran_again,
         cut_short,
     }
 }
 
-/// When each process that died did so, at the earliest.
-fn deaths(evidence: &Evidence) -> HashMap<u32, i64> {
+/// Returns the earliest time at which each dead process can have died.
+fn times_of_death(evidence: &Evidence) -> HashMap<u32, i64> {
     let killed = evidence
         .deaths
         .iter()
@@ -117,7 +117,7 @@ fn deaths(evidence: &Evidence) -> HashMap<u32, i64> {
     killed.chain(aborts.map(|l| (l.process, l.at))).collect()
 }
 
-/// One task, and what was noted of it in order.
+/// One task, and its log lines in order.
 struct Case<'a> {
     task: &'a Task,
     lines: &'a [Line],
@@ -143,12 +143,15 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn broken(&self) -> impl Iterator<Item = Rule> {
+    fn broken_rules(&self) -> impl Iterator<Item = Rule> {
         let rules = [
-            (Rule::ItEndsAsItShould, self.ends_as_it_should()),
-            (Rule::ItsResultHasAnExecution, self.result_has_execution()),
+            (Rule::EndsAsExpected, self.ends_as_expected()),
+            (Rule::ResultHasAnExecution, self.result_has_execution()),
             (Rule::LeasesOnlyGoUp, self.leases_go_up()),
-            (Rule::DuplicatesHaveAKill, self.duplicates_have_a_kill()),
+            (
+                Rule::DuplicatesFollowADeath,
+                self.duplicates_follow_a_death(),
+            ),
             (Rule::OneValidLeaseAtATime, self.one_lease_at_a_time()),
             (Rule::KillsBurnNoAttempt, self.kills_burn_no_attempt()),
             (Rule::CrashesAreCounted, self.crashes_are_counted()),
@@ -156,14 +159,14 @@ impl<'a> Case<'a> {
         rules
             .into_iter()
             .filter(|(_, holds)| !holds)
-            .map(|(r, _)| r)
+            .map(|(rule, _)| rule)
     }
 
     fn is_poison(&self) -> bool {
         self.task.name == worker::POISON
     }
 
-    fn ends_as_it_should(&self) -> bool {
+    fn ends_as_expected(&self) -> bool {
         if !self.is_poison() {
             return self.task.status == TaskStatus::Success;
         }
@@ -172,42 +175,42 @@ impl<'a> Case<'a> {
     }
 
     fn result_has_execution(&self) -> bool {
-        let ended = |l: &Line| l.mark == Mark::End && l.lease == self.task.lease;
-        self.is_poison() || self.lines.iter().any(ended)
+        let ended_under_lease = |l: &Line| l.mark == Mark::End && l.lease == self.task.lease;
+        self.is_poison() || self.lines.iter().any(ended_under_lease)
     }
 
     fn leases_go_up(&self) -> bool {
-        let bounds = self
+        let within_bounds = self
             .starts
             .iter()
             .all(|l| (1..=self.task.lease).contains(&l.lease));
-        bounds && self.starts.is_sorted_by(|a, b| a.lease < b.lease)
+        within_bounds && self.starts.is_sorted_by(|a, b| a.lease < b.lease)
     }
 
-    fn duplicates_have_a_kill(&self) -> bool {
-        let explained = |pair: &[Line]| {
+    fn duplicates_follow_a_death(&self) -> bool {
+        let is_explained = |pair: &[Line]| {
             let died = self.deaths.get(&pair[0].process);
             died.is_some_and(|died| *died <= pair[1].at)
         };
-        self.starts.windows(2).all(explained)
+        self.starts.windows(2).all(is_explained)
     }
 
     fn one_lease_at_a_time(&self) -> bool {
-        let of_runs = self.lines.iter().filter(|l| l.lease > 0);
-        of_runs.map(|l| l.lease).is_sorted()
+        let of_executions = self.lines.iter().filter(|l| l.lease > 0);
+        of_executions.map(|l| l.lease).is_sorted()
     }
 
     fn kills_burn_no_attempt(&self) -> bool {
         self.task.attempts == u32::from(!self.is_poison())
     }
 
-    /// An execution that noted its end may have been cut short before its outcome was written, or before
-    /// its place in the owner's notes was used again: it may count or not.
+    /// An execution that logged its end may have been killed before its outcome was written, or before its slot in
+    /// the owner file was reused. Such an execution may or may not count as a crash.
     fn crashes_are_counted(&self) -> bool {
         let (crashes, claims) = (self.task.crashes as usize, self.task.lease as usize);
-        let most = claims - usize::from(!self.is_poison()).min(claims);
-        let poison = self.is_poison() && self.task.crashes != self.max_crashes;
-        (self.cut_short()..=most).contains(&crashes) && !poison
+        let upper_bound = claims - usize::from(!self.is_poison()).min(claims);
+        let wrong_poison = self.is_poison() && self.task.crashes != self.max_crashes;
+        (self.cut_short()..=upper_bound).contains(&crashes) && !wrong_poison
     }
 
     fn cut_short(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Workers are killed at random under load.
+//! Kills random workers under load, and judges the result.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,48 +6,48 @@ use std::time::{Duration, Instant};
 use omniq::Backend;
 
 use crate::judge::{Evidence, Verdict, all_tasks, judge};
-use crate::{Death, Heard, Mark, Outcome, Scene, stamp};
+use crate::{Death, Harness, HarnessResult, Mark, ProcessEvent, now_micros};
 
-/// What is done.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// What the dice are thrown with.
+    /// The seed of the random number generator.
     pub seed: u64,
-    /// How many workers are killed, one after the other.
+    /// The number of kills, one after the other.
     pub kills: u32,
-    /// How many workers there are at a time.
+    /// The number of workers that run at the same time.
     pub workers: usize,
-    /// How many producers there are.
+    /// The number of producers.
     pub producers: usize,
-    /// Where tasks are kept.
+    /// The storage under test.
     pub storage: Backend,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
-    /// Every rule, for every task.
+    /// The verdict about every rule and every task.
     pub verdict: Verdict,
-    /// How long it took.
+    /// How long the run took.
     pub took: Duration,
 }
 
-/// Between two kills, at most so many tasks end.
-const MOST_BETWEEN: u32 = 40;
+/// At most this many tasks end between two kills.
+const MAX_ENDS_BETWEEN_KILLS: u32 = 40;
 
 impl Plan {
-    /// With `OMNIQ_TEST_SEED` and `OMNIQ_KILLS`, where they are set.
+    /// Returns a plan with this number of kills and a new seed. `OMNIQ_KILLS` and `OMNIQ_TEST_SEED` override them.
     ///
     /// # Errors
     ///
-    /// If they are no numbers.
-    pub fn from_env(kills: u32) -> Outcome<Self> {
+    /// Returns an error if a variable is not a number.
+    pub fn from_env(kills: u32) -> HarnessResult<Self> {
         let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>());
         let seed = number("OMNIQ_TEST_SEED").transpose()?;
-        let asked = number("OMNIQ_KILLS").transpose()?;
+        let kills_override = number("OMNIQ_KILLS").transpose()?;
         Ok(Self {
-            seed: seed.unwrap_or_else(|| stamp().unsigned_abs()),
-            kills: asked.map_or(Ok(kills), u32::try_from)?,
+            seed: seed.unwrap_or_else(|| now_micros().unsigned_abs()),
+            kills: kills_override.map_or(Ok(kills), u32::try_from)?,
             workers: 4,
             producers: 2,
             storage: Backend::Sqlite,
@@ -55,60 +55,61 @@ impl Plan {
     }
 }
 
-/// Kills, lets the rest finish, and judges.
+/// Kills workers, lets the remaining tasks finish, and judges the log and the database.
 ///
 /// # Errors
 ///
-/// If the harness fails; a broken rule is in the report.
-pub async fn run(program: &Path, plan: Plan) -> Outcome<Report> {
-    let begin = Instant::now();
-    let mut scene = Scene::new(program)?;
-    scene.options.storage = plan.storage;
-    scene.options.lease = Duration::from_secs(5);
-    // Above the kills: nothing fails.
-    scene.options.max_crashes = plan.kills + 1;
+/// Returns an error if the harness fails. A broken rule is not an error; the report has it.
+pub async fn run(program: &Path, plan: Plan) -> HarnessResult<Report> {
+    let started = Instant::now();
+    let mut harness = Harness::new(program)?;
+    harness.options.storage = plan.storage;
+    harness.options.lease = Duration::from_secs(5);
+    // More than the number of kills, so that no task fails.
+    harness.options.max_crashes = plan.kills + 1;
     let mut producers = Vec::new();
     for number in 0..plan.producers {
-        scene.options.seed = plan.seed.wrapping_add(number as u64);
-        producers.push(scene.producer()?);
+        harness.options.seed = plan.seed.wrapping_add(number as u64);
+        producers.push(harness.start_producer()?);
     }
-    let deaths = kill(&mut scene, plan, &mut producers).await?;
-    let omniq = scene.open().await?;
+    let deaths = kill_workers(&mut harness, plan, &mut producers).await?;
+    let omniq = harness.open().await?;
     let evidence = Evidence {
-        lines: scene.lines()?,
+        lines: harness.lines()?,
         tasks: all_tasks(&omniq).await?,
         deaths,
-        max_crashes: scene.options.max_crashes,
+        max_crashes: harness.options.max_crashes,
     };
     Ok(Report {
         verdict: judge(&evidence),
-        took: begin.elapsed(),
+        took: started.elapsed(),
     })
 }
 
-/// Each kill waits for a random number of tasks to end, and takes a random worker, whatever it is doing.
-async fn kill(
-    scene: &mut Scene,
+/// Kills one random worker at a time, at any point of its work. Before each kill, waits until a random number of tasks
+/// have ended.
+async fn kill_workers(
+    harness: &mut Harness,
     plan: Plan,
     producers: &mut Vec<crate::Process>,
-) -> Outcome<Vec<Death>> {
-    let mut dice = fastrand::Rng::with_seed(plan.seed);
+) -> HarnessResult<Vec<Death>> {
+    let mut random = fastrand::Rng::with_seed(plan.seed);
     let mut workers = Vec::new();
     for _ in 0..plan.workers {
-        workers.push(scene.worker()?);
+        workers.push(harness.start_worker()?);
     }
     let mut deaths = Vec::new();
     for _ in 0..plan.kills {
-        let mut ends = dice.u32(..=MOST_BETWEEN);
-        while ends > 0 {
-            let ended = matches!(scene.hear().await?, Heard::Line(line) if line.mark == Mark::End);
-            ends -= u32::from(ended);
+        let mut ends_to_wait_for = random.u32(..=MAX_ENDS_BETWEEN_KILLS);
+        while ends_to_wait_for > 0 {
+            let ended = matches!(harness.next_event().await?, ProcessEvent::Line(line) if line.mark == Mark::End);
+            ends_to_wait_for -= u32::from(ended);
         }
-        let victim = workers.swap_remove(dice.usize(..workers.len()));
+        let victim = workers.swap_remove(random.usize(..workers.len()));
         deaths.push(victim.kill()?);
-        workers.push(scene.worker()?);
+        workers.push(harness.start_worker()?);
     }
-    // They wait for what they ordered.
+    // A producer exits when all its tasks have finished, so the workers must outlive it.
     producers.drain(..).try_for_each(crate::Process::stop)?;
     workers.into_iter().try_for_each(crate::Process::stop)?;
     Ok(deaths)

@@ -1,37 +1,37 @@
-//! Real processes on one database, some of them killed, and what must hold afterwards.
+//! Runs real processes on one database, kills some of them, and checks the guarantees afterwards.
 //!
-//! | where | what |
+//! | module | contents |
 //! | --- | --- |
-//! | [`Options`] | what a process is told on its command line |
+//! | [`Options`] | the options of a process, passed on its command line |
 //! | [`worker`], [`producer`] | the processes |
-//! | [`till`] | processes that book in the transactions in which they enqueue and complete |
-//! | [`Log`] | what executions and producers note, outside the queue |
-//! | [`Scene`], [`Process`] | starts processes, hears them, signals them |
-//! | [`judge`] | the log beside the database: every rule that does not hold has a name |
+//! | [`shop_app`] | an application that enqueues and completes tasks in its own transactions |
+//! | [`Log`] | a log file outside the queue, written by handlers and producers |
+//! | [`Harness`], [`Process`] | starts processes, reads their output, sends them signals |
+//! | [`judge`] | compares the log with the database, and names every rule that does not hold |
 //! | [`kills`] | the run with random kills |
-//! | [`figures`] | how long things take |
+//! | [`figures`] | measures latencies and costs between processes |
 //!
-//! Each line of the log is one `write`, so that the log tells the truth also about processes that were
-//! killed. A new kind of task is a handler in `worker`; a new rule is a function in `judge`.
+//! Each line of the log is one `write`, so the log is also correct for processes that were killed. A new kind of
+//! task is a handler in `worker`; a new rule is a function in `judge`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![allow(clippy::print_stdout)]
 
 pub mod figures;
+mod harness;
 pub mod judge;
 pub mod kills;
 mod log;
 mod options;
 mod process;
 pub mod producer;
-mod scene;
-pub mod till;
+pub mod shop_app;
 pub mod worker;
 
-pub use log::{Line, Log, Mark, stamp};
+pub use harness::{Harness, ProcessEvent};
+pub use log::{Line, Log, Mark, now_micros};
 pub use options::Options;
 pub use process::{Death, Process};
-pub use scene::{Heard, Scene};
 
-/// What can go wrong in the harness itself.
-pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+/// The result of an operation of the harness itself.
+pub type HarnessResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

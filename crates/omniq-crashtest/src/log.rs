@@ -1,4 +1,4 @@
-//! What executions and producers note, outside the queue.
+//! A log file outside the queue, in which producers and handlers record what happened.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -14,17 +14,17 @@ use omniq::TaskId;
 pub enum Mark {
     /// An enqueue returned.
     Ordered,
-    /// A handler was called.
+    /// A handler started.
     Start,
-    /// A handler has committed the transaction in which it completed its task.
+    /// A handler committed the transaction in which it completed its task.
     Committed,
     /// A handler is about to return.
     End,
-    /// A handler saw its token fire.
+    /// A handler saw its cancellation token fire.
     TokenFired,
     /// A handler is about to abort its process.
     Abort,
-    /// A pool took the task over from an owner that was lost.
+    /// A pool took the task over from a lost owner.
     TakenOver,
 }
 
@@ -43,30 +43,30 @@ const NAMES: [(Mark, &str); 7] = [
 pub struct Line {
     /// What happened.
     pub mark: Mark,
-    /// To which task.
+    /// The task.
     pub id: TaskId,
-    /// The lease it ran under; 0 where there is none.
+    /// The lease of the execution; 0 if there is none.
     pub lease: u64,
-    /// In which process.
+    /// The id of the process.
     pub process: u32,
-    /// When, in microseconds of this machine's clock.
+    /// The time, in microseconds of the wall clock.
     pub at: i64,
 }
 
-/// Now, in microseconds of this machine's clock.
-pub fn stamp() -> i64 {
+/// Returns the current time, in microseconds of the wall clock.
+pub fn now_micros() -> i64 {
     omniq::Timestamp::from(SystemTime::now()).0
 }
 
 impl Line {
-    /// Something that happens now, here.
+    /// Returns a line about something that happens now, in this process.
     pub fn now(mark: Mark, id: TaskId, lease: u64) -> Self {
         Self {
             mark,
             id,
             lease,
             process: std::process::id(),
-            at: stamp(),
+            at: now_micros(),
         }
     }
 }
@@ -107,7 +107,7 @@ impl FromStr for Line {
     }
 }
 
-/// Where lines are noted.
+/// The log file.
 pub struct Log(File);
 
 impl Log {
@@ -115,31 +115,31 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// If the file can't be opened.
+    /// Returns an error if the file can't be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         Ok(Self(file))
     }
 
-    /// Appends a line, and then says it on standard output, for whoever listens. Short appends are whole
-    /// or absent.
+    /// Appends a line, and then prints it to standard output, where the harness may read it. The line is one short
+    /// `write`, so it is either complete or absent.
     ///
     /// # Errors
     ///
-    /// If the file can't be written.
-    pub fn note(&self, line: Line) -> io::Result<()> {
+    /// Returns an error if the file can't be written.
+    pub fn append(&self, line: Line) -> io::Result<()> {
         let text = format!("{line}\n");
         (&self.0).write_all(text.as_bytes())?;
-        // Nobody has to listen.
+        // The reader may have closed the pipe.
         let _ = io::stdout().write_all(text.as_bytes());
         Ok(())
     }
 
-    /// Reads a log; one that was never begun is empty.
+    /// Reads a log. A missing file is an empty log.
     ///
     /// # Errors
     ///
-    /// If it can't be read, or a line is torn.
+    /// Returns an error if the file can't be read, or if a line is torn.
     pub fn read(path: &Path) -> io::Result<Vec<Line>> {
         match std::fs::read_to_string(path) {
             Ok(text) => text.lines().map(str::parse).collect(),
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_read_as_it_was_written() {
+    fn a_line_survives_a_round_trip() {
         let id = TaskId::from_i64(42).unwrap();
         for (mark, _) in NAMES {
             let line = Line::now(mark, id, 7);

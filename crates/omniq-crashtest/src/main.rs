@@ -1,26 +1,29 @@
-//! `omniq-crashtest worker|producer|writer|till|order-uncommitted|order-committed KEY=VALUE…`: see `Options`.
-//! `omniq-crashtest figures [takeover|wakeups|waits|idle|writers|kills]`: prints a table, or one part of it.
+//! `omniq-crashtest ROLE KEY=VALUE…` runs one process; see [`omniq_crashtest::Options`] for the keys.
+//! `omniq-crashtest figures [PART]` prints all measurements, or one part of them.
 #![allow(clippy::print_stdout)]
 
-use omniq_crashtest::till::Stop;
-use omniq_crashtest::{Options, Outcome, figures, producer, till, worker};
+use omniq_crashtest::shop_app::HangPoint;
+use omniq_crashtest::{HarnessResult, Options, figures, producer, shop_app, worker};
+
+const USAGE: &str = "usage: omniq-crashtest ROLE KEY=VALUE… | figures [PART]\n\
+    ROLE: worker, producer, writer, shop-worker, order-uncommitted, order-committed\n\
+    PART: takeover, wakeups, waits, idle, writers, kills";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Outcome<()> {
+async fn main() -> HarnessResult<()> {
     let mut args = std::env::args().skip(1);
-    match args.next().as_deref() {
-        Some("worker") => worker::run(Options::from_args(args)?).await,
-        Some("producer") => producer::run(Options::from_args(args)?).await,
-        Some("till") => till::run(Options::from_args(args)?).await,
-        Some("order-uncommitted") => {
-            till::order(Options::from_args(args)?, Stop::Uncommitted).await
-        }
-        Some("order-committed") => till::order(Options::from_args(args)?, Stop::Committed).await,
-        Some("writer") => figures::writer(Options::from_args(args)?).await,
-        Some("figures") => figures::print(args.next().as_deref()).await,
-        _ => Err(
-            "usage: omniq-crashtest worker|producer|writer|till|order-… KEY=VALUE… | figures [PART]"
-                .into(),
-        ),
+    let role = args.next().ok_or(USAGE)?;
+    if role == "figures" {
+        return figures::print(args.next().as_deref()).await;
+    }
+    let options = Options::from_args(args)?;
+    match role.as_str() {
+        "worker" => worker::run(options).await,
+        "producer" => producer::run(options).await,
+        "writer" => figures::writer(options).await,
+        "shop-worker" => shop_app::run(options).await,
+        "order-uncommitted" => shop_app::order(options, HangPoint::BeforeCommit).await,
+        "order-committed" => shop_app::order(options, HangPoint::AfterCommit).await,
+        _ => Err(USAGE.into()),
     }
 }

@@ -1,38 +1,38 @@
-//! What a process is told on its command line, as `key=value`.
+//! The options of a process, passed on its command line as `key=value`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use omniq::{AsyncOmniQ, Backend, Settings};
 
-use crate::Outcome;
-use crate::till::Driver;
+use crate::HarnessResult;
+use crate::shop_app::Driver;
 
-/// How a process works. Durability is full, always.
+/// The options of a process. The durability is always full.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The database.
+    /// The path of the database.
     pub db: PathBuf,
-    /// Where tasks are kept: in the database, or in a folder of files beside where it would be.
+    /// The storage: the database, or a folder of files next to its path.
     pub storage: Backend,
-    /// The log.
+    /// The path of the log.
     pub log: PathBuf,
-    /// How many handlers run at the same time.
+    /// The number of handlers that run at the same time.
     pub concurrency: usize,
     /// The length of a lease.
     pub lease: Duration,
     /// The poll interval.
     pub poll: Duration,
-    /// With how many crashes a task fails.
+    /// The number of crashes after which a task fails.
     pub max_crashes: u32,
-    /// What a producer throws its dice with.
+    /// The seed of a producer's random number generator.
     pub seed: u64,
-    /// Whose transactions the till uses.
+    /// The SQLite driver whose transactions the shop application uses.
     pub driver: Driver,
 }
 
 impl Options {
-    /// The queue's own defaults, with a concurrency of 4.
+    /// Returns the defaults of the queue, with a concurrency of 4.
     pub fn new(db: PathBuf, log: PathBuf) -> Self {
         let defaults = Settings::default();
         Self {
@@ -48,7 +48,7 @@ impl Options {
         }
     }
 
-    /// For a command line.
+    /// Returns the options as command-line arguments.
     pub fn to_args(&self) -> Vec<String> {
         vec![
             format!("db={}", self.db.display()),
@@ -63,18 +63,20 @@ impl Options {
         ]
     }
 
-    /// From a command line.
+    /// Parses command-line arguments.
     ///
     /// # Errors
     ///
-    /// If a key is unknown or its value can't be read.
-    pub fn from_args(args: impl Iterator<Item = String>) -> Outcome<Self> {
+    /// Returns an error if a key is unknown, or if a value can't be parsed.
+    pub fn from_args(args: impl Iterator<Item = String>) -> HarnessResult<Self> {
         let mut options = Self::new("queue.db".into(), "log".into());
         for arg in args {
-            let (key, value) = arg.split_once('=').ok_or("expected key=value")?;
+            let (key, value) = arg
+                .split_once('=')
+                .ok_or_else(|| format!("{arg:?} is not key=value"))?;
             match key {
                 "db" => options.db = value.into(),
-                "storage" => options.storage = backend(value)?,
+                "storage" => options.storage = parse_backend(value)?,
                 "log" => options.log = value.into(),
                 "concurrency" => options.concurrency = value.parse()?,
                 "lease_ms" => options.lease = Duration::from_millis(value.parse()?),
@@ -82,17 +84,17 @@ impl Options {
                 "max_crashes" => options.max_crashes = value.parse()?,
                 "seed" => options.seed = value.parse()?,
                 "driver" => options.driver = value.parse()?,
-                _ => return Err(format!("there is no option {key}").into()),
+                _ => return Err(format!("unknown option {key:?}").into()),
             }
         }
         Ok(options)
     }
 
-    /// The queue's settings.
+    /// Returns the settings of the queue.
     ///
     /// # Errors
     ///
-    /// If one of them can't be used.
+    /// Returns an error if a setting is invalid.
     pub fn settings(&self) -> omniq::Result<Settings> {
         let url = match self.storage {
             Backend::File => format!("file:{}", self.db.with_extension("files").display()),
@@ -110,14 +112,14 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// Those of [`AsyncOmniQ::with_settings`].
+    /// Returns the errors of [`AsyncOmniQ::with_settings`].
     pub async fn open(&self) -> omniq::Result<AsyncOmniQ> {
         AsyncOmniQ::with_settings(self.settings()?).await
     }
 }
 
-fn backend(name: &str) -> Outcome<Backend> {
+fn parse_backend(name: &str) -> HarnessResult<Backend> {
     let all = [Backend::Sqlite, Backend::File];
     let found = all.into_iter().find(|backend| backend.as_str() == name);
-    found.ok_or_else(|| format!("no process can use the storage {name}").into())
+    found.ok_or_else(|| format!("unknown storage {name:?}: expected sqlite or file").into())
 }

@@ -1,26 +1,26 @@
-//! Starting, signalling and ending processes.
+//! Starts, signals and stops processes.
 
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::{Options, Outcome, stamp};
+use crate::{HarnessResult, Options, now_micros};
 
 /// A process that was killed.
 #[derive(Debug, Clone, Copy)]
 pub struct Death {
-    /// Which one.
+    /// The id of the process.
     pub process: u32,
-    /// When, in microseconds: just before it was killed.
+    /// The time just before the kill, in microseconds of the wall clock.
     pub at: i64,
 }
 
-/// A process of ours. Dropped, it is killed.
+/// A child process, which is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Process(Child);
 
 impl Process {
-    /// Starts `program` in a role. What it says comes from the second value.
+    /// Starts `program` in a role of `main`. The second value is its standard output.
     pub(crate) fn start(
         program: &Path,
         role: &str,
@@ -32,71 +32,72 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let said = child.stdout.take();
-        Ok((Self(child), said))
+        let output = child.stdout.take();
+        Ok((Self(child), output))
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// Lets one waiting task go on.
+    /// Writes one line to the standard input of the process. A worker then lets one waiting task continue.
     ///
     /// # Errors
     ///
-    /// If it has ended.
-    pub fn go(&mut self) -> io::Result<()> {
+    /// Returns an error if the process has exited.
+    pub fn send_line(&mut self) -> io::Result<()> {
         let input = self.0.stdin.as_mut();
         input.map_or(Ok(()), |input| input.write_all(b"go\n"))
     }
 
-    /// As `kill -9`. Returns when it is dead.
+    /// Kills the process like `kill -9`, and waits until it is dead.
     ///
     /// # Errors
     ///
-    /// If the system refuses.
+    /// Returns an error if the operating system refuses the signal.
     pub fn kill(mut self) -> io::Result<Death> {
         let death = Death {
             process: self.id(),
-            at: stamp(),
+            at: now_micros(),
         };
         self.0.kill()?;
         self.0.wait()?;
         Ok(death)
     }
 
-    /// Sends a signal, by its name.
+    /// Sends the signal of this name, for example `STOP`.
     ///
     /// # Errors
     ///
-    /// If there is no such signal.
-    pub fn signal(&self, name: &str) -> Outcome<()> {
+    /// Returns an error if the signal could not be sent.
+    pub fn signal(&self, name: &str) -> HarnessResult<()> {
         let id = self.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status()?;
-        sent.success()
-            .then_some(())
-            .ok_or_else(|| format!("no signal {name}").into())
+        if !sent.success() {
+            return Err(format!("the signal {name} could not be sent to the process {id}").into());
+        }
+        Ok(())
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Asks the process to stop, by closing its standard input, and waits until it has exited.
     ///
     /// # Errors
     ///
-    /// If it does not end well.
-    pub fn stop(mut self) -> Outcome<()> {
+    /// Returns an error if its exit status is not success.
+    pub fn stop(mut self) -> HarnessResult<()> {
         drop(self.0.stdin.take());
-        let end = self.0.wait()?;
-        let id = self.id();
-        end.success()
-            .then_some(())
-            .ok_or_else(|| format!("the process {id} ended with {end}").into())
+        let status = self.0.wait()?;
+        if !status.success() {
+            return Err(format!("the process {} ended with {status}", self.id()).into());
+        }
+        Ok(())
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail when it has ended already.
+        // Both calls fail if the process has already been waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

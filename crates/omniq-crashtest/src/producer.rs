@@ -1,4 +1,4 @@
-//! A producer process: enqueues until its standard input ends, then waits for all of it to finish.
+//! A producer process: enqueues tasks until its standard input ends, then waits until all of them have finished.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,63 +8,69 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::{Line, Log, Mark, Options, Outcome, worker};
+use crate::{HarnessResult, Line, Log, Mark, Options, worker};
 
-/// So many tasks of a producer are unfinished at the same time, at most.
-const BACKLOG: usize = 100;
-/// So many enqueues of a producer are under way at the same time.
+/// The maximum number of unfinished tasks of one producer.
+const MAX_UNFINISHED: usize = 100;
+/// The number of tasks of one producer that enqueue concurrently.
 const CALLERS: u64 = 4;
-/// A task may be marked by several deaths in a row, and waits longer after each.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The time limit for one task. Several deaths in a row may hit the same task, and its wait grows after each of them.
+const TASK_TIMEOUT: Duration = Duration::from_secs(120);
 /// A task works for less than this, in milliseconds.
-const LONGEST: u64 = 10;
+const MAX_WORK_MS: u64 = 10;
 
-/// Enqueues until standard input ends. Each enqueue that returned is noted in the log.
+/// Enqueues tasks until standard input ends. Logs each enqueue that returned.
 ///
 /// # Errors
 ///
-/// If an enqueue fails, or a task does not succeed.
-pub async fn run(options: Options) -> Outcome<()> {
+/// Returns an error if an enqueue fails, or if a task does not succeed.
+pub async fn run(options: Options) -> HarnessResult<()> {
     let log = Arc::new(Log::open(&options.log)?);
     let omniq = options.open().await?;
     println!("ready");
-    let (closing, closed) = watch::channel(false);
-    let room = Arc::new(Semaphore::new(BACKLOG));
+    let (stop_sender, stop_requested) = watch::channel(false);
+    let permits = Arc::new(Semaphore::new(MAX_UNFINISHED));
     let mut callers = JoinSet::new();
     for number in 0..CALLERS {
-        let dice = fastrand::Rng::with_seed(options.seed.wrapping_mul(CALLERS) + number);
-        let (omniq, log, room) = (omniq.clone(), Arc::clone(&log), Arc::clone(&room));
-        callers.spawn(enqueue_until(closed.clone(), omniq, log, room, dice));
+        let random = fastrand::Rng::with_seed(options.seed.wrapping_mul(CALLERS) + number);
+        let (omniq, log, permits) = (omniq.clone(), Arc::clone(&log), Arc::clone(&permits));
+        callers.spawn(enqueue_until_stopped(
+            stop_requested.clone(),
+            omniq,
+            log,
+            permits,
+            random,
+        ));
     }
-    let mut rest = Vec::new();
-    tokio::io::stdin().read_to_end(&mut rest).await?;
-    closing.send(true)?;
-    while let Some(ended) = callers.join_next().await {
-        ended??;
+    let mut ignored = Vec::new();
+    tokio::io::stdin().read_to_end(&mut ignored).await?;
+    stop_sender.send(true)?;
+    while let Some(finished) = callers.join_next().await {
+        finished??;
     }
     Ok(())
 }
 
-async fn enqueue_until(
-    closed: watch::Receiver<bool>,
+async fn enqueue_until_stopped(
+    stop_requested: watch::Receiver<bool>,
     omniq: AsyncOmniQ,
     log: Arc<Log>,
-    room: Arc<Semaphore>,
-    mut dice: fastrand::Rng,
-) -> Outcome<()> {
+    permits: Arc<Semaphore>,
+    mut random: fastrand::Rng,
+) -> HarnessResult<()> {
     let mut waits = JoinSet::new();
-    while !*closed.borrow() {
-        let place = Arc::clone(&room).acquire_owned().await?;
-        let order = call(worker::NOTE).arg(dice.u64(..LONGEST));
+    while !*stop_requested.borrow() {
+        let permit = Arc::clone(&permits).acquire_owned().await?;
+        let order = call(worker::WORK).arg(random.u64(..MAX_WORK_MS));
         let handle = omniq.enqueue(order).await?;
-        log.note(Line::now(Mark::Ordered, handle.id(), 0))?;
+        log.append(Line::now(Mark::Ordered, handle.id(), 0))?;
         waits.spawn(async move {
-            let _place = place;
-            handle.wait(PATIENCE).await
+            let _permit = permit;
+            handle.wait(TASK_TIMEOUT).await
         });
     }
-    while let Some(ended) = waits.join_next().await {
-        ended??;
+    while let Some(finished) = waits.join_next().await {
+        finished??;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! A worker process. It says `ready` once it works, lets one [`WAIT`] task go on for each line of its
-//! standard input, and stops when that ends.
+//! A worker process. It prints `ready` when its pool has started, lets one [`WAIT`] task continue for each line on its
+//! standard input, and stops when standard input ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,89 +8,90 @@ use omniq::{AsyncOmniQ, EventKind, TaskContext, TaskError, WorkerBuilder};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::Semaphore;
 
-use crate::{Line, Log, Mark, Options, Outcome};
+use crate::{HarnessResult, Line, Log, Mark, Options};
 
-/// `(work)`: works for so many milliseconds.
-pub const NOTE: &str = "crashtest.note";
+/// `(work)`: works for this many milliseconds.
+pub const WORK: &str = "crashtest.work";
 /// Aborts its process.
 pub const POISON: &str = "crashtest.poison";
-/// Runs until its token fires.
+/// Runs until its cancellation token fires.
 pub const CANCEL_ME: &str = "crashtest.cancel_me";
-/// Runs until its process is told to go on, whatever its token says. Returns the process id.
+/// Runs until its process receives a line, and ignores its cancellation token. Returns the process id.
 pub const WAIT: &str = "crashtest.wait";
 
-/// What the handlers of a process share.
+/// The state that the handlers of a process share.
 #[derive(Clone)]
-struct Desk {
+struct WorkerState {
     log: Arc<Log>,
-    go: Arc<Semaphore>,
+    released: Arc<Semaphore>,
 }
 
-impl Desk {
-    fn note(&self, mark: Mark, ctx: &TaskContext) -> Result<(), TaskError> {
+impl WorkerState {
+    fn record(&self, mark: Mark, ctx: &TaskContext) -> Result<(), TaskError> {
         let line = Line::now(mark, ctx.id(), ctx.lease());
-        self.log.note(line).map_err(TaskError::fatal)
+        self.log.append(line).map_err(TaskError::fatal)
     }
 }
 
-/// Works until standard input ends.
+/// Processes tasks until standard input ends.
 ///
 /// # Errors
 ///
-/// If the queue or the log can't be used.
-pub async fn run(options: Options) -> Outcome<()> {
-    let desk = Desk {
+/// Returns an error if the queue or the log can't be used.
+pub async fn run(options: Options) -> HarnessResult<()> {
+    let state = WorkerState {
         log: Arc::new(Log::open(&options.log)?),
-        go: Arc::new(Semaphore::new(0)),
+        released: Arc::new(Semaphore::new(0)),
     };
     let omniq = options.open().await?;
-    tokio::spawn(note_takeovers(omniq.clone(), desk.clone()));
+    tokio::spawn(record_takeovers(omniq.clone(), state.clone()));
     let worker = omniq.worker().concurrency(options.concurrency);
-    let pool = handlers(worker, &desk).start().await?;
+    let pool = handlers(worker, &state).start().await?;
     println!("ready");
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     while input.next_line().await?.is_some() {
-        desk.go.add_permits(1);
+        state.released.add_permits(1);
     }
     pool.stop().await?;
     Ok(())
 }
 
-fn handlers(worker: WorkerBuilder, desk: &Desk) -> WorkerBuilder {
-    let [note, poison, cancel_me, wait] = [desk.clone(), desk.clone(), desk.clone(), desk.clone()];
+fn handlers(worker: WorkerBuilder, state: &WorkerState) -> WorkerBuilder {
+    let [work, poison, cancel_me, wait] =
+        [state.clone(), state.clone(), state.clone(), state.clone()];
     worker
-        .handler(NOTE, move |ctx, args| {
-            let desk = note.clone();
+        .handler(WORK, move |ctx, args| {
+            let state = work.clone();
             async move {
-                let (work,): (u64,) = args.bind(&["work"])?;
-                desk.note(Mark::Start, &ctx)?;
-                tokio::time::sleep(Duration::from_millis(work)).await;
-                desk.note(Mark::End, &ctx)
+                let (millis,): (u64,) = args.bind(&["work"])?;
+                state.record(Mark::Start, &ctx)?;
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                state.record(Mark::End, &ctx)
             }
         })
         .handler(POISON, move |ctx, _| {
-            let desk = poison.clone();
+            let state = poison.clone();
             async move {
-                desk.note(Mark::Start, &ctx)?;
-                desk.note(Mark::Abort, &ctx)?;
+                state.record(Mark::Start, &ctx)?;
+                state.record(Mark::Abort, &ctx)?;
                 abort().await
             }
         })
         .handler(CANCEL_ME, move |ctx, _| {
-            let desk = cancel_me.clone();
+            let state = cancel_me.clone();
             async move {
-                desk.note(Mark::Start, &ctx)?;
+                state.record(Mark::Start, &ctx)?;
                 ctx.cancelled().await;
-                desk.note(Mark::TokenFired, &ctx)
+                state.record(Mark::TokenFired, &ctx)
             }
         })
         .handler(WAIT, move |ctx, _| {
-            let desk = wait.clone();
+            let state = wait.clone();
             async move {
-                desk.note(Mark::Start, &ctx)?;
-                let going = desk.go.acquire().await.map_err(TaskError::fatal)?;
-                going.forget();
-                desk.note(Mark::End, &ctx)?;
+                state.record(Mark::Start, &ctx)?;
+                let permit = state.released.acquire().await.map_err(TaskError::fatal)?;
+                permit.forget();
+                state.record(Mark::End, &ctx)?;
                 Ok(std::process::id())
             }
         })
@@ -100,12 +101,12 @@ async fn abort() -> Result<(), TaskError> {
     std::process::abort()
 }
 
-async fn note_takeovers(omniq: AsyncOmniQ, desk: Desk) {
+async fn record_takeovers(omniq: AsyncOmniQ, state: WorkerState) {
     let mut events = omniq.events();
     while let Some(event) = events.next().await {
         if event.kind == EventKind::TakenOver {
-            // Whoever misses the line says so.
-            let _ = desk.log.note(Line::now(Mark::TakenOver, event.id, 0));
+            // A test that needs the line fails without it.
+            let _ = state.log.append(Line::now(Mark::TakenOver, event.id, 0));
         }
     }
 }

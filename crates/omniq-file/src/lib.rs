@@ -176,4 +176,8 @@ impl Storage for FileStorage {
     fn watch(&self) -> Watch {
         self.writer.watch()
     }
+
+    fn close(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.writer.close())
+    }
 }

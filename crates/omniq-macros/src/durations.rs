@@ -1,4 +1,4 @@
-//! Lengths of time in the attribute: read while the program is compiled, or left as an expression.
+//! Reads durations and backoffs. Literals are parsed at compile time; anything else is kept as an expression.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use syn::{Expr, Lit, LitStr};
 
 use crate::value::literal;
 
-/// A `timeout` or an `interval`.
-pub(crate) enum Length {
-    Known(Duration),
-    Code(Expr),
+/// The value of `timeout` or `interval`.
+pub(crate) enum DurationValue {
+    Literal(Duration),
+    Expression(Expr),
 }
 
-/// A `backoff`.
+/// The value of `backoff`.
 pub(crate) enum Backoff {
     Fixed(Duration),
     Doubling { first: Duration, max: Duration },
-    Code(Expr),
+    Expression(Expr),
 }
 
-impl Length {
+impl DurationValue {
     pub(crate) fn read(key: &str, value: Expr) -> syn::Result<Self> {
         match literal(&value) {
-            Some(Lit::Str(text)) => Ok(Self::Known(duration(key, text, &text.value())?)),
+            Some(Lit::Str(text)) => Ok(Self::Literal(duration(key, text, &text.value())?)),
             Some(other) => {
                 let text = format!(
                     "`{key}` takes a duration with its unit, in quotes, such as `{key} = \"30s\"`, or an \
@@ -32,14 +32,14 @@ impl Length {
                 );
                 Err(syn::Error::new_spanned(other, text))
             }
-            None => Ok(Self::Code(value)),
+            None => Ok(Self::Expression(value)),
         }
     }
 
     pub(crate) fn to_code(&self) -> TokenStream {
         match self {
-            Self::Known(span) => known(*span),
-            Self::Code(code) => code.to_token_stream(),
+            Self::Literal(span) => duration_code(*span),
+            Self::Expression(code) => code.to_token_stream(),
         }
     }
 }
@@ -53,7 +53,7 @@ impl Backoff {
                             `backoff = \"1s..60s\"` for one that doubles; or an expression of type `Backoff`";
                 Err(syn::Error::new_spanned(other, text))
             }
-            None => Ok(Self::Code(value)),
+            None => Ok(Self::Expression(value)),
         }
     }
 
@@ -63,19 +63,19 @@ impl Backoff {
             return Ok(Self::Fixed(duration("backoff", text, &written)?));
         };
         if first.trim().is_empty() || max.trim().is_empty() {
-            let wrong = format!(
+            let message = format!(
                 "the backoff {written:?} lacks one end: write the first wait and the longest one, such as \
                  \"1s..60s\""
             );
-            return Err(syn::Error::new_spanned(text, wrong));
+            return Err(syn::Error::new_spanned(text, message));
         }
         let first = duration("backoff", text, first)?;
         let max = duration("backoff", text, max)?;
         if first > max {
-            let wrong = format!(
+            let message = format!(
                 "the backoff {written:?} starts with more than its longest wait: write the shorter one first"
             );
-            return Err(syn::Error::new_spanned(text, wrong));
+            return Err(syn::Error::new_spanned(text, message));
         }
         Ok(Self::Doubling { first, max })
     }
@@ -83,40 +83,42 @@ impl Backoff {
     pub(crate) fn to_code(&self, omniq: &syn::Path) -> TokenStream {
         match self {
             Self::Fixed(wait) => {
-                let wait = known(*wait);
+                let wait = duration_code(*wait);
                 quote!(#omniq::Backoff::Fixed(#wait))
             }
             Self::Doubling { first, max } => {
-                let (first, max) = (known(*first), known(*max));
+                let (first, max) = (duration_code(*first), duration_code(*max));
                 quote!(#omniq::Backoff::Exponential { first: #first, max: #max })
             }
-            Self::Code(code) => code.to_token_stream(),
+            Self::Expression(code) => code.to_token_stream(),
         }
     }
 }
 
+/// Parses a duration such as `1m 30s`, which is longer than zero.
 fn duration(key: &str, at: &LitStr, written: &str) -> syn::Result<Duration> {
     let written = written.trim();
-    let wrong = |text: String| Err(syn::Error::new_spanned(at, text));
+    let reject = |text: String| Err(syn::Error::new_spanned(at, text));
     if written.contains('M') {
-        return wrong(format!(
+        return reject(format!(
             "`{key}` is {written:?}, and `M` would be a month: write `m` for minutes, or `30days`"
         ));
     }
     match humantime::parse_duration(written) {
-        Ok(span) if span.is_zero() => wrong(format!(
-            "`{key}` is {written:?}, but no time at all makes no sense here: write a longer one, or leave \
+        Ok(span) if span.is_zero() => reject(format!(
+            "`{key}` is {written:?}, but a duration of zero makes no sense here: write a longer one, or leave \
              `{key}` out"
         )),
         Ok(span) => Ok(span),
-        Err(e) => wrong(format!(
-            "`{key}` is {written:?}, which is no duration ({e}): write one such as \"500ms\", \"30s\", \
+        Err(e) => reject(format!(
+            "`{key}` is {written:?}, which is not a duration ({e}): write one such as \"500ms\", \"30s\", \
              \"1m 30s\" or \"2h\""
         )),
     }
 }
 
-fn known(span: Duration) -> TokenStream {
+/// Returns the code of a duration.
+fn duration_code(span: Duration) -> TokenStream {
     let (seconds, nanos) = (span.as_secs(), span.subsec_nanos());
     quote!(::core::time::Duration::new(#seconds, #nanos))
 }
@@ -127,31 +129,34 @@ mod tests {
 
     use super::*;
 
-    fn refused(value: Expr) -> String {
-        Length::read("timeout", value).err().unwrap().to_string()
+    fn rejection(value: Expr) -> String {
+        DurationValue::read("timeout", value)
+            .err()
+            .unwrap()
+            .to_string()
     }
 
     #[test]
-    fn durations_are_read() {
-        let read = |text: &str| match Length::read("timeout", parse_quote!(#text)).unwrap() {
-            Length::Known(span) => span,
-            Length::Code(_) => panic!("{text} is known"),
+    fn durations_and_expressions_are_read() {
+        let read = |text: &str| match DurationValue::read("timeout", parse_quote!(#text)).unwrap() {
+            DurationValue::Literal(span) => span,
+            DurationValue::Expression(_) => panic!("{text} is a literal"),
         };
         assert_eq!(read("30s"), Duration::from_secs(30));
         assert_eq!(read(" 1m 500ms"), Duration::from_millis(60_500));
-        let code = Length::read("timeout", parse_quote!(Duration::from_millis(50))).unwrap();
-        assert!(matches!(code, Length::Code(_)));
+        let code = DurationValue::read("timeout", parse_quote!(Duration::from_millis(50))).unwrap();
+        assert!(matches!(code, DurationValue::Expression(_)));
     }
 
     #[test]
-    fn what_is_no_duration_is_refused_with_what_to_write() {
-        assert!(refused(parse_quote!("30")).contains("time unit needed"));
-        assert!(refused(parse_quote!("soon")).contains("such as \"500ms\""));
-        assert!(refused(parse_quote!("")).contains("which is no duration"));
-        assert!(refused(parse_quote!("0s")).contains("write a longer one"));
-        assert!(refused(parse_quote!("5M")).contains("would be a month"));
-        assert!(refused(parse_quote!(30)).contains("in quotes, such as `timeout = \"30s\"`"));
-        assert!(refused(parse_quote!(30s)).contains("in quotes"));
+    fn other_values_are_rejected_with_a_remedy() {
+        assert!(rejection(parse_quote!("30")).contains("time unit needed"));
+        assert!(rejection(parse_quote!("soon")).contains("such as \"500ms\""));
+        assert!(rejection(parse_quote!("")).contains("which is not a duration"));
+        assert!(rejection(parse_quote!("0s")).contains("write a longer one"));
+        assert!(rejection(parse_quote!("5M")).contains("would be a month"));
+        assert!(rejection(parse_quote!(30)).contains("in quotes, such as `timeout = \"30s\"`"));
+        assert!(rejection(parse_quote!(30s)).contains("in quotes"));
     }
 
     #[test]
@@ -167,9 +172,9 @@ mod tests {
             ("60s..1s", "write the shorter one first"),
             ("1s..", "lacks one end"),
             ("..", "lacks one end"),
-            ("1s..=60s", "\"=60s\", which is no duration"),
-            ("0s", "no time at all"),
-            ("0s..1s", "no time at all"),
+            ("1s..=60s", "\"=60s\", which is not a duration"),
+            ("0s", "a duration of zero"),
+            ("0s..1s", "a duration of zero"),
         ] {
             let error = read(text).err().unwrap().to_string();
             assert!(error.contains(expected), "{expected} in {error}");

@@ -1,4 +1,4 @@
-//! The function under the attribute. Its body is not looked into.
+//! Parses the function under the attribute. The body is kept as tokens, so that one that is still incomplete is accepted.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -17,13 +17,13 @@ impl Parse for Function {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         if !is_function(input) {
-            let text = "`#[omniq::task]` makes a task of a function: write it above `async fn name(..)`, or above \
+            let text = "`#[omniq::task]` turns a function into a task: write it above `async fn name(..)`, or above \
                         `fn name(..)` for one that blocks its thread";
             return Err(input.error(text));
         }
         let signature: Signature = input.parse()?;
         if !input.peek(token::Brace) {
-            let text = "a task needs a body: it is a function of its own, not a method of a trait";
+            let text = "a task needs a body: it is a free function, not a method of a trait";
             return Err(syn::Error::new_spanned(signature, text));
         }
         Ok(Self {
@@ -35,30 +35,28 @@ impl Parse for Function {
     }
 }
 
-/// Whether `fn` comes, after words such as `async`.
+/// Returns whether the next item is a function: `fn`, after qualifiers such as `async`.
 fn is_function(input: ParseStream) -> bool {
     let ahead = input.fork();
-    let word = |ahead: ParseStream| {
+    let skip_qualifier = |ahead: ParseStream| {
         ahead.parse::<Token![const]>().is_ok()
             || ahead.parse::<Token![async]>().is_ok()
             || ahead.parse::<Token![unsafe]>().is_ok()
             || ahead.parse::<syn::Abi>().is_ok()
     };
-    while word(&ahead) {}
+    while skip_qualifier(&ahead) {}
     ahead.peek(Token![fn])
 }
 
 impl Function {
-    /// The attributes that are called so.
-    pub(crate) fn attributes_called<'a>(
+    /// Returns the attributes with one of these names.
+    pub(crate) fn attributes_named<'a>(
         &'a self,
         names: &'a [&str],
     ) -> impl Iterator<Item = &'a Attribute> {
-        let wanted = |attribute: &&Attribute| {
-            let called = |name: &&str| attribute.path().is_ident(*name);
-            names.iter().any(called)
-        };
-        self.attributes.iter().filter(wanted)
+        self.attributes
+            .iter()
+            .filter(|attribute| names.iter().any(|name| attribute.path().is_ident(*name)))
     }
 }
 

@@ -1,69 +1,61 @@
-//! The code beside the function: its type, and what that knows of the task.
+//! Generates the code beside the function: a type, and its implementation of `TaskDef`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 
-use crate::orders::orders;
-use crate::returned::returned;
-use crate::runs::handler;
+use crate::handler_impl::handler;
+use crate::lints::allow_lints;
+use crate::order_impl::order_impl;
+use crate::return_type::returned_item;
 use crate::task::Task;
 
+/// Returns the function itself and everything that is generated beside it.
 pub(crate) fn code(task: &Task) -> TokenStream {
     let function = &task.function;
-    let type_itself = type_itself(task);
-    let cfg = function.attributes_called(&["cfg"]);
+    let task_type = task_type(task);
+    let cfg = function.attributes_named(&["cfg"]);
     let cfg = quote!(#(#cfg)*);
-    let parts = [definition(task), orders(task)];
+    let impls = [task_def_impl(task), order_impl(task)];
     quote! {
         #function
-        #type_itself
-        #(#cfg #parts)*
+        #task_type
+        #(#cfg #impls)*
     }
 }
 
-/// Lints of the user's own crate that would speak about code nobody wrote.
-pub(crate) fn allowed() -> TokenStream {
-    quote! {
-        #[allow(
-            dead_code, deprecated, non_camel_case_types, non_snake_case, unreachable_pub, unused_qualifications,
-            clippy::too_many_arguments, clippy::used_underscore_binding
-        )]
-    }
-}
-
-/// Braced, so that it lives among the types only and leaves the function its name.
-fn type_itself(task: &Task) -> TokenStream {
+/// Returns the definition of the type. Its braces keep it out of the namespace of values, where the function has the same name.
+fn task_type(task: &Task) -> TokenStream {
     let visibility = &task.function.visibility;
     let name = task.type_name();
-    let kept = task.function.attributes_called(&["cfg", "deprecated"]);
+    let copied_attributes = task.function.attributes_named(&["cfg", "deprecated"]);
     let doc = format!(
-        "The task of [`{}()`]: [`with`](Self::with) makes an order for the queue, and \
-         `worker().task::<{name}>()` runs it.",
+        "The task type of [`{}()`]: [`with`](Self::with) makes an order for the queue, and \
+         `worker().task::<{name}>()` lets a worker pool run it.",
         task.function_name().unraw(),
     );
-    let allowed = allowed();
+    let allow_lints = allow_lints();
     quote! {
-        #(#kept)*
+        #(#copied_attributes)*
         #[doc = #doc]
-        #allowed
+        #allow_lints
         #visibility struct #name {}
     }
 }
 
-/// The `TaskDef`: name, output and handler.
-fn definition(task: &Task) -> TokenStream {
+/// Returns the implementation of `TaskDef`: name, output and handler.
+fn task_def_impl(task: &Task) -> TokenStream {
     let omniq = &task.options.omniq;
     let name = task.type_name();
-    let allowed = allowed();
-    let output = returned(task, "Value");
-    let called = called(task);
+    let allow_lints = allow_lints();
+    let output = returned_item(task, "Value");
+    let task_name = task_name(task);
     let handler = handler(task);
     quote! {
-        #allowed
+        #allow_lints
         impl #omniq::TaskDef for #name {
             type Output = #output;
-            const NAME: &'static ::core::primitive::str = #called;
+            const NAME: &'static ::core::primitive::str = #task_name;
 
             fn handler() -> #omniq::Handler {
                 #handler
@@ -72,8 +64,8 @@ fn definition(task: &Task) -> TokenStream {
     }
 }
 
-/// The name in the queue.
-fn called(task: &Task) -> TokenStream {
+/// Returns an expression for the task's name in the queue: the option `name`, or a name made of the module's path.
+fn task_name(task: &Task) -> TokenStream {
     if let Some(name) = &task.options.name {
         return name.to_token_stream();
     }
@@ -86,7 +78,7 @@ fn called(task: &Task) -> TokenStream {
             #omniq::__private::name_bytes(PATH);
         match ::core::str::from_utf8(&BYTES) {
             ::core::result::Result::Ok(name) => name,
-            ::core::result::Result::Err(_) => ::core::panic!("a path in Rust is text"),
+            ::core::result::Result::Err(_) => ::core::panic!("the path of a Rust module is valid UTF-8"),
         }
     }}
 }

@@ -1,17 +1,19 @@
-//! `#[omniq::task]`: makes a task of a function. Use it through the `omniq` crate, which explains it.
+//! Provides `#[omniq::task]`, which turns a function into a task. Use it through the `omniq` crate, whose documentation explains it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod durations;
+mod expand;
 mod function;
 mod generate;
+mod handler_impl;
+mod lints;
 mod nearest;
 mod options;
-mod orders;
+mod order_impl;
 mod parameters;
 mod problems;
-mod returned;
-mod runs;
+mod return_type;
 mod signature;
 mod task;
 mod types;
@@ -20,10 +22,10 @@ mod value;
 
 use proc_macro::TokenStream;
 
-/// Makes a task of a function.
+/// Turns a function into a task.
 ///
-/// The function stays what it is. Beside it comes a type of the same name, whose `with` takes the arguments
-/// and makes an order for the queue; a worker pool that was given the type runs the function.
+/// The function itself does not change. The attribute generates a type of the same name beside it, whose `with` takes the
+/// arguments and makes an order for the queue; a worker pool to which the type was added runs the function.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,36 +51,37 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// An `async fn` runs on the runtime, and must not block its thread for long; a plain `fn` runs on a thread for
+/// An `async fn` runs on the async runtime, and must not block its thread for long; a plain `fn` runs on a thread for
 /// blocking work.
 ///
 /// # Options
 ///
-/// They are the defaults of the type's orders; an order can say otherwise.
+/// They are the defaults of the type's orders; an order can override all of them except `name`, `order` and `crate`.
 ///
 /// | option | meaning |
 /// | --- | --- |
-/// | `name = "images.resize"` | the name in the queue; else the module's path below the crate and the function's name, joined by dots. Tasks that wait keep their name: set one before you move a function |
-/// | `queue = "images"` | the line to stand in |
-/// | `priority = -5` | the higher, the sooner; 0 if there is none |
-/// | `max_attempts = 5` | how many executions there are at most, the first included |
+/// | `name = "images.resize"` | the name in the queue; by default, the module's path below the crate and the function's name, joined by dots. Tasks that are already in the queue keep their name: set one before you move a function to another module |
+/// | `queue = "images"` | the queue to which its tasks are added |
+/// | `priority = -5` | tasks with a higher priority run first; 0 by default |
+/// | `max_attempts = 5` | the maximum number of executions, including the first |
 /// | `timeout = "30s"` | the time limit of one attempt |
-/// | `interval = "1h"` | again, so long after each finish |
-/// | `backoff = "10s"`, `"1s..60s"` | the wait before another attempt: always the same, or twice as long each time up to the second |
-/// | `unique_key = "{path}-{width}"` | while a task with this key is unfinished, another enqueue answers with it. The names are those of the arguments, written as `format!` does |
-/// | `order = Resize` | the name of the type; needed where a module or a type is called as the function is |
+/// | `interval = "1h"` | the next run begins this long after the previous one has finished |
+/// | `backoff = "10s"`, `"1s..60s"` | the wait before another attempt: always the same, or starting with the first duration and doubling each time, up to the second |
+/// | `unique_key = "{path}-{width}"` | while a task with this key is unfinished, another enqueue returns that task. The names in braces are arguments, formatted as by `format!` |
+/// | `order = Resize` | the name of the generated type; needed where a module or a type has the same name as the function |
 /// | `crate = "::my_crate::omniq"` | where the omniq crate is, for macros of other crates |
 ///
 /// `timeout`, `interval` and `backoff` also take an expression, such as `timeout = Duration::from_millis(50)`,
-/// which is worked out for each order.
+/// which is evaluated for each order.
 ///
-/// An order by name ([`omniq::call`](https://docs.rs/omniq/latest/omniq/fn.call.html)) knows none of them, apart
-/// from the parameters' defaults.
+/// An order by name ([`omniq::call`](https://docs.rs/omniq/latest/omniq/fn.call.html)) has none of these
+/// defaults. Only the default values of parameters apply to it.
 ///
 /// # Parameters
 ///
-/// The first ones may be handed in by the pool: a `TaskContext`, and a `State<T>` for each `T` that the pool was
-/// given by `worker().state(value)`; a pool without it refuses to start. They are known by these names.
+/// The first ones may be provided by the worker pool: a `TaskContext`, and a `State<T>` for each `T` that was added to the pool
+/// by `worker().state(value)`; a pool without that state refuses to start. Each execution gets a clone of
+/// the state, which the function may destructure: `State(db): State<Db>`. The attribute recognises both types by these names.
 ///
 /// All others are arguments. They are owned values that `serde` can write and read, at most 16. With
 /// `#[omniq(default = 640)]` or `#[omniq(default)]`, a call by name may leave one out.
@@ -86,6 +89,7 @@ use proc_macro::TokenStream;
 /// ```
 /// use omniq::{State, TaskContext};
 ///
+/// #[derive(Clone)]
 /// struct Thumbnails {
 ///     folder: String,
 /// }
@@ -97,7 +101,7 @@ use proc_macro::TokenStream;
 ///     path: String,
 ///     #[omniq(default = 640)] width: u32,
 /// ) -> std::io::Result<String> {
-///     ctx.progress(0.5, "half way");
+///     ctx.progress(0.5, "halfway");
 ///     Ok(format!("{}/{width}/{path}", thumbnails.folder))
 /// }
 ///
@@ -105,18 +109,18 @@ use proc_macro::TokenStream;
 /// let by_name = omniq::call("resize").kwarg("path", "cat.png");
 /// ```
 ///
-/// # What it returns
+/// # Return type
 ///
-/// A value that `serde` can write and read, or a `Result` of one, whatever alias that hides behind. The error is
-/// anything that becomes a `Box<dyn Error + Send + Sync>`, `anyhow::Error` and `TaskError` included; a failure is
-/// never taken for a value.
+/// A function returns a value that `serde` can write and read, or a `Result` of one, directly or behind a type alias. The error
+/// is any type that can be converted into a `Box<dyn Error + Send + Sync>`, such as `anyhow::Error` and `TaskError`; a
+/// failure is never mistaken for a value.
 ///
-/// # Beside the function
+/// # Two items of one name
 ///
-/// The type and the function share a name, each in a namespace of its own. In documentation, ``[`resize()`]``
-/// leads to the function and ``[`struct@resize`]`` to the type; ``[`resize`]`` could be either, and rustdoc says so.
-/// The type's documentation leads to the function's.
+/// The type and the function have the same name, in separate namespaces. In documentation, ``[`resize()`]`` links to the
+/// function and ``[`struct@resize`]`` to the type; ``[`resize`]`` is ambiguous, and rustdoc warns about it. The
+/// documentation of the type links to the function.
 #[proc_macro_attribute]
 pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    task::expand(attribute.into(), item.into()).into()
+    expand::expand(attribute.into(), item.into()).into()
 }

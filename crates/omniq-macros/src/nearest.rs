@@ -1,15 +1,18 @@
-//! "Did you mean": the word that is closest to a misspelt one.
+//! Finds the word that a misspelt one was probably meant to be, for "did you mean".
 
-/// The candidate that is a few letters away, if one is.
+/// Returns the candidate with the fewest differing letters, if at most a third of the letters (or one) differ.
 pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let allowed = (word.chars().count() / 3).max(1);
-    let measured = candidates.iter().map(|c| (distance(word, c), *c));
-    let closest = measured.min_by_key(|(distance, _)| *distance);
-    closest.filter(|(d, _)| *d <= allowed).map(|(_, c)| c)
+    let max_distance = (word.chars().count() / 3).max(1);
+    let distances = candidates.iter().map(|c| (edit_distance(word, c), *c));
+    let (distance, closest) = distances.min_by_key(|(distance, _)| *distance)?;
+    if distance > max_distance {
+        return None;
+    }
+    Some(closest)
 }
 
-/// How many letters must be added, removed or replaced to get from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
+/// Returns how many letters must be added, removed or replaced to turn one word into the other.
+fn edit_distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (at, letter) in from.chars().enumerate() {
@@ -24,8 +27,8 @@ fn distance(from: &str, to: &str) -> usize {
     row[to.len()]
 }
 
-/// `a`, `b` and `c`, for a message.
-pub(crate) fn listed(words: &[&str]) -> String {
+/// Returns the words as a list for a message: `a`, `b` and `c`.
+pub(crate) fn quoted_list(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
@@ -39,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_near_and_another_word_is_not() {
+    fn a_misspelling_is_recognised_and_another_word_is_not() {
         let words = ["timeout", "queue", "max_attempts"];
         assert_eq!(nearest("timout", &words), Some("timeout"));
         assert_eq!(nearest("max_atempt", &words), Some("max_attempts"));
@@ -49,9 +52,9 @@ mod tests {
     }
 
     #[test]
-    fn words_are_listed_as_people_do() {
-        assert_eq!(listed(&[]), "");
-        assert_eq!(listed(&["a"]), "`a`");
-        assert_eq!(listed(&["a", "b", "c"]), "`a`, `b` and `c`");
+    fn a_list_has_commas_and_a_final_and() {
+        assert_eq!(quoted_list(&[]), "");
+        assert_eq!(quoted_list(&["a"]), "`a`");
+        assert_eq!(quoted_list(&["a", "b", "c"]), "`a`, `b` and `c`");
     }
 }

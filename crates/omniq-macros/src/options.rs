@@ -1,4 +1,4 @@
-//! What stands between the attribute's parentheses.
+//! Reads the options between the parentheses of the attribute.
 
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -6,8 +6,8 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Lit, LitStr, Path, Token, parse_quote};
 
-use crate::durations::{Backoff, Length};
-use crate::nearest::{listed, nearest};
+use crate::durations::{Backoff, DurationValue};
+use crate::nearest::{nearest, quoted_list};
 use crate::problems::Problems;
 use crate::value;
 
@@ -17,11 +17,11 @@ pub(crate) struct Options {
     pub(crate) queue: Option<LitStr>,
     pub(crate) priority: Option<i32>,
     pub(crate) max_attempts: Option<u32>,
-    pub(crate) timeout: Option<Length>,
-    pub(crate) interval: Option<Length>,
+    pub(crate) timeout: Option<DurationValue>,
+    pub(crate) interval: Option<DurationValue>,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) unique_key: Option<LitStr>,
-    /// The name of the type, if it is not the function's.
+    /// The name of the generated type, if it is not the function's.
     pub(crate) order: Option<Ident>,
     /// The path of the omniq crate.
     pub(crate) omniq: Path,
@@ -40,8 +40,8 @@ const KEYS: [&str; 10] = [
     "crate",
 ];
 
-/// Words that people know from elsewhere.
-const ELSEWHERE: [(&str, &str); 9] = [
+/// Names that other task queues use, and our options that mean the same.
+const SYNONYMS: [(&str, &str); 9] = [
     ("retries", "max_attempts"),
     ("max_retries", "max_attempts"),
     ("attempts", "max_attempts"),
@@ -53,7 +53,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("struct", "order"),
 ];
 
-/// `key = value`, or a key alone, which is a mistake that is told with the others.
+/// `key = value`. A key alone is parsed too, so that its mistake is reported together with the others.
 struct Entry {
     key: Ident,
     value: Option<Expr>,
@@ -72,9 +72,10 @@ impl Parse for Entry {
         if input.parse::<Token![=]>().is_err() {
             return Err(input.error(format!("write `{key} = ..`, with the value after the `=`")));
         }
-        let value = match input.is_empty() || input.peek(Token![,]) {
-            true => None,
-            false => Some(input.parse()?),
+        let value = if input.is_empty() || input.peek(Token![,]) {
+            None
+        } else {
+            Some(input.parse()?)
         };
         Ok(Self { key, value })
     }
@@ -98,12 +99,12 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads what it can, and tells of the rest.
+    /// Reads all valid options, and adds a problem for each of the others.
     pub(crate) fn read(attribute: proc_macro2::TokenStream, problems: &mut Problems) -> Self {
         let mut options = Self::default();
         let entries = Punctuated::<Entry, Token![,]>::parse_terminated.parse2(attribute);
         let mut seen = Vec::new();
-        for entry in problems.keep(entries).into_iter().flatten() {
+        for entry in problems.ok_or_record(entries).into_iter().flatten() {
             let key = entry.key.to_string();
             if seen.contains(&key) {
                 problems.add(
@@ -112,7 +113,7 @@ impl Options {
                 );
                 continue;
             }
-            problems.keep(options.set(&key, entry));
+            problems.ok_or_record(options.set(&key, entry));
             seen.push(key);
         }
         options
@@ -127,17 +128,18 @@ impl Options {
             return Err(syn::Error::new_spanned(entry.key, text));
         };
         match key {
-            "name" => self.name = Some(value::text(key, &value, "images.resize")?),
-            "queue" => self.queue = Some(value::text(key, &value, "images")?),
+            "name" => self.name = Some(value::string(key, &value, "images.resize")?),
+            "queue" => self.queue = Some(value::string(key, &value, "images")?),
             "priority" => {
-                let allowed = "a whole number such as 10 or -5: the higher, the sooner";
+                let allowed =
+                    "a whole number such as 10 or -5: tasks with a higher priority run first";
                 self.priority = Some(value::number(key, &value, allowed)?);
             }
             "max_attempts" => self.max_attempts = Some(attempts(&value)?),
-            "timeout" => self.timeout = Some(Length::read(key, value)?),
-            "interval" => self.interval = Some(Length::read(key, value)?),
+            "timeout" => self.timeout = Some(DurationValue::read(key, value)?),
+            "interval" => self.interval = Some(DurationValue::read(key, value)?),
             "backoff" => self.backoff = Some(Backoff::read(value)?),
-            "unique_key" => self.unique_key = Some(value::text(key, &value, "{path}")?),
+            "unique_key" => self.unique_key = Some(value::string(key, &value, "{path}")?),
             "order" => self.order = Some(value::type_name(key, &value)?),
             _ => self.omniq = value::path(key, &value)?,
         }
@@ -146,7 +148,7 @@ impl Options {
 }
 
 fn attempts(value: &Expr) -> syn::Result<u32> {
-    let allowed = "a whole number from 1, such as `max_attempts = 5`: it counts all executions, the first included";
+    let allowed = "a whole number that is at least 1, such as `max_attempts = 5`: it counts all executions, the first included";
     let attempts = value::number("max_attempts", value, allowed)?;
     if attempts == 0 {
         let text = "`max_attempts` is 0, but it counts all executions, the first included: write at least 1";
@@ -155,6 +157,7 @@ fn attempts(value: &Expr) -> syn::Result<u32> {
     Ok(attempts)
 }
 
+/// Returns a valid use of an option.
 fn example(key: &str) -> &'static str {
     match key {
         "name" => "name = \"images.resize\"",
@@ -170,21 +173,23 @@ fn example(key: &str) -> &'static str {
     }
 }
 
+/// Returns the error for an option that does not exist, with the option that was probably meant.
 fn unknown(key: &str, at: impl ToTokens) -> syn::Error {
-    let elsewhere = ELSEWHERE.iter().find(|(word, _)| *word == key);
-    let meant = elsewhere
-        .map(|(_, ours)| *ours)
-        .or_else(|| nearest(key, &KEYS));
-    let meant = match meant {
+    let synonym = SYNONYMS.iter().find(|(name, _)| *name == key);
+    let meant = match synonym {
+        Some((_, option)) => Some(*option),
+        None => nearest(key, &KEYS),
+    };
+    let suggestion = match meant {
         Some(meant) => format!(": did you mean `{}`? ", example(meant)),
         None if key == "delay" || key == "eta" => {
-            format!(": each order has its own, such as `task::with(..).{key}(..)`. ")
+            format!(": set it on each order, such as `task::with(..).{key}(..)`. ")
         }
         None => ". ".to_owned(),
     };
     let text = format!(
-        "a task has no option `{key}`{meant}There are {}",
-        listed(&KEYS)
+        "a task has no option `{key}`{suggestion}The options are {}",
+        quoted_list(&KEYS)
     );
     syn::Error::new_spanned(at, text)
 }
@@ -219,15 +224,18 @@ mod tests {
             (options.priority, options.max_attempts),
             (Some(-5), Some(5))
         );
-        assert!(matches!(options.timeout, Some(Length::Known(_))));
-        assert!(matches!(options.interval, Some(Length::Code(_))));
+        assert!(matches!(options.timeout, Some(DurationValue::Literal(_))));
+        assert!(matches!(
+            options.interval,
+            Some(DurationValue::Expression(_))
+        ));
         assert!(matches!(options.backoff, Some(Backoff::Doubling { .. })));
         assert_eq!(options.order.unwrap(), "Resize");
         assert!(read(quote!()).is_ok());
     }
 
     #[test]
-    fn a_wrong_option_is_told_with_what_to_write() {
+    fn a_wrong_option_is_reported_with_a_remedy() {
         for (attribute, expected) in [
             (
                 quote!(timout = "3s"),
@@ -235,14 +243,20 @@ mod tests {
             ),
             (
                 quote!(max_retries = 3),
-                "did you mean `max_attempts = 5`? There are `name`, `queue`",
+                "did you mean `max_attempts = 5`? The options are `name`, `queue`",
             ),
-            (quote!(delay = "3s"), "each order has its own"),
-            (quote!(colour = 3), "no option `colour`. There are `name`"),
+            (quote!(delay = "3s"), "set it on each order"),
+            (
+                quote!(colour = 3),
+                "no option `colour`. The options are `name`",
+            ),
             (quote!(queue = "a", queue = "b"), "`queue` is given twice"),
             (quote!(max_attempts), "has no value"),
             (quote!(max_attempts = 0), "write at least 1"),
-            (quote!(max_attempts = -1), "a whole number from 1"),
+            (
+                quote!(max_attempts = -1),
+                "a whole number that is at least 1",
+            ),
             (quote!(priority = "high"), "a whole number such as 10 or -5"),
             (quote!(queue("a")), "write `queue = ..`, with the value"),
             (quote!(queue: "a"), "write `queue = ..`, with the value"),
@@ -250,16 +264,16 @@ mod tests {
             (quote!("images"), "an option has a name"),
             (quote!(queue = ""), "`queue` is empty"),
         ] {
-            let told = read(attribute).err().unwrap();
-            assert!(told.contains(expected), "{expected} in {told}");
+            let errors = read(attribute).err().unwrap();
+            assert!(errors.contains(expected), "{expected} in {errors}");
         }
     }
 
     #[test]
-    fn several_problems_are_told_at_once() {
-        let told = read(quote!(timout = "3s", max_attempts = 0, queue = 5))
+    fn several_problems_are_reported_together() {
+        let errors = read(quote!(timout = "3s", max_attempts = 0, queue = 5))
             .err()
             .unwrap();
-        assert_eq!(told.matches("compile_error").count(), 3, "{told}");
+        assert_eq!(errors.matches("compile_error").count(), 3, "{errors}");
     }
 }

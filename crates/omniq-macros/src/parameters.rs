@@ -1,15 +1,17 @@
-//! The parameters: what the pool hands in, and the arguments that come from the queue.
+//! Reads the parameters: those that the worker pool provides, and the arguments, which come from the queue.
 
 use syn::ext::IdentExt;
 use syn::{Attribute, Expr, FnArg, Ident, Pat, PatType, Receiver, Signature, Token, Type};
 
 use crate::problems::Problems;
-use crate::types::{SELF, argument_of, as_written, borrows, contains, is_called, owned, plain};
+use crate::types::{
+    SELF_TYPE, as_written, borrows, contains, is_named, owned_type, type_argument_of, ungrouped,
+};
 
-/// As many as serde has tuples for.
-const MOST: usize = 16;
+/// The arguments are read as one tuple, and serde implements its traits for tuples of at most this length.
+const MAX_ARGUMENTS: usize = 16;
 
-const ONLY_DEFAULT: &str = "a parameter has the one option `default`: write `#[omniq(default)]` or \
+const ONLY_DEFAULT: &str = "the only option of a parameter is `default`: write `#[omniq(default)]` or \
                             `#[omniq(default = 640)]`";
 
 pub(crate) enum Parameter {
@@ -21,94 +23,87 @@ pub(crate) enum Parameter {
 pub(crate) struct Argument {
     pub(crate) name: Ident,
     pub(crate) ty: Type,
-    pub(crate) default: Option<Default>,
+    pub(crate) default: Option<DefaultValue>,
 }
 
-/// What an argument is that a call by name leaves out.
-pub(crate) enum Default {
-    OfTheType,
-    Code(Expr),
+/// The value of an argument that a call by name leaves out.
+pub(crate) enum DefaultValue {
+    /// `#[omniq(default)]`: the `Default` of the argument's type.
+    OfType,
+    /// `#[omniq(default = ..)]`.
+    Expression(Expr),
 }
 
 impl Argument {
-    /// The name as callers write it, without `r#`.
-    pub(crate) fn called(&self) -> String {
+    /// Returns the name that callers use, without `r#`.
+    pub(crate) fn unraw_name(&self) -> String {
         self.name.unraw().to_string()
     }
 }
 
-/// Reads the parameters, takes our attributes off them, and tells of what is wrong.
+/// Reads the parameters, removes our attributes from them, and adds a problem for each that a task can't have.
 pub(crate) fn read(signature: &mut Signature, problems: &mut Problems) -> Vec<Parameter> {
-    let mut found = Vec::new();
+    let mut parameters = Vec::new();
     let mut arguments = 0;
     for input in &mut signature.inputs {
-        let parameter = match input {
-            FnArg::Receiver(receiver) => refuse_self(receiver, problems),
-            FnArg::Typed(typed) => read_one(typed, problems),
+        let typed = match input {
+            FnArg::Receiver(receiver) => {
+                reject_self(receiver, problems);
+                continue;
+            }
+            FnArg::Typed(typed) => typed,
         };
+        let parameter = read_one(typed, problems);
         match &parameter {
             Some(Parameter::Argument(argument)) => {
                 arguments += 1;
-                if arguments == MOST + 1 {
+                if arguments == MAX_ARGUMENTS + 1 {
                     let text = format!(
-                        "a task takes at most {MOST} arguments: group them in a struct that derives `Serialize` and \
-                         `Deserialize`"
+                        "a task takes at most {MAX_ARGUMENTS} arguments: group them in a struct that derives \
+                         `Serialize` and `Deserialize`"
                     );
                     problems.add(&argument.name, text);
                 }
             }
             Some(_) if arguments > 0 => {
                 let text = format!(
-                    "{} is handed in by the worker pool: put it before the arguments",
-                    handed_in(input)
+                    "`{}` is provided by the worker pool: put it before the arguments",
+                    as_written(&typed.ty)
                 );
-                problems.add(input, text);
+                problems.add(typed, text);
             }
             _ => {}
         }
-        found.extend(parameter);
+        parameters.extend(parameter);
     }
-    found
+    parameters
 }
 
-fn handed_in(input: &FnArg) -> String {
-    match input {
-        FnArg::Typed(typed) => format!("`{}`", as_written(&typed.ty)),
-        FnArg::Receiver(_) => "this".to_owned(),
-    }
-}
-
-fn refuse_self(receiver: &Receiver, problems: &mut Problems) -> Option<Parameter> {
-    let text = "a task has no `self`, which would be gone by the time it runs: write a function outside the `impl` \
+fn reject_self(receiver: &Receiver, problems: &mut Problems) {
+    let text = "a task has no `self`, which would no longer exist when it runs: write a function outside the `impl` \
                 block, and pass what it needs as arguments or as `omniq::State<T>`";
     problems.add(receiver, text);
-    None
 }
 
+/// Reads one parameter. Returns `None` if it has no name.
 fn read_one(typed: &mut PatType, problems: &mut Problems) -> Option<Parameter> {
     let default = take_default(&mut typed.attrs, problems);
-    for attribute in &typed.attrs {
-        if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
-            let text = "a parameter of a task is there or not, since tasks in the queue outlive a build: put the \
-                        `cfg` on the function";
-            problems.add(attribute, text);
-        }
-    }
+    reject_conditions(&typed.attrs, problems);
     let ty = (*typed.ty).clone();
-    let handed_in = if is_called(&ty, "TaskContext") {
+    let provided = if is_named(&ty, "TaskContext") {
         Some(Parameter::Context)
     } else {
-        argument_of(&ty, "State").map(|inner| Parameter::State(inner.clone()))
+        type_argument_of(&ty, "State").map(|inner| Parameter::State(inner.clone()))
     };
-    if let Some(handed_in) = handed_in {
+    if let Some(provided) = provided {
         if default.is_some() {
             let text = format!(
-                "`{}` is handed in by the worker pool, and needs no default",
+                "`{}` is provided by the worker pool, and needs no default",
                 as_written(&ty)
             );
             problems.add(&ty, text);
         }
-        return Some(handed_in);
+        return Some(provided);
     }
     let name = name_of(&typed.pat, problems);
     check_type(&ty, problems);
@@ -119,37 +114,49 @@ fn read_one(typed: &mut PatType, problems: &mut Problems) -> Option<Parameter> {
     }))
 }
 
+fn reject_conditions(attributes: &[Attribute], problems: &mut Problems) {
+    for attribute in attributes {
+        if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
+            let text = "a parameter of a task can't be conditional, since tasks in the queue outlive a build: put \
+                        the `cfg` on the function";
+            problems.add(attribute, text);
+        }
+    }
+}
+
+/// Returns the name of an argument, or adds a problem if its pattern is more than a name.
 fn name_of(pattern: &Pat, problems: &mut Problems) -> Option<Ident> {
     match pattern {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
             return Some(name.ident.clone());
         }
         Pat::Wild(_) => {
-            let text = "an argument has a name, by which callers in other languages give it: write `_name` if it \
+            let text = "an argument has a name, by which callers in other languages pass it: write `_name` if it \
                         is not used";
             problems.add(pattern, text);
         }
         _ => {
-            let text = "an argument has a name, by which callers in other languages give it: write `name: Type`, \
-                        and take the value apart in the body";
+            let text = "an argument has a name, by which callers in other languages pass it: write `name: Type`, \
+                        and destructure the value in the body";
             problems.add(pattern, text);
         }
     }
     None
 }
 
+/// Adds a problem if the type of an argument can't be read from the queue.
 fn check_type(ty: &Type, problems: &mut Problems) {
-    let text = match plain(ty) {
-        Type::Reference(reference) if is_called(&reference.elem, "TaskContext") => {
-            "take `TaskContext` instead of a reference: a clone of it is the same execution".to_owned()
+    let text = match ungrouped(ty) {
+        Type::Reference(reference) if is_named(&reference.elem, "TaskContext") => {
+            "take `TaskContext` instead of a reference: a clone of it refers to the same execution".to_owned()
         }
         Type::Reference(reference) => format!(
             "a task owns its arguments, since they come from the queue: take `{}` instead of `{}`",
-            owned(reference),
+            owned_type(reference),
             as_written(ty)
         ),
         _ if contains(ty, "impl") => {
-            "a task says which type it takes, since the argument is read from the queue as that type: name it \
+            "a task takes named types, since its arguments are read from the queue as those types: name the type \
              instead of writing `impl`"
                 .to_owned()
         }
@@ -158,18 +165,18 @@ fn check_type(ty: &Type, problems: &mut Problems) {
             as_written(ty)
         ),
         _ if borrows(ty) => format!(
-            "a task owns its arguments, since they come from the queue: `{}` borrows; take a type that owns what it \
-             has",
+            "a task owns its arguments, since they come from the queue: `{}` borrows; take a type that owns its \
+             data",
             as_written(ty)
         ),
-        _ if contains(ty, "Self") => SELF.to_owned(),
+        _ if contains(ty, "Self") => SELF_TYPE.to_owned(),
         _ => return,
     };
     problems.add(ty, text);
 }
 
-/// Takes `#[omniq(default)]` or `#[omniq(default = ..)]` off a parameter.
-fn take_default(attributes: &mut Vec<Attribute>, problems: &mut Problems) -> Option<Default> {
+/// Removes `#[omniq(default)]` or `#[omniq(default = ..)]` from a parameter, and returns the default.
+fn take_default(attributes: &mut Vec<Attribute>, problems: &mut Problems) -> Option<DefaultValue> {
     let mut default = None;
     for attribute in attributes.extract_if(.., |a| a.path().is_ident("omniq")) {
         if attribute.meta.require_list().is_err() {
@@ -184,12 +191,12 @@ fn take_default(attributes: &mut Vec<Attribute>, problems: &mut Problems) -> Opt
                 return Err(meta.error("`default` is given twice: leave one of them out"));
             }
             default = Some(match meta.input.parse::<Option<Token![=]>>()? {
-                Some(_) => Default::Code(meta.input.parse()?),
-                None => Default::OfTheType,
+                Some(_) => DefaultValue::Expression(meta.input.parse()?),
+                None => DefaultValue::OfType,
             });
             Ok(())
         });
-        problems.keep(read);
+        problems.ok_or_record(read);
     }
     default
 }
@@ -201,14 +208,14 @@ mod tests {
 
     use super::*;
 
-    fn told(mut signature: Signature) -> String {
+    fn errors(mut signature: Signature) -> String {
         let mut problems = Problems::default();
         read(&mut signature, &mut problems);
         problems.into_code().unwrap_or_default().to_string()
     }
 
     #[test]
-    fn parameters_are_told_apart_and_lose_our_attributes() {
+    fn parameters_are_distinguished_and_lose_our_attributes() {
         let mut signature: Signature = parse_quote! {
             fn f(_ctx: omniq::TaskContext, db: State<Pool>, mut r#type: String,
                  #[omniq(default = 640)] #[allow(unused)] width: u32, #[omniq(default)] tags: Vec<String>)
@@ -228,20 +235,20 @@ mod tests {
         };
         assert_eq!(as_written(pool), "Pool");
         assert_eq!(
-            (first.called().as_str(), first.default.is_some()),
+            (first.unraw_name().as_str(), first.default.is_some()),
             ("type", false)
         );
-        assert!(matches!(second.default, Some(Default::Code(_))));
-        assert!(matches!(third.default, Some(Default::OfTheType)));
-        let left = quote!(#signature).to_string();
+        assert!(matches!(second.default, Some(DefaultValue::Expression(_))));
+        assert!(matches!(third.default, Some(DefaultValue::OfType)));
+        let kept = quote!(#signature).to_string();
         assert!(
-            !left.contains("omniq (") && left.contains("allow"),
-            "{left}"
+            !kept.contains("omniq (") && kept.contains("allow"),
+            "{kept}"
         );
     }
 
     #[test]
-    fn what_no_parameter_can_be_is_told_with_what_to_write() {
+    fn invalid_parameters_are_reported_with_a_remedy() {
         let cases: [(Signature, &str); 16] = [
             (parse_quote!(fn f(&self)), "outside the `impl` block"),
             (
@@ -269,7 +276,7 @@ mod tests {
             (parse_quote!(fn f(a: Self)), "out of the `impl` block"),
             (
                 parse_quote!(fn f((a, b): (u8, u8))),
-                "take the value apart in the body",
+                "destructure the value in the body",
             ),
             (parse_quote!(fn f(_: u8)), "write `_name`"),
             (
@@ -282,7 +289,7 @@ mod tests {
             ),
             (
                 parse_quote!(fn f(#[omniq(defualt)] a: u8)),
-                "the one option `default`",
+                "only option of a parameter",
             ),
             (
                 parse_quote!(fn f(#[omniq(default)] ctx: TaskContext)),
@@ -295,16 +302,16 @@ mod tests {
         ];
         for (signature, expected) in cases {
             let shown = quote!(#signature).to_string();
-            let told = told(signature);
-            assert!(told.contains(expected), "{shown}: {expected} in {told}");
+            let errors = errors(signature);
+            assert!(errors.contains(expected), "{shown}: {expected} in {errors}");
         }
     }
 
     #[test]
-    fn sixteen_arguments_are_the_most() {
+    fn at_most_sixteen_arguments_are_accepted() {
         let with = |count: usize| {
             let names: Vec<Ident> = (0..count).map(|at| quote::format_ident!("a{at}")).collect();
-            told(parse_quote!(fn f(ctx: TaskContext, #(#names: u8),*)))
+            errors(parse_quote!(fn f(ctx: TaskContext, #(#names: u8),*)))
         };
         assert_eq!(with(16), "");
         assert!(with(17).contains("at most 16 arguments"));

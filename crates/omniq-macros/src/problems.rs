@@ -1,16 +1,16 @@
-//! Everything that is wrong, told at once.
+//! Collects the problems of a function, so that the compiler reports all of them at once.
 
 use std::fmt::Display;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// What is wrong so far.
+/// The problems that were found so far.
 #[derive(Default)]
 pub(crate) struct Problems(Option<syn::Error>);
 
 impl Problems {
-    /// One more, at these tokens.
+    /// Adds a problem at these tokens.
     pub(crate) fn add(&mut self, at: impl ToTokens, text: impl Display) {
         self.add_error(syn::Error::new_spanned(at, text));
     }
@@ -22,12 +22,12 @@ impl Problems {
         }
     }
 
-    /// The value, or one more problem.
-    pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+    /// Returns the value of an `Ok`, or adds the error.
+    pub(crate) fn ok_or_record<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.add_error(error)).ok()
     }
 
-    /// All of them as code that does not compile; nothing if there are none.
+    /// Returns all problems as calls of `compile_error!`, or `None` if there are no problems.
     pub(crate) fn into_code(self) -> Option<TokenStream> {
         self.0.map(syn::Error::into_compile_error)
     }

@@ -1,13 +1,13 @@
-//! What a task's signature can't have, apart from its parameters.
+//! Rejects what the signature of a task can't have, except for its parameters.
 
 use syn::{GenericParam, ReturnType, Safety, Signature, Type};
 
 use crate::problems::Problems;
-use crate::types::{contains, owned, plain};
+use crate::types::{SELF_TYPE, contains, owned_type, ungrouped};
 
-/// Tells of everything in a signature that a task can't have.
+/// Adds a problem for each part of the signature that a task can't have.
 pub(crate) fn check(signature: &Signature, problems: &mut Problems) {
-    check_words(signature, problems);
+    check_qualifiers(signature, problems);
     check_generics(signature, problems);
     if let Some(dots) = &signature.variadic {
         let text = "a task takes a fixed number of arguments: take a `Vec` instead";
@@ -18,15 +18,15 @@ pub(crate) fn check(signature: &Signature, problems: &mut Problems) {
     }
 }
 
-fn check_words(signature: &Signature, problems: &mut Problems) {
+fn check_qualifiers(signature: &Signature, problems: &mut Problems) {
     if let Some(word) = &signature.constness {
         let text =
-            "a task can't be `const`: it runs when a worker pool takes it; leave `const` out";
+            "a task can't be `const`: it runs when a worker pool claims it; leave `const` out";
         problems.add(word, text);
     }
     if let Safety::Unsafe(word) = &signature.safety {
-        let text = "a task can't be `unsafe`: a worker pool calls it with whatever is in the queue, and can't \
-                    keep a promise to it; make it safe";
+        let text = "a task can't be `unsafe`: a worker pool calls it with any arguments from the queue, \
+                    and can't uphold its safety contract; make it safe";
         problems.add(word, text);
     }
     if let Some(abi) = &signature.abi {
@@ -51,30 +51,30 @@ fn check_generics(signature: &Signature, problems: &mut Problems) {
         }
     }
     if let Some(clause) = &signature.generics.where_clause {
-        let text = "a task has no `where`: it has no type parameters";
+        let text = "a task has no `where` clause: it has no type parameters";
         problems.add(clause, text);
     }
 }
 
 fn check_output(output: &Type, problems: &mut Problems) {
-    let instead = match plain(output) {
+    let text = match ungrouped(output) {
         Type::Never(_) => {
-            let text = "a task has to end: its outcome is written down; return `()`, and repeat it with `interval`";
+            let text = "a task has to end: its outcome is stored; return `()`, and repeat it with `interval`";
             return problems.add(output, text);
         }
         Type::Reference(reference) => {
-            let text = "a task returns what it owns, since the value is stored";
-            format!("{text}: return `{}`", owned(reference))
+            let reason = "a task returns an owned value, since the value is stored";
+            format!("{reason}: return `{}`", owned_type(reference))
         }
         _ if contains(output, "impl") => {
-            "a task says which type it returns, since whoever waits for the value reads it as that type: name it \
-             instead of writing `impl`"
+            "a task returns a named type, since a caller that waits for the value reads it as that type: name the \
+             type instead of writing `impl`"
                 .to_owned()
         }
-        _ if contains(output, "Self") => crate::types::SELF.to_owned(),
+        _ if contains(output, "Self") => SELF_TYPE.to_owned(),
         _ => return,
     };
-    problems.add(output, instead);
+    problems.add(output, text);
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_task_cannot_have_is_told_with_what_to_do_instead() {
+    fn what_a_signature_cannot_have_is_reported_with_a_remedy() {
         let cases: [(Signature, &str); 11] = [
             (parse_quote!(fn f<T>(x: T)), "write one task per type"),
             (parse_quote!(fn f<const N: usize>()), "no type parameters"),
@@ -107,13 +107,13 @@ mod tests {
         for (signature, expected) in cases {
             let mut problems = Problems::default();
             check(&signature, &mut problems);
-            let told = problems.into_code().unwrap().to_string();
-            assert!(told.contains(expected), "{expected} in {told}");
+            let errors = problems.into_code().unwrap().to_string();
+            assert!(errors.contains(expected), "{expected} in {errors}");
         }
     }
 
     #[test]
-    fn an_error_may_be_a_borrowed_text() {
+    fn an_error_may_be_a_borrowed_string() {
         let signature = parse_quote!(async fn f() -> Result<u8, &'static str>);
         let mut problems = Problems::default();
         check(&signature, &mut problems);

@@ -1,25 +1,25 @@
-//! Questions about a type as it is written.
+//! Examines types by their tokens: a macro knows how a type is written, not what it is.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, Type, TypeReference};
 
-/// What to say of `Self`.
-pub(crate) const SELF: &str =
-    "a task is a function of its own, not one of a type: move it out of the `impl` block";
+/// The message about the type `Self` in a signature.
+pub(crate) const SELF_TYPE: &str =
+    "a task is a free function, not a method of a type: move it out of the `impl` block";
 
-/// The type itself, without parentheses and the groups that macros leave.
-pub(crate) fn plain(ty: &Type) -> &Type {
+/// Removes parentheses, and the invisible groups that `macro_rules!` leaves.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
     match ty {
-        Type::Group(group) => plain(&group.elem),
-        Type::Paren(paren) => plain(&paren.elem),
+        Type::Group(group) => ungrouped(&group.elem),
+        Type::Paren(paren) => ungrouped(&paren.elem),
         _ => ty,
     }
 }
 
-/// Whether it is the type of this name, wherever that is.
-pub(crate) fn is_called(ty: &Type, name: &str) -> bool {
-    match plain(ty) {
+/// Returns whether the type has this name and no type arguments, in any module.
+pub(crate) fn is_named(ty: &Type, name: &str) -> bool {
+    match ungrouped(ty) {
         Type::Path(path) if path.qself.is_none() => {
             let last = path.path.segments.last();
             last.is_some_and(|last| last.ident == name && last.arguments.is_none())
@@ -28,9 +28,9 @@ pub(crate) fn is_called(ty: &Type, name: &str) -> bool {
     }
 }
 
-/// The `T` of a `Name<T>`.
-pub(crate) fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
-    let Type::Path(path) = plain(ty) else {
+/// Returns the `T` of a `Name<T>`.
+pub(crate) fn type_argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ungrouped(ty) else {
         return None;
     };
     let last = path
@@ -47,7 +47,7 @@ pub(crate) fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     }
 }
 
-/// Whether a word or a sign is somewhere in the type.
+/// Returns whether the type contains an identifier or a punctuation character, at any depth.
 pub(crate) fn contains(ty: &Type, word: &str) -> bool {
     fn within(tokens: TokenStream, word: &str) -> bool {
         tokens.into_iter().any(|tree| match tree {
@@ -60,14 +60,14 @@ pub(crate) fn contains(ty: &Type, word: &str) -> bool {
     within(ty.to_token_stream(), word)
 }
 
-/// Whether a lifetime other than `'static` is somewhere in the type.
+/// Returns whether the type contains a lifetime other than `'static`, at any depth.
 pub(crate) fn borrows(ty: &Type) -> bool {
     fn within(tokens: TokenStream) -> bool {
-        let mut mark = false;
+        let mut after_apostrophe = false;
         tokens.into_iter().any(|tree| match tree {
-            TokenTree::Ident(name) => std::mem::take(&mut mark) && name != "static",
+            TokenTree::Ident(name) => std::mem::take(&mut after_apostrophe) && name != "static",
             TokenTree::Punct(sign) => {
-                mark = sign.as_char() == '\'';
+                after_apostrophe = sign.as_char() == '\'';
                 false
             }
             TokenTree::Group(group) => within(group.stream()),
@@ -77,16 +77,16 @@ pub(crate) fn borrows(ty: &Type) -> bool {
     within(ty.to_token_stream())
 }
 
-/// What to write instead of a reference.
-pub(crate) fn owned(reference: &TypeReference) -> String {
-    let inner = plain(&reference.elem);
-    let known = [
+/// Returns the type to write instead of a reference.
+pub(crate) fn owned_type(reference: &TypeReference) -> String {
+    let inner = ungrouped(&reference.elem);
+    let owned_types = [
         ("str", "String"),
         ("Path", "PathBuf"),
         ("OsStr", "OsString"),
         ("CStr", "CString"),
     ];
-    if let Some((_, owned)) = known.iter().find(|(name, _)| is_called(inner, name)) {
+    if let Some((_, owned)) = owned_types.iter().find(|(name, _)| is_named(inner, name)) {
         return (*owned).to_owned();
     }
     match inner {
@@ -96,13 +96,14 @@ pub(crate) fn owned(reference: &TypeReference) -> String {
     }
 }
 
-/// The type as people write it; tokens alone would be spaced out.
+/// Returns the type as people write it. `to_string` of its tokens would put a space around each of them.
 pub(crate) fn as_written(ty: &Type) -> String {
     let mut text = String::new();
     for part in ty.to_token_stream().to_string().split(' ') {
-        let word = |c: char| c.is_alphanumeric() || c == '_';
-        let apart = text.ends_with([',', ';']) || (text.ends_with(word) && part.starts_with(word));
-        if apart && !text.is_empty() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let needs_space =
+            text.ends_with([',', ';']) || (text.ends_with(is_word) && part.starts_with(is_word));
+        if needs_space {
             text.push(' ');
         }
         text.push_str(part);
@@ -117,12 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_known_by_their_last_name() {
-        let context = |ty: Type| is_called(&ty, "TaskContext");
+    fn types_are_recognised_by_the_last_segment_of_their_path() {
+        let context = |ty: Type| is_named(&ty, "TaskContext");
         assert!(context(parse_quote!(TaskContext)));
         assert!(context(parse_quote!((omniq::TaskContext))));
         assert!(!context(parse_quote!(TaskContext<u8>)));
-        let state = |ty: Type| argument_of(&ty, "State").map(as_written);
+        let state = |ty: Type| type_argument_of(&ty, "State").map(as_written);
         assert_eq!(
             state(parse_quote!(omniq::State<Pool<Db>>)).unwrap(),
             "Pool<Db>"
@@ -133,8 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_has_something_to_own_instead() {
-        let instead = |reference: TypeReference| owned(&reference);
+    fn each_reference_has_an_owned_type() {
+        let instead = |reference: TypeReference| owned_type(&reference);
         assert_eq!(instead(parse_quote!(&str)), "String");
         assert_eq!(instead(parse_quote!(&'static std::path::Path)), "PathBuf");
         assert_eq!(instead(parse_quote!(&[u8])), "Vec<u8>");
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_inside() {
+    fn tokens_are_found_at_any_depth() {
         assert!(contains(&parse_quote!(Vec<(u8, impl Copy)>), "impl"));
         assert!(contains(&parse_quote!(Vec<&str>), "&"));
         assert!(!contains(&parse_quote!(Vec<Implied>), "impl"));

@@ -1,35 +1,35 @@
-//! The unique key: a text with the names of arguments between braces.
+//! Checks a unique key: a format string with the names of arguments between braces.
 
 use syn::LitStr;
 
-use crate::nearest::{listed, nearest};
+use crate::nearest::{nearest, quoted_list};
 
-/// Refuses a key that names something else than the arguments.
+/// Rejects a key that contains anything but names of arguments between its braces.
 pub(crate) fn check(key: &LitStr, arguments: &[&str]) -> syn::Result<()> {
     let text = key.value();
-    let wrong = names(&text).and_then(|names| match unknown(&names, arguments) {
-        Some(text) => Err(text),
-        None => Ok(()),
-    });
-    wrong.map_err(|text| syn::Error::new_spanned(key, format!("in `unique_key`, {text}")))
+    let checked = names(&text).and_then(|names| check_names(&names, arguments));
+    checked.map_err(|text| syn::Error::new_spanned(key, format!("in `unique_key`, {text}")))
 }
 
-fn unknown(names: &[&str], arguments: &[&str]) -> Option<String> {
-    let name = names.iter().find(|name| !arguments.contains(name))?;
+/// Rejects names that are not arguments.
+fn check_names(names: &[&str], arguments: &[&str]) -> Result<(), String> {
+    let Some(name) = names.iter().find(|name| !arguments.contains(name)) else {
+        return Ok(());
+    };
     if arguments.is_empty() {
-        return Some(format!(
+        return Err(format!(
             "`{{{name}}}` names no argument: this task has none"
         ));
     }
-    let meant = nearest(name, arguments).map(|meant| format!("; did you mean `{{{meant}}}`?"));
-    Some(format!(
+    let suggestion = nearest(name, arguments).map(|meant| format!("; did you mean `{{{meant}}}`?"));
+    Err(format!(
         "`{{{name}}}` names no argument: this task has {}{}",
-        listed(arguments),
-        meant.unwrap_or_default()
+        quoted_list(arguments),
+        suggestion.unwrap_or_default()
     ))
 }
 
-/// The names between the braces, as `format!` reads them.
+/// Returns the names between the braces, as `format!` reads them.
 fn names(text: &str) -> Result<Vec<&str>, String> {
     let mut names = Vec::new();
     let mut rest = text;
@@ -38,10 +38,10 @@ fn names(text: &str) -> Result<Vec<&str>, String> {
         if brace.starts_with("{{") || brace.starts_with("}}") {
             rest = &brace[2..];
         } else if brace.starts_with('}') {
-            return Err("a `}` stands alone: write `}}` for a brace of the key itself".into());
+            return Err("a `}` has no matching `{`: write `}}` for a literal brace".into());
         } else {
             let Some(end) = brace.find('}') else {
-                return Err("a `{` stands alone: write `{{` for a brace of the key itself".into());
+                return Err("a `{` has no matching `}`: write `{{` for a literal brace".into());
             };
             names.push(name(&brace[1..end])?);
             rest = &brace[end + 1..];
@@ -50,19 +50,19 @@ fn names(text: &str) -> Result<Vec<&str>, String> {
     Ok(names)
 }
 
-/// What is between two braces: a name, and perhaps how to write its value.
+/// Returns the name in the text between two braces: a name, and optionally how to format its value.
 fn name(inside: &str) -> Result<&str, String> {
     let name = inside.split(':').next().unwrap_or_default().trim();
     if name.is_empty() || name.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!(
-            "`{{{inside}}}` has no name: write that of an argument, such as `{{path}}`"
+            "`{{{inside}}}` has no name: write the name of an argument, such as `{{path}}`"
         ));
     }
     if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
         return Ok(name);
     }
     Err(format!(
-        "`{{{inside}}}` is more than a name: only arguments as a whole can be written; for anything else, leave \
+        "`{{{inside}}}` is more than a name: only names of arguments are allowed; for anything else, leave \
          `unique_key` out and give each order its own with `.unique_key(..)`"
     ))
 }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_named_between_braces() {
+    fn names_of_arguments_between_braces_are_accepted() {
         for key in [
             "one",
             "{path}-{width}",
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_what_to_write() {
+    fn anything_else_is_rejected_with_a_remedy() {
         for (key, expected) in [
             (
                 "{pth}",
@@ -103,8 +103,8 @@ mod tests {
             ("{0}", "`{0}` has no name"),
             ("{:?}", "`{:?}` has no name"),
             ("{path.len()}", "more than a name"),
-            ("{path", "`{` stands alone"),
-            ("path}", "`}` stands alone"),
+            ("{path", "`{` has no matching `}`"),
+            ("path}", "`}` has no matching `{`"),
         ] {
             let error = checked(key).unwrap_err();
             assert!(error.contains(expected), "{expected} in {error}");

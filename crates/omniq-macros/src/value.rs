@@ -1,42 +1,42 @@
-//! Plain values in the attribute: texts, whole numbers, names, paths.
+//! Reads simple option values: strings, whole numbers, type names and paths.
 
 use std::str::FromStr;
 
 use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, UnOp};
 
-/// The literal that an expression is.
+/// Returns the literal, if the expression is one.
 pub(crate) fn literal(value: &Expr) -> Option<&Lit> {
-    match bare(value) {
+    match ungrouped(value) {
         Expr::Lit(ExprLit { lit, .. }) => Some(lit),
         _ => None,
     }
 }
 
-/// What a macro put in is wrapped in a group that nobody sees.
-fn bare(value: &Expr) -> &Expr {
+/// Removes the invisible groups that `macro_rules!` puts around what it substitutes.
+fn ungrouped(value: &Expr) -> &Expr {
     match value {
-        Expr::Group(group) => bare(&group.expr),
+        Expr::Group(group) => ungrouped(&group.expr),
         _ => value,
     }
 }
 
-/// A text that is not empty.
-pub(crate) fn text(key: &str, value: &Expr, example: &str) -> syn::Result<LitStr> {
-    let wrong = |text: String| Err(syn::Error::new_spanned(value, text));
+/// Reads a string that is not empty.
+pub(crate) fn string(key: &str, value: &Expr, example: &str) -> syn::Result<LitStr> {
+    let reject = |text: String| Err(syn::Error::new_spanned(value, text));
     match literal(value) {
-        Some(Lit::Str(text)) if text.value().trim().is_empty() => wrong(format!(
+        Some(Lit::Str(text)) if text.value().trim().is_empty() => reject(format!(
             "`{key}` is empty: write one, such as `{key} = \"{example}\"`, or leave `{key}` out"
         )),
         Some(Lit::Str(text)) => Ok(text.clone()),
-        _ => wrong(format!(
-            "`{key}` takes a text in quotes, such as `{key} = \"{example}\"`"
+        _ => reject(format!(
+            "`{key}` takes a string in quotes, such as `{key} = \"{example}\"`"
         )),
     }
 }
 
-/// A whole number of a type, such as `-5`.
+/// Reads a whole number of type `N`, such as `-5`. `allowed` says in the error which numbers are valid.
 pub(crate) fn number<N: FromStr>(key: &str, value: &Expr, allowed: &str) -> syn::Result<N> {
-    let digits = match bare(value) {
+    let digits = match ungrouped(value) {
         Expr::Unary(ExprUnary {
             op: UnOp::Neg(_),
             expr,
@@ -57,17 +57,17 @@ fn digits(value: &Expr) -> Option<String> {
     }
 }
 
-/// The name of a type that is yet to be.
+/// Reads the name of the type to generate.
 pub(crate) fn type_name(key: &str, value: &Expr) -> syn::Result<Ident> {
-    let name = match bare(value) {
+    let name = match ungrouped(value) {
         Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
         _ => None,
     };
-    let text = format!("`{key}` takes the name of the type to make, such as `{key} = Resize`");
+    let text = format!("`{key}` takes the name of the type to generate, such as `{key} = Resize`");
     name.ok_or_else(|| syn::Error::new_spanned(value, text))
 }
 
-/// A path in quotes, as attributes of other crates have it.
+/// Reads a path in quotes, as in the attributes of other crates (`#[serde(crate = "..")]`).
 pub(crate) fn path(key: &str, value: &Expr) -> syn::Result<Path> {
     let path = match literal(value) {
         Some(Lit::Str(text)) => text.parse_with(Path::parse_mod_style).ok(),
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_their_sign_and_their_limits() {
+    fn numbers_keep_their_sign_and_must_fit_their_type() {
         let read = |value: Expr| number::<i32>("priority", &value, "a whole number").ok();
         assert_eq!(read(parse_quote!(-5)), Some(-5));
         assert_eq!(read(parse_quote!(1_000)), Some(1000));
@@ -99,11 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn texts_names_and_paths() {
-        assert!(text("queue", &parse_quote!("images"), "x").is_ok());
-        let empty = text("queue", &parse_quote!(" "), "images").err().unwrap();
+    fn strings_names_and_paths_are_read() {
+        assert!(string("queue", &parse_quote!("images"), "x").is_ok());
+        let empty = string("queue", &parse_quote!(" "), "images").err().unwrap();
         assert!(empty.to_string().contains("`queue` is empty"), "{empty}");
-        assert!(text("queue", &parse_quote!(5), "images").is_err());
+        assert!(string("queue", &parse_quote!(5), "images").is_err());
         assert_eq!(type_name("order", &parse_quote!(Resize)).unwrap(), "Resize");
         assert!(type_name("order", &parse_quote!(a::B)).is_err());
         assert!(type_name("order", &parse_quote!("Resize")).is_err());

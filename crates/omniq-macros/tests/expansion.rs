@@ -1,4 +1,4 @@
-//! What the attribute makes, at work.
+//! Runs tasks that `#[omniq::task]` generates.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use omniq::{AsyncOmniQ, Backoff, State, Task, TaskContext, TaskDef, TaskError, call};
 use serde_json::json;
 
-const CEILING: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 mod images {
     use omniq::TaskError;
@@ -39,16 +39,17 @@ fn paint(width: u32, colour: String) -> String {
 #[omniq::task(backoff = "10s")]
 fn nothing() {}
 
+#[derive(Clone)]
 struct Greeting(&'static str);
 
 #[omniq::task]
 async fn greet(greeting: State<Greeting>, ctx: TaskContext, mut name: String) -> (String, u32) {
-    name.insert_str(0, greeting.0);
+    name.insert_str(0, greeting.0.0);
     (name, ctx.attempt())
 }
 
 #[omniq::task]
-fn greet_slowly(_ctx: TaskContext, greeting: State<Greeting>, name: String) -> String {
+fn greet_slowly(_ctx: TaskContext, State(greeting): State<Greeting>, name: String) -> String {
     format!("{}{name}", greeting.0)
 }
 
@@ -84,7 +85,7 @@ async fn enqueued<T>(omniq: &AsyncOmniQ, order: omniq::Order<T>) -> Task {
 }
 
 #[tokio::test]
-async fn functions_stay_functions_and_orders_run_them() {
+async fn functions_can_still_be_called_and_orders_run_them() {
     assert_eq!(paint(3, "red".into()), "red3");
     let omniq = omniq().await;
     let worker = omniq.worker().task::<images::resize>().task::<Paint>();
@@ -94,19 +95,19 @@ async fn functions_stay_functions_and_orders_run_them() {
         .enqueue(order)
         .await
         .unwrap()
-        .wait(CEILING)
+        .wait(MAX_WAIT)
         .await
         .unwrap();
     assert_eq!(text, "cat.png 64 1");
     let handle = omniq.enqueue(Paint::with(3, "red".into()).queue("default"));
-    assert_eq!(handle.await.unwrap().wait(CEILING).await.unwrap(), "red3");
+    assert_eq!(handle.await.unwrap().wait(MAX_WAIT).await.unwrap(), "red3");
     let handle = omniq.enqueue(nothing::with()).await.unwrap();
-    let () = handle.wait(CEILING).await.unwrap();
+    let () = handle.wait(MAX_WAIT).await.unwrap();
     pool.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_call_by_name_may_leave_out_what_has_a_default() {
+async fn a_call_by_name_may_leave_out_arguments_with_a_default() {
     assert_eq!(images::resize::NAME, "images.resize");
     let omniq = omniq().await;
     let pool = omniq
@@ -115,7 +116,7 @@ async fn a_call_by_name_may_leave_out_what_has_a_default() {
         .start()
         .await
         .unwrap();
-    let run = async |order| omniq.enqueue(order).await.unwrap().wait(CEILING).await;
+    let run = async |order| omniq.enqueue(order).await.unwrap().wait(MAX_WAIT).await;
     let cat = || call("images.resize").arg("cat.png");
     assert_eq!(run(cat()).await.unwrap(), json!("cat.png 640 0"));
     let tagged = cat().kwarg("tags", ["a", "b"]);
@@ -123,14 +124,14 @@ async fn a_call_by_name_may_leave_out_what_has_a_default() {
     let missing = run(call("images.resize").kwarg("width", 3))
         .await
         .unwrap_err();
-    let told = missing.task_error().unwrap();
-    assert_eq!(told.error_type, "payload");
-    assert!(told.message.contains("\"path\" is missing"), "{told:?}");
+    let error = missing.task_error().unwrap();
+    assert_eq!(error.error_type, "payload");
+    assert!(error.message.contains("\"path\" is missing"), "{error:?}");
     pool.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn options_are_defaults_of_the_order() {
+async fn options_are_the_defaults_of_orders() {
     let omniq = omniq().await;
     let task = enqueued(&omniq, Paint::with(64, "red".into())).await;
     assert_eq!(
@@ -152,7 +153,7 @@ async fn options_are_defaults_of_the_order() {
 }
 
 #[tokio::test]
-async fn context_and_states_are_handed_in() {
+async fn the_pool_provides_context_and_states() {
     let omniq = omniq().await;
     let missing = omniq.worker().task::<greet>().start().await.unwrap_err();
     assert!(missing.to_string().contains("Greeting"), "{missing}");
@@ -160,19 +161,19 @@ async fn context_and_states_are_handed_in() {
     let pool = worker.state(Greeting("hello, ")).start().await.unwrap();
     let greeted = omniq.enqueue(greet::with("Ada".into())).await.unwrap();
     assert_eq!(
-        greeted.wait(CEILING).await.unwrap(),
+        greeted.wait(MAX_WAIT).await.unwrap(),
         ("hello, Ada".to_owned(), 1)
     );
     let greeted = omniq
         .enqueue(greet_slowly::with("Ada".into()))
         .await
         .unwrap();
-    assert_eq!(greeted.wait(CEILING).await.unwrap(), "hello, Ada");
+    assert_eq!(greeted.wait(MAX_WAIT).await.unwrap(), "hello, Ada");
     pool.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_failure_is_one_behind_an_alias_too() {
+async fn an_error_behind_a_type_alias_is_a_failure() {
     let omniq = omniq().await;
     let pool = omniq
         .worker()
@@ -182,16 +183,16 @@ async fn a_failure_is_one_behind_an_alias_too() {
         .await
         .unwrap();
     let failed = omniq.enqueue(read::with("cat.png".into())).await.unwrap();
-    let failed = failed.wait(CEILING).await.unwrap_err();
+    let failed = failed.wait(MAX_WAIT).await.unwrap_err();
     assert_eq!(failed.task_error().unwrap().message, "no cat.png");
     let refused = omniq.enqueue(refuse::with()).await.unwrap();
-    let refused = refused.wait(CEILING).await.unwrap_err();
+    let refused = refused.wait(MAX_WAIT).await.unwrap_err();
     assert_eq!(refused.task_error().unwrap().retry_count, 0);
     pool.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn as_many_arguments_as_there_may_be() {
+async fn a_task_takes_sixteen_arguments() {
     let omniq = omniq().await;
     let pool = omniq.worker().task::<sixteen>().start().await.unwrap();
     let all: Vec<u8> = (1..=16).collect();
@@ -201,7 +202,7 @@ async fn as_many_arguments_as_there_may_be() {
             .enqueue(order)
             .await
             .unwrap()
-            .wait(CEILING)
+            .wait(MAX_WAIT)
             .await
             .unwrap(),
         all
@@ -210,6 +211,6 @@ async fn as_many_arguments_as_there_may_be() {
         call.kwarg(char::from(b'a' + number - 1), number)
     });
     let handle = omniq.enqueue(by_name).await.unwrap();
-    assert_eq!(handle.wait(CEILING).await.unwrap(), json!(all));
+    assert_eq!(handle.wait(MAX_WAIT).await.unwrap(), json!(all));
     pool.stop().await.unwrap();
 }

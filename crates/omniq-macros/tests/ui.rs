@@ -1,8 +1,8 @@
-//! What a misuse prints, and what must compile. After a change of words: `TRYBUILD=overwrite cargo test -p
-//! omniq-macros --test ui`, and read what came out.
+//! Compares the compiler's messages about misuses with the `.stderr` files, and compiles what must be accepted.
+//! After a message has changed, run `TRYBUILD=overwrite cargo test -p omniq-macros --test ui` and read the difference.
 
 #[test]
-fn misuses_are_told_in_plain_words() {
+fn misuses_have_the_expected_messages() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/ui/*.rs");
     cases.pass("tests/ui/pass/*.rs");

@@ -37,7 +37,6 @@ mod write;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use omniq_core::storage::{
@@ -45,7 +44,7 @@ use omniq_core::storage::{
     PurgeRequest, Settled, Storage, TaskFilter, Watch,
 };
 use omniq_core::{Change, CoreSettings, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
-use omniq_writer::{Inbox, OrphanFinder, Writer};
+use omniq_writer::{Inbox, OrphanFinder, Shutdown, Writer};
 
 use crate::in_transaction::Home;
 use crate::reader::{Query, Reader};
@@ -116,40 +115,38 @@ impl SqliteStorage {
         ask: impl FnMut(&mut Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T> {
         match &self.readers {
-            Some(readers) => readers.looks.ask(ask).await,
+            Some(readers) => readers.queries.ask(ask).await,
             None => self.writer.query(ask).await,
         }
     }
 }
 
-/// Threads that look, each with a connection of its own.
+/// Threads that read, each with a connection of its own. They end when this is closed or dropped.
 struct Readers {
-    looks: Arc<Inbox<Query>>,
-    threads: Vec<JoinHandle<()>>,
+    queries: Arc<Inbox<Query>>,
+    shutdown: Shutdown,
 }
 
 impl Readers {
     fn start(place: &Place) -> Result<Self> {
-        let mut readers = Self {
-            looks: Arc::new(Inbox::new("SQLite")),
-            threads: Vec::new(),
-        };
-        for _ in 0..READERS {
-            let thread = reader::spawn(place, &readers.looks)?;
-            readers.threads.push(thread);
-        }
-        Ok(readers)
-    }
-}
-
-impl Drop for Readers {
-    fn drop(&mut self) {
-        self.looks.close();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread that looks into the SQLite storage panicked");
+        let queries = Arc::new(Inbox::new("SQLite"));
+        let mut threads = Vec::new();
+        let started = (0..READERS).try_for_each(|_| {
+            threads.push(reader::spawn(place, &queries)?);
+            Ok(())
+        });
+        let closed = queries.clone();
+        let shutdown = Shutdown::new(move || {
+            closed.close();
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a thread that reads from the SQLite storage panicked");
+                }
             }
-        }
+        });
+        // If one could not be started, the drop of `shutdown` ends the others.
+        started?;
+        Ok(Self { queries, shutdown })
     }
 }
 
@@ -221,5 +218,14 @@ impl Storage for SqliteStorage {
 
     fn watch(&self) -> Watch {
         self.writer.watch()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            if let Some(readers) = &self.readers {
+                readers.shutdown.run().await?;
+            }
+            self.writer.close().await
+        })
     }
 }

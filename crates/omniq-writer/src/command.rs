@@ -1,4 +1,4 @@
-//! What the writer thread can be asked for: a closed list.
+//! The commands that the writer thread executes: a closed list.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) enum Command<E: Engine> {
     RecordProgress(Job<E, RecordProgress>),
     Settle(Job<E, Settle>),
     Purge(Job<E, PurgeRequest>),
-    /// Where nobody else can look, the writer does.
+    /// For storages without threads that read.
     Query(Query<E::Reader, E::Failure>),
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum Command<E: Engine> {
 pub(crate) trait Write<E: Engine> {
     type Answer;
     fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure>;
-    /// About how many rows it touches.
+    /// Estimates how many rows it touches.
     fn rows(&self) -> usize;
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Settle {
     pub(crate) now: Timestamp,
 }
 
-/// A write, whom to answer, and the answer that waits for the commit.
+/// A write, its caller, and the answer that waits for the commit.
 pub(crate) struct Job<E: Engine, W: Write<E>> {
     write: W,
     reply: oneshot::Sender<Result<W::Answer>>,
@@ -83,7 +83,7 @@ impl<E: Engine, W: Write<E>> Job<E, W> {
         self.write.rows()
     }
 
-    // A caller that went away needs no answer: sending to it is allowed to fail.
+    // The caller may have stopped waiting: sending to it is allowed to fail.
     fn committed(self) {
         if let Some(answer) = self.answer {
             let _ = self.reply.send(Ok(answer));
@@ -95,22 +95,22 @@ impl<E: Engine, W: Write<E>> Job<E, W> {
     }
 }
 
-/// A claim: its answer is given back if nobody takes it.
+/// A claim. If its caller does not receive the answer, the tasks are released.
 pub(crate) struct Claim<E: Engine> {
     pub(crate) request: ClaimRequest,
-    pub(crate) reply: oneshot::Sender<Result<Catch<E>>>,
+    pub(crate) reply: oneshot::Sender<Result<Delivery<E>>>,
     pub(crate) answer: Claimed,
 }
 
 impl<E: Engine> Claim<E> {
-    /// Whether it has nothing to say yet.
+    /// Whether it has no answer yet.
     pub(crate) fn stays_parked(&self) -> bool {
         !self.request.is_answered_by(&self.answer)
     }
 
-    /// Looks once more, at the end of a batch that brought work. Work that others wrote does not tell the
-    /// time, and the request's own may be long past: then the claimer is told to look.
-    pub(crate) fn try_again(&mut self, engine: &mut E) -> Result<(), E::Failure> {
+    /// Retries at the end of a batch that added work. The time of work that other writers added is not known, and
+    /// the request's own time may be long past: then the claim only peeks, and its caller claims again.
+    pub(crate) fn retry(&mut self, engine: &mut E) -> Result<(), E::Failure> {
         self.answer = match engine.effects().work_added {
             Some(now) => engine.claim(&self.request, now)?,
             None => engine.peek(&self.request)?,
@@ -119,33 +119,36 @@ impl<E: Engine> Claim<E> {
     }
 
     pub(crate) fn committed(self, inbox: &Arc<Inbox<Command<E>>>) {
-        let catch = Catch {
+        let delivery = Delivery {
             claimed: self.answer,
             inbox: Arc::downgrade(inbox),
         };
-        let _ = self.reply.send(Ok(catch));
+        let _ = self.reply.send(Ok(delivery));
     }
 }
 
-/// Claimed tasks on their way to the claimer. Dropped on the way, they are released.
-pub(crate) struct Catch<E: Engine> {
+/// Claimed tasks on their way to the caller. If this is dropped on the way, they are released.
+pub(crate) struct Delivery<E: Engine> {
     claimed: Claimed,
     inbox: Weak<Inbox<Command<E>>>,
 }
 
-impl<E: Engine> Catch<E> {
+impl<E: Engine> Delivery<E> {
     pub(crate) fn take(mut self) -> Claimed {
         std::mem::take(&mut self.claimed)
     }
 }
 
-impl<E: Engine> Drop for Catch<E> {
+impl<E: Engine> Drop for Delivery<E> {
     fn drop(&mut self) {
         let tasks = std::mem::take(&mut self.claimed.tasks);
-        let Some(inbox) = self.inbox.upgrade().filter(|_| !tasks.is_empty()) else {
+        if tasks.is_empty() {
+            return;
+        }
+        let Some(inbox) = self.inbox.upgrade() else {
             return;
         };
-        // A release needs neither a time nor dice: the task stays due as it was.
+        // A release needs neither a time nor jitter: the task stays due as it was.
         let release = |task| settle(task, Outcome::Released, Timestamp(0), 0.0).ok();
         let changes = tasks.iter().filter_map(release).collect();
         let (job, _) = Job::new(Settle {
@@ -157,14 +160,14 @@ impl<E: Engine> Drop for Catch<E> {
 }
 
 impl<E: Engine> Command<E> {
-    /// What running tasks need goes before new work.
+    /// Whether it goes before others: commands that running tasks need precede new work.
     pub(crate) fn is_urgent(&self) -> bool {
         !matches!(self, Self::Enqueue(_) | Self::Purge(_))
     }
 
-    /// Whether a worker pool usually sends another command at the same time: it settles what frees a seat, and
-    /// claims for that seat.
-    pub(crate) fn is_half_a_turn(&self) -> bool {
+    /// Whether a worker pool usually sends another command at the same time: it settles a task, which frees a
+    /// seat, and claims for that seat.
+    pub(crate) fn has_companion(&self) -> bool {
         matches!(self, Self::Settle(_) | Self::Claim(_))
     }
 
@@ -180,7 +183,7 @@ impl<E: Engine> Command<E> {
         }
     }
 
-    /// Works inside the transaction.
+    /// Executes it inside the transaction.
     pub(crate) fn run(&mut self, engine: &mut E) -> Result<(), E::Failure> {
         match self {
             Self::Enqueue(job) => job.run(engine),
@@ -192,19 +195,19 @@ impl<E: Engine> Command<E> {
             Self::RecordProgress(job) => job.run(engine),
             Self::Settle(job) => job.run(engine),
             Self::Purge(job) => job.run(engine),
-            Self::Query(look) => look.run(engine.reader()?),
+            Self::Query(query) => query.run(engine.reader()?),
         }
     }
 
-    /// For a claim that would be parked, as others brought work after it had looked.
-    pub(crate) fn try_again(&mut self, engine: &mut E) -> Result<(), E::Failure> {
+    /// Retries a claim that would be parked: later commands of its batch added work.
+    pub(crate) fn retry(&mut self, engine: &mut E) -> Result<(), E::Failure> {
         match self {
-            Self::Claim(claim) if claim.stays_parked() => claim.try_again(engine),
+            Self::Claim(claim) if claim.stays_parked() => claim.retry(engine),
             _ => Ok(()),
         }
     }
 
-    /// Answers after the commit. A claim with nothing to say comes back, to be parked.
+    /// Answers after the commit. A claim without an answer is returned, to be parked.
     pub(crate) fn committed(self, inbox: &Arc<Inbox<Self>>) -> Option<Claim<E>> {
         match self {
             Self::Enqueue(job) => job.committed(),
@@ -214,12 +217,12 @@ impl<E: Engine> Command<E> {
             Self::RecordProgress(job) => job.committed(),
             Self::Settle(job) => job.committed(),
             Self::Purge(job) => job.committed(),
-            Self::Query(look) => look.answer(),
+            Self::Query(query) => query.answer(),
         }
         None
     }
 
-    /// Answers that it did not happen, or may not have.
+    /// Answers that it was not executed, or that this is unknown.
     pub(crate) fn failed(self, error: Error) {
         match self {
             Self::Enqueue(job) => job.failed(error),
@@ -228,7 +231,7 @@ impl<E: Engine> Command<E> {
             Self::RecordProgress(job) => job.failed(error),
             Self::Settle(job) => job.failed(error),
             Self::Purge(job) => job.failed(error),
-            Self::Query(look) => look.failed(error),
+            Self::Query(query) => query.failed(error),
         }
     }
 }
@@ -266,7 +269,7 @@ impl<E: Engine> Write<E> for RecordProgress {
     fn run(&self, engine: &mut E) -> Result<Self::Answer, E::Failure> {
         self.updates
             .iter()
-            .map(|note| engine.record_progress(note, self.now))
+            .map(|update| engine.record_progress(update, self.now))
             .collect()
     }
 

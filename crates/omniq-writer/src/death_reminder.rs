@@ -1,4 +1,4 @@
-//! Tells listeners once more to look who is gone, where what the system tells is not enough.
+//! Repeats the signal that an owner may have exited, where one event of the operating system is not enough.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,64 +8,67 @@ use tokio::sync::broadcast;
 
 use crate::neighbours::Neighbours;
 
-/// The system tells of the end of a process just before it lets go of its lock: from one call to the next.
-const AGAIN: [Duration; 3] = [
+/// The pauses between the signals after an event. The operating system reports the end of a process just before
+/// it releases the process's lock.
+const REPEATS: [Duration; 3] = [
     Duration::from_millis(5),
     Duration::from_millis(50),
     Duration::from_millis(250),
 ];
-/// How soon a death is noticed where nobody tells of it.
-const EVERY: Duration = Duration::from_millis(250);
+/// The pause between two signals if no event reports an owner's exit.
+const POLL: Duration = Duration::from_millis(250);
 
 pub(crate) struct DeathReminder {
-    local: Arc<Neighbours>,
+    neighbours: Arc<Neighbours>,
     signals: broadcast::Sender<Signal>,
-    called: Instant,
-    /// How many of the calls after the last news are still to come.
-    to_come: usize,
+    last_signal: Instant,
+    /// How many of the signals after the last event are still to come.
+    repeats_left: usize,
 }
 
 impl DeathReminder {
     pub(crate) fn new(
-        local: Arc<Neighbours>,
+        neighbours: Arc<Neighbours>,
         signals: broadcast::Sender<Signal>,
         now: Instant,
     ) -> Self {
         Self {
-            local,
+            neighbours,
             signals,
-            called: now,
-            to_come: 0,
+            last_signal: now,
+            repeats_left: 0,
         }
     }
 
-    /// How long the writer may sleep, which would else sleep for so long.
+    /// Shortens the writer's sleep (`usual`) if a signal is due earlier.
     pub(crate) fn patience(&self, usual: Duration, now: Instant) -> Duration {
-        let next = self.pause().map(|pause| self.called + pause);
-        next.map_or(usual, |next| usual.min(next.saturating_duration_since(now)))
+        match self.pause() {
+            Some(pause) => usual.min((self.last_signal + pause).saturating_duration_since(now)),
+            None => usual,
+        }
     }
 
-    /// Calls out, if it is time.
-    pub(crate) fn call(&mut self, now: Instant) {
-        if self.local.one_left() {
-            // It was called out at once by who heard of it.
-            (self.called, self.to_come) = (now, AGAIN.len());
+    /// Sends a signal if it is due.
+    pub(crate) fn send_if_due(&mut self, now: Instant) {
+        if self.neighbours.take_owner_exited() {
+            // The doorbell's callback has sent the first signal.
+            (self.last_signal, self.repeats_left) = (now, REPEATS.len());
         }
-        let since = now.saturating_duration_since(self.called);
-        if self.pause().is_some_and(|pause| since >= pause) {
-            self.called = now;
-            self.to_come = self.to_come.saturating_sub(1);
-            // The last listener may have left in between.
+        let elapsed = now.saturating_duration_since(self.last_signal);
+        if self.pause().is_some_and(|pause| elapsed >= pause) {
+            self.last_signal = now;
+            self.repeats_left = self.repeats_left.saturating_sub(1);
+            // The last listener may have been dropped meanwhile.
             let _ = self.signals.send(Signal::OwnerExited);
         }
     }
 
-    /// From the last call to the next.
+    /// Returns the pause from the last signal to the next; `None` if there is no next one.
     fn pause(&self) -> Option<Duration> {
         if self.signals.receiver_count() == 0 {
             return None;
         }
-        let again = AGAIN.get(AGAIN.len() - self.to_come).copied();
-        again.or_else(|| self.local.must_look().then_some(EVERY))
+        let repeat = REPEATS.get(REPEATS.len() - self.repeats_left).copied();
+        repeat.or_else(|| self.neighbours.must_poll_owners().then_some(POLL))
     }
 }

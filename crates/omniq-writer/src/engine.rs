@@ -1,4 +1,4 @@
-//! What a storage brings along: how it begins a batch, works in it, and commits.
+//! What a storage provides for the writer: how it begins a batch, works in it, and commits.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,35 +8,38 @@ use omniq_core::storage::{
 };
 use omniq_core::{Change, Error, NewTask, Result, Timestamp};
 
-/// Where tasks are written, by one thread. Between [`begin`](Self::begin) and [`commit`](Self::commit) or
-/// [`roll_back`](Self::roll_back) the operations belong to one batch, which happens as a whole or not at all.
+/// Writes tasks, on one thread. Between [`begin`](Self::begin) and [`commit`](Self::commit) or
+/// [`roll_back`](Self::roll_back) all operations belong to one batch, which is atomic.
 pub trait Engine: Send + 'static {
-    /// Why an operation did not work.
+    /// Why an operation failed.
     type Failure: Failure;
 
-    /// What a question looks through.
+    /// What queries read from.
     type Reader;
 
-    /// What the storage is called in error texts: "SQLite".
+    /// The storage's name in error texts: "SQLite".
     const NAME: &'static str;
 
-    /// Where it is, for error texts.
+    /// A batch takes no further command after this time, so that no caller waits for another caller's large batch.
+    const MAX_BATCH_TIME: Duration = Duration::from_millis(5);
+
+    /// The path of the data, for error texts.
     fn path(&self) -> &Path;
 
-    /// Whether other processes may write there too.
+    /// Whether other processes may write the same data.
     fn is_shared(&self) -> bool;
 
-    /// Whether somebody else has written since the last batch. In doubt, it says yes.
+    /// Whether another writer has written since the last batch. If in doubt, it returns true.
     fn others_wrote(&mut self) -> bool;
 
-    /// Gets ready for a batch, before it is our turn to write: opens again what was given up.
+    /// Prepares a batch, before the write lock is taken: opens again what [`reset`](Self::reset) closed.
     fn prepare(&mut self) -> Result<()>;
 
-    /// Begins a batch: from now on nobody else writes. Says whether somebody else has written since the
-    /// last one.
+    /// Begins a batch: from now on no other writer writes. Returns whether another one has written since the last
+    /// batch.
     fn begin(&mut self) -> Result<bool, Self::Failure>;
 
-    /// Adds tasks, or finds those that hold their unique keys or are the live members of their series.
+    /// Adds tasks, or finds those that hold their unique keys or are the unfinished members of their series.
     fn enqueue(
         &mut self,
         tasks: &[NewTask],
@@ -46,66 +49,65 @@ pub trait Engine: Send + 'static {
     /// Takes due tasks.
     fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Self::Failure>;
 
-    /// Takes nothing, and says when the next task is due. One that is ready was due when the claim was made,
-    /// for all that the claimer has to know.
+    /// Takes no task, and returns when the next one is due. If a task is ready, it may return any time up to
+    /// `request.now`; the exact time does not matter to the claimer.
     fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Self::Failure>;
 
-    /// Prolongs a lease, where it is still held.
+    /// Extends a lease if it is still held.
     fn renew(&mut self, lease: Lease, lease_for: Duration) -> Result<Hold, Self::Failure>;
 
-    /// Keeps how far a task is, where its lease is still held; says whether it was.
+    /// Stores a task's progress if its lease is still held; returns whether it was.
     fn record_progress(
         &mut self,
-        note: &ProgressUpdate,
+        update: &ProgressUpdate,
         now: Timestamp,
     ) -> Result<bool, Self::Failure>;
 
-    /// One guarded change, with its follow-ups.
+    /// Applies one guarded change, with its follow-up tasks.
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Self::Failure>;
 
-    /// Forgets the oldest finished tasks that nobody holds; says how many.
+    /// Deletes the oldest finished tasks that no owner holds; returns how many.
     fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Self::Failure>;
 
-    /// What to look through, inside the batch.
+    /// Returns what queries read from, inside the batch.
     fn reader(&mut self) -> Result<&mut Self::Reader, Self::Failure>;
 
-    /// What this batch will have changed.
+    /// Returns what this batch has changed so far.
     fn effects(&self) -> &Effects;
 
-    /// Ends the batch: what it did is kept. An error is an *unknown*: nobody can tell whether it is.
+    /// Commits the batch.
     fn commit(&mut self) -> Result<Committed, CommitError<Self::Failure>>;
 
-    /// Ends the batch: nothing of it happened. What is remembered of the storage is forgotten.
+    /// Rolls the batch back, and forgets what is remembered of the data.
     fn roll_back(&mut self);
 
-    /// After a failure that lies in the surroundings: lets go of what is open, where it can be opened again.
+    /// Closes what is open, if it can be opened again. Called after an environmental failure.
     fn reset(&mut self);
 }
 
 /// Why a batch could not be committed.
 #[derive(Debug)]
 pub enum CommitError<F> {
-    /// It failed before anything was decided: nothing of it happened.
+    /// It failed before the commit: nothing was changed.
     NotCommitted(F),
-    /// Nobody can tell whether it happened.
+    /// It is unknown whether the batch was committed.
     Unknown(Error),
 }
 
-/// Why an operation did not work.
+/// Why an operation failed.
 pub trait Failure: From<Error> + Send + 'static {
-    /// Whether the cause lies in the surroundings (a full disk, say), so that no other command would fare
-    /// better.
+    /// Whether the cause is environmental (a full disk, for example), so that every other command would fail too.
     fn is_environmental(&self) -> bool;
 
-    /// The error for a caller whose command did not happen.
-    fn not_done(&self, place: &Path) -> Error;
+    /// Returns the error for a caller whose command was not executed.
+    fn not_done(&self, path: &Path) -> Error;
 }
 
 /// What a committed batch did.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Committed {
-    /// What others want to know.
+    /// What others have to be notified of.
     pub effects: Effects,
     /// Whether anything was written at all.
     pub wrote: bool,

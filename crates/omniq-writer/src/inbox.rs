@@ -4,50 +4,52 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use omniq_core::{Error, ErrorKind, Result};
+use omniq_core::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many commands may wait; further senders wait for room.
+use crate::errors;
+use crate::sync::lock;
+
+/// How many commands may wait. Further senders wait for room.
 const CAPACITY: usize = 4096;
 
-/// Where commands wait. What is urgent goes first.
+/// A queue of commands. Urgent ones go first.
 pub struct Inbox<T> {
-    /// Whose it is, for error texts.
+    /// The storage's name, for error texts.
     storage: &'static str,
     state: Mutex<State<T>>,
     arrived: Condvar,
-    /// What is urgent never waits for room behind what is not.
+    /// Urgent commands have room of their own, so that they never wait for room behind ordinary ones.
     urgent_room: Arc<Semaphore>,
     room: Arc<Semaphore>,
 }
 
 struct State<T> {
-    urgent: VecDeque<Queued<T>>,
-    ordinary: VecDeque<Queued<T>>,
+    queued: Pending<T>,
     sleeping: usize,
     nudged: bool,
     closed: bool,
 }
 
-/// A command, and the room that it takes until it is answered.
+/// A queued command, and the room that it takes until it is answered.
 pub struct Queued<T> {
     /// The command.
     pub body: T,
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Why [`Inbox::collect`] came back.
+/// Why [`Inbox::collect`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// There are letters, or somebody nudged.
+    /// There are commands, or [`Inbox::nudge`] was called.
     Work,
-    /// The time is over.
+    /// The time limit expired.
     Timer,
-    /// Nobody will send any more, and nothing is left.
+    /// The inbox is closed and empty.
     Closed,
 }
 
-/// Letters that were collected and not yet worked on.
+/// Commands that wait, in the order in which they are executed.
 pub(crate) struct Pending<T> {
     urgent: VecDeque<Queued<T>>,
     ordinary: VecDeque<Queued<T>>,
@@ -63,40 +65,54 @@ impl<T> Default for Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// The next letter.
+    fn push(&mut self, urgent: bool, queued: Queued<T>) {
+        if urgent {
+            self.urgent.push_back(queued);
+        } else {
+            self.ordinary.push_back(queued);
+        }
+    }
+
+    /// Takes the next command.
     pub(crate) fn pop(&mut self) -> Option<Queued<T>> {
         self.urgent
             .pop_front()
             .or_else(|| self.ordinary.pop_front())
     }
 
-    /// Puts letters back before all others, in their order.
-    pub(crate) fn put_back(&mut self, letters: Vec<Queued<T>>) {
-        for letter in letters.into_iter().rev() {
-            self.urgent.push_front(letter);
+    /// Puts commands back before all others, in their order.
+    pub(crate) fn put_back(&mut self, commands: Vec<Queued<T>>) {
+        for queued in commands.into_iter().rev() {
+            self.urgent.push_front(queued);
         }
+    }
+
+    fn append(&mut self, other: &mut Self) {
+        self.urgent.append(&mut other.urgent);
+        self.ordinary.append(&mut other.ordinary);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.ordinary.is_empty()
     }
 
-    /// The letter, if there is just one.
+    /// Returns the command, if there is exactly one.
     pub(crate) fn only(&self) -> Option<&Queued<T>> {
-        let single = self.urgent.len() + self.ordinary.len() == 1;
-        let first = self.urgent.front().or(self.ordinary.front());
-        first.filter(|_| single)
+        if self.urgent.len() + self.ordinary.len() == 1 {
+            self.urgent.front().or(self.ordinary.front())
+        } else {
+            None
+        }
     }
 }
 
 impl<T> Inbox<T> {
-    /// An empty one, of the storage that is called so.
+    /// Creates an empty inbox of the storage with this name.
     pub fn new(storage: &'static str) -> Self {
         Self {
             storage,
             state: Mutex::new(State {
-                urgent: VecDeque::new(),
-                ordinary: VecDeque::new(),
+                queued: Pending::default(),
                 sleeping: 0,
                 nudged: false,
                 closed: false,
@@ -107,7 +123,11 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Sends a command, once there is room.
+    /// Queues a command once there is room.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Closed`](omniq_core::ErrorKind::Closed) after [`close`](Self::close).
     pub async fn send(&self, urgent: bool, body: T) -> Result<()> {
         let room = if urgent {
             &self.urgent_room
@@ -122,35 +142,31 @@ impl<T> Inbox<T> {
                 .await
                 .map_err(|_| self.closed())?,
         };
-        let letter = Queued {
+        let queued = Queued {
             body,
             _room: Some(room),
         };
-        let state = self.lock();
+        let state = lock(&self.state);
         if state.closed {
             return Err(self.closed());
         }
-        self.put(state, urgent, letter);
+        self.put(state, urgent, queued);
         Ok(())
     }
 
-    /// The error of a storage that was closed.
+    /// Returns the error of a storage that was closed.
     pub(crate) fn closed(&self) -> Error {
-        closed(self.storage)
+        errors::closed(self.storage)
     }
 
-    /// Sends a command without waiting for room: for the few that come out of a drop. They are taken even
-    /// after the closing, as long as the thread works on what was sent before.
+    /// Queues a command without waiting for room, for the few that a `Drop` sends. They are accepted even after
+    /// the inbox was closed, as long as the thread works on what was sent before.
     pub(crate) fn send_now(&self, body: T) {
-        self.put(self.lock(), true, Queued { body, _room: None });
+        self.put(lock(&self.state), true, Queued { body, _room: None });
     }
 
-    fn put(&self, mut state: MutexGuard<'_, State<T>>, urgent: bool, letter: Queued<T>) {
-        if urgent {
-            state.urgent.push_back(letter);
-        } else {
-            state.ordinary.push_back(letter);
-        }
+    fn put(&self, mut state: MutexGuard<'_, State<T>>, urgent: bool, queued: Queued<T>) {
+        state.queued.push(urgent, queued);
         let wake = state.sleeping > 0;
         drop(state);
         if wake {
@@ -158,113 +174,88 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Wakes a sleeper that waits for letters, without one.
+    /// Wakes a thread that waits for commands, without a command.
     pub(crate) fn nudge(&self) {
-        self.lock().nudged = true;
+        lock(&self.state).nudged = true;
         self.arrived.notify_one();
     }
 
-    /// Refuses further letters; those that wait are still worked on.
+    /// Rejects further commands; those that wait are still executed.
     pub fn close(&self) {
         self.room.close();
         self.urgent_room.close();
-        self.lock().closed = true;
+        lock(&self.state).closed = true;
         self.arrived.notify_all();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        let state = self.lock();
-        state.urgent.is_empty() && state.ordinary.is_empty()
+        lock(&self.state).queued.is_empty()
     }
 
-    /// Drops what waits.
+    /// Drops the commands that wait.
     pub(crate) fn clear(&self) {
-        let mut state = self.lock();
-        let letters = (
-            std::mem::take(&mut state.urgent),
-            std::mem::take(&mut state.ordinary),
-        );
-        drop(state);
-        drop(letters);
+        let queued = std::mem::take(&mut lock(&self.state).queued);
+        // Their drops may lock the inbox.
+        drop(queued);
     }
 
-    /// Moves all that waits into the tray, without sleeping.
-    pub(crate) fn collect_more(&self, tray: &mut Pending<T>) {
-        let mut state = self.lock();
-        tray.urgent.append(&mut state.urgent);
-        tray.ordinary.append(&mut state.ordinary);
+    /// Moves all commands that wait into `pending`, without sleeping.
+    pub(crate) fn collect_more(&self, pending: &mut Pending<T>) {
+        pending.append(&mut lock(&self.state).queued);
     }
 
-    /// Moves all that waits into the tray; sleeps while there is nothing, at most for `patience`.
-    pub(crate) fn collect(&self, tray: &mut Pending<T>, patience: Option<Duration>) -> Wake {
-        let mut state = self.lock();
+    /// Moves all commands that wait into `pending`; sleeps while there are none, for `patience` at most.
+    pub(crate) fn collect(&self, pending: &mut Pending<T>, patience: Option<Duration>) -> Wake {
+        let mut state = lock(&self.state);
         loop {
-            tray.urgent.append(&mut state.urgent);
-            tray.ordinary.append(&mut state.ordinary);
+            pending.append(&mut state.queued);
             let nudged = std::mem::take(&mut state.nudged);
-            if nudged || !tray.is_empty() {
+            if nudged || !pending.is_empty() {
                 return Wake::Work;
             }
             if state.closed {
                 return Wake::Closed;
             }
-            state.sleeping += 1;
             let (awake, timed_out) = self.sleep(state, patience);
             state = awake;
-            state.sleeping -= 1;
-            let quiet = state.urgent.is_empty() && state.ordinary.is_empty() && !state.nudged;
+            let quiet = state.queued.is_empty() && !state.nudged;
             if timed_out && quiet && !state.closed {
                 return Wake::Timer;
             }
         }
     }
 
-    /// Waits for one letter: for threads that share an inbox.
+    /// Waits for one command, for threads that share an inbox. `None` once the inbox is closed and empty.
     pub fn next(&self) -> Option<Queued<T>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
-            let letter = state
-                .urgent
-                .pop_front()
-                .or_else(|| state.ordinary.pop_front());
-            if letter.is_some() || state.closed {
-                return letter;
+            let queued = state.queued.pop();
+            if queued.is_some() || state.closed {
+                return queued;
             }
-            state.sleeping += 1;
             state = self.sleep(state, None).0;
-            state.sleeping -= 1;
         }
     }
 
+    /// Sleeps until it is woken. Returns true if `patience` expired.
     fn sleep<'a>(
         &self,
-        state: MutexGuard<'a, State<T>>,
+        mut state: MutexGuard<'a, State<T>>,
         patience: Option<Duration>,
     ) -> (MutexGuard<'a, State<T>>, bool) {
-        match patience {
-            None => (
-                self.arrived
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                false,
-            ),
-            Some(time) => {
-                let (state, result) = self
-                    .arrived
-                    .wait_timeout(state, time)
-                    .unwrap_or_else(PoisonError::into_inner);
+        state.sleeping += 1;
+        let (mut state, timed_out) = match patience {
+            None => {
+                let woken = self.arrived.wait(state);
+                (woken.unwrap_or_else(PoisonError::into_inner), false)
+            }
+            Some(patience) => {
+                let woken = self.arrived.wait_timeout(state, patience);
+                let (state, result) = woken.unwrap_or_else(PoisonError::into_inner);
                 (state, result.timed_out())
             }
-        }
+        };
+        state.sleeping -= 1;
+        (state, timed_out)
     }
-
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The error of a storage that was closed.
-pub(crate) fn closed(storage: &str) -> Error {
-    let text = format!("the {storage} storage was closed: open it again");
-    Error::new(ErrorKind::Closed, text)
 }

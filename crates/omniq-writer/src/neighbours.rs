@@ -1,176 +1,211 @@
-//! The other processes on this machine: ringing for them, seeing which of them are gone, and taking turns.
+//! The other processes that use the same data: notifies them, detects that they have died, and queues with them
+//! for writing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use crate::ipc::{
-    DeadOwner, Doorbell, Folder, Heard, OwnerState, Presence, Started, WriteLock, WriteLockGuard,
-};
 use omniq_core::OwnerId;
 use omniq_core::storage::{Lease, Signal};
 use tokio::sync::broadcast;
 
-use crate::idle::Idle;
+use crate::idle_owners::IdleOwners;
 use crate::inbox::Inbox;
-use crate::writer::SharedData;
+use crate::ipc::{
+    DeadOwner, Doorbell, Folder, Heard, OwnerState, Presence, Started, WriteLock, WriteLockGuard,
+};
+use crate::shared_data::SharedData;
+use crate::sync::{read, write};
 
-/// Forty writers that never pause wait for half of this at most.
-const TURN_PATIENCE: Duration = Duration::from_secs(1);
+/// The longest wait for the write lock. Forty writers that never pause wait for half of this at most.
+const WRITE_LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What there is for data that processes share. Without it, the safety check finds the work and leases decide.
+/// The neighbours of data that processes share. Without them, the safety check finds the work and leases decide.
 #[derive(Default)]
 pub(crate) struct Neighbours {
-    folder: Option<Folder>,
+    /// `None` if no other process shares the data, if they can't be seen, and after [`close`](Self::close).
+    link: RwLock<Option<Link>>,
+    idle: Arc<IdleOwners>,
+    /// An owner has exited, and the writer has not noticed yet.
+    owner_exited: Arc<AtomicBool>,
+}
+
+/// What connects this process with the others.
+struct Link {
+    folder: Folder,
     bell: Option<Doorbell>,
-    turn: Option<WriteLock>,
+    write_lock: Option<WriteLock>,
+    /// The owners of this process; `None` for one whose presence could not be shown.
     entered: RwLock<HashMap<OwnerId, Option<Presence>>>,
-    idle: Arc<Idle>,
-    /// An owner left, and the writer does not know yet.
-    left: Arc<AtomicBool>,
 }
 
 impl Neighbours {
-    /// Finds the folder beside the data, and listens for its bell.
+    /// Opens the folder beside the data, and listens for its bell.
     pub(crate) fn open<T: Send + 'static>(
-        home: SharedData<'_>,
+        shared: SharedData<'_>,
         inbox: &Arc<Inbox<T>>,
         signals: &broadcast::Sender<Signal>,
     ) -> Self {
-        let folder = match Folder::open(home.data, home.identity) {
-            Ok(folder) => match home.arrivals {
+        let folder = match Folder::open(shared.data, shared.identity) {
+            Ok(folder) => match shared.arrivals {
                 Some(arrivals) => folder.with_arrivals(arrivals),
                 None => folder,
             },
-            Err(off) => {
-                tracing::warn!(storage = %home.data.display(), reason = %off, "no doorbell, no presence");
+            Err(error) => {
+                let storage = shared.data.display();
+                tracing::warn!(%storage, reason = %error.chain(), "no doorbell, no presence");
                 return Self::default();
             }
         };
-        let idle = Arc::new(Idle::default());
-        let left = Arc::new(AtomicBool::new(false));
-        let hearer = hearer(inbox, signals, &idle, &left);
-        let bell = Doorbell::open(&folder, hearer)
-            .inspect_err(|error| tracing::warn!(%error, "no doorbell"))
+        let neighbours = Self::default();
+        let listener = neighbours.listener(inbox, signals);
+        let bell = Doorbell::open(&folder, listener)
+            .inspect_err(|error| tracing::warn!(error = %error.chain(), "no doorbell"))
             .ok();
-        let turn = WriteLock::open(&folder)
-            .inspect_err(|error| tracing::warn!(%error, "writers of other processes don't queue"))
+        let write_lock = WriteLock::open(&folder)
+            .inspect_err(|error| {
+                tracing::warn!(error = %error.chain(), "writers of other processes don't queue");
+            })
             .ok();
-        Self {
-            folder: Some(folder),
+        let link = Link {
+            folder,
             bell,
-            turn,
-            idle,
-            left,
-            ..Self::default()
+            write_lock,
+            entered: RwLock::default(),
+        };
+        *write(&neighbours.link) = Some(link);
+        neighbours
+    }
+
+    /// Returns the callback for what the doorbell hears.
+    fn listener<T: Send + 'static>(
+        &self,
+        inbox: &Arc<Inbox<T>>,
+        signals: &broadcast::Sender<Signal>,
+    ) -> impl Fn(Heard) + Send + Sync + 'static {
+        let (inbox, signals) = (Arc::downgrade(inbox), signals.clone());
+        let (idle, owner_exited) = (self.idle.clone(), self.owner_exited.clone());
+        move |heard| {
+            if heard == Heard::OwnerExited {
+                idle.check_soon();
+                // There may be no listener.
+                let _ = signals.send(Signal::OwnerExited);
+                owner_exited.store(true, Ordering::Release);
+            }
+            if let Some(inbox) = inbox.upgrade() {
+                inbox.nudge();
+            }
         }
     }
 
-    /// Queues with the writers of other processes, for as long as what is returned is kept.
-    pub(crate) fn turn(&self) -> Option<WriteLockGuard> {
-        self.turn.as_ref()?.take(TURN_PATIENCE)
+    /// Closes the doorbell and the write lock, and removes the files of this process's owners.
+    pub(crate) fn close(&self) {
+        let link = write(&self.link).take();
+        drop(link);
     }
 
-    /// Tells the others to look.
+    /// Queues with the writers of other processes. They wait until the guard is dropped.
+    pub(crate) fn write_lock(&self) -> Option<WriteLockGuard> {
+        let link = read(&self.link);
+        link.as_ref()?
+            .write_lock
+            .as_ref()?
+            .take(WRITE_LOCK_PATIENCE)
+    }
+
+    /// Notifies the other processes.
     pub(crate) fn ring(&self) {
-        if let Some(bell) = &self.bell {
+        if let Some(Link {
+            bell: Some(bell), ..
+        }) = &*read(&self.link)
+        {
             bell.ring();
         }
     }
 
-    /// Whether owners can be seen to be gone, but nobody tells when they go.
-    pub(crate) fn must_look(&self) -> bool {
-        let told = self.bell.as_ref().is_some_and(Doorbell::hears_owners);
-        self.folder.is_some() && !told
+    /// Whether dead owners can be detected, but no event reports their exit.
+    pub(crate) fn must_poll_owners(&self) -> bool {
+        match &*read(&self.link) {
+            Some(link) => !link.bell.as_ref().is_some_and(Doorbell::hears_owners),
+            None => false,
+        }
     }
 
-    /// Whether an owner may have left since this was last asked.
-    pub(crate) fn one_left(&self) -> bool {
-        self.left.swap(false, Ordering::AcqRel)
+    /// Whether an owner may have exited since the last call.
+    pub(crate) fn take_owner_exited(&self) -> bool {
+        self.owner_exited.swap(false, Ordering::AcqRel)
     }
 
-    /// Says that this owner is here, before it claims for the first time.
+    /// Shows that this owner is alive, before it claims for the first time.
     pub(crate) fn enter(&self, owner: OwnerId) {
-        let Some(folder) = &self.folder else { return };
-        let known = |map: &HashMap<_, _>| map.contains_key(&owner);
-        if known(&self.entered.read().unwrap_or_else(PoisonError::into_inner)) {
+        let link = read(&self.link);
+        let Some(link) = &*link else { return };
+        if read(&link.entered).contains_key(&owner) {
             return;
         }
-        let mut entered = self.entered.write().unwrap_or_else(PoisonError::into_inner);
-        entered.entry(owner).or_insert_with(|| {
-            Presence::enter(folder, owner)
-                .inspect_err(|error| tracing::warn!(%error, "no presence: leases alone decide"))
+        write(&link.entered).entry(owner).or_insert_with(|| {
+            Presence::enter(&link.folder, owner)
+                .inspect_err(|error| {
+                    tracing::warn!(error = %error.chain(), "no presence: leases alone decide");
+                })
                 .ok()
         });
     }
 
-    /// Notes that a task of this owner starts.
+    /// Records that a task of this owner starts.
     pub(crate) fn mark_started(&self, owner: OwnerId, seat: usize, lease: Lease) {
-        let entered = self.entered.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Some(presence)) = entered.get(&owner) {
-            presence.note_started(seat, lease);
+        let link = read(&self.link);
+        let Some(link) = &*link else { return };
+        if let Some(Some(presence)) = read(&link.entered).get(&owner) {
+            presence.record_started(seat, lease);
         }
     }
 
-    /// What a silent owner had started, as far as it is known.
-    pub(crate) fn notes_of(&self, owner: OwnerId) -> Option<Started> {
-        self.folder
-            .as_ref()
-            .map(|folder| Started::by(folder, owner))
+    /// Returns what an owner that may still be alive had started, as far as it is known.
+    pub(crate) fn started_by(&self, owner: OwnerId) -> Option<Started> {
+        let link = read(&self.link);
+        Some(Started::by(&link.as_ref()?.folder, owner))
     }
 
-    /// Those of these owners whose process is gone. Not this one: opening a file is an event that wakes
-    /// every process.
-    pub(crate) fn gone(&self, owners: &HashSet<OwnerId>) -> HashMap<OwnerId, DeadOwner> {
-        let Some(folder) = &self.folder else {
-            return HashMap::new();
-        };
-        let entered = self.entered.read().unwrap_or_else(PoisonError::into_inner);
-        let others = owners
-            .iter()
-            .filter(|owner| !matches!(entered.get(owner), Some(Some(_))));
-        let look = |owner: &OwnerId| match OwnerState::of(folder, *owner) {
-            OwnerState::Dead(gone) => Some((*owner, gone)),
-            _ => None,
-        };
-        others.filter_map(look).collect()
+    /// Returns those of these owners whose process is dead.
+    pub(crate) fn dead(&self, owners: &HashSet<OwnerId>) -> HashMap<OwnerId, DeadOwner> {
+        match &*read(&self.link) {
+            Some(link) => link.dead(owners),
+            None => HashMap::new(),
+        }
     }
 
-    /// Now and then, forgets the gone that hold nothing any more.
+    /// Removes the files of dead owners that hold nothing any more, from time to time.
     pub(crate) fn forget_idle(&self, holders: &HashSet<OwnerId>, monotonic: Duration) {
-        let Some(folder) = &self.folder else { return };
-        self.idle.look(monotonic, || {
-            let owners = Presence::owners(folder).unwrap_or_default();
-            let idle = owners.into_iter().filter(|one| !holders.contains(one));
-            self.gone(&idle.collect())
+        let link = read(&self.link);
+        let Some(link) = &*link else { return };
+        self.idle.check(monotonic, || {
+            let owners = Presence::owners(&link.folder).unwrap_or_default();
+            let idle = owners.into_iter().filter(|owner| !holders.contains(owner));
+            link.dead(&idle.collect())
         });
     }
 
-    /// Owners that are gone and still hold something: once it is settled, they are to be forgotten.
+    /// Makes the next [`forget_idle`](Self::forget_idle) check: there are dead owners that still hold something,
+    /// and are to be forgotten once that is settled.
     pub(crate) fn forget_soon(&self) {
-        self.idle.look_soon();
+        self.idle.check_soon();
     }
 }
 
-/// What to do about what the doorbell hears.
-fn hearer<T: Send + 'static>(
-    inbox: &Arc<Inbox<T>>,
-    signals: &broadcast::Sender<Signal>,
-    idle: &Arc<Idle>,
-    left: &Arc<AtomicBool>,
-) -> impl Fn(Heard) + Send + Sync + 'static {
-    let (inbox, signals) = (Arc::downgrade(inbox), signals.clone());
-    let (idle, left) = (idle.clone(), left.clone());
-    move |heard| {
-        if heard == Heard::OwnerExited {
-            idle.look_soon();
-            // There may be no listener.
-            let _ = signals.send(Signal::OwnerExited);
-            left.store(true, Ordering::Release);
-        }
-        if let Some(inbox) = inbox.upgrade() {
-            inbox.nudge();
-        }
+impl Link {
+    /// Returns those of these owners whose process is dead. The owners of this process are skipped: opening a file
+    /// is an event that wakes every process.
+    fn dead(&self, owners: &HashSet<OwnerId>) -> HashMap<OwnerId, DeadOwner> {
+        let entered = read(&self.entered);
+        let others = owners
+            .iter()
+            .filter(|owner| !matches!(entered.get(owner), Some(Some(_))));
+        let check = |owner: &OwnerId| match OwnerState::of(&self.folder, *owner) {
+            OwnerState::Dead(dead) => Some((*owner, dead)),
+            _ => None,
+        };
+        others.filter_map(check).collect()
     }
 }

@@ -1,35 +1,35 @@
-//! A question to a thread that looks, and whom to answer.
+//! A query to a thread that reads, and the caller that waits for its answer.
 
 use omniq_core::{Error, Result};
 use tokio::sync::oneshot;
 
 use crate::inbox::Inbox;
 
-/// A question that is asked of eyes `V`; again, if the batch that it shared is run again.
-pub struct Query<V, F>(Box<dyn Ask<V, F>>);
+/// A query on a reader `R`. It is run again if the batch that it shares is run again.
+pub struct Query<R, F>(Box<dyn Answerable<R, F>>);
 
-trait Ask<V, F>: Send {
-    fn run(&mut self, eyes: &mut V) -> Result<(), F>;
+trait Answerable<R, F>: Send {
+    fn run(&mut self, reader: &mut R) -> Result<(), F>;
     fn answer(self: Box<Self>, failure: Option<Error>);
 }
 
-struct Question<A, T> {
-    ask: A,
+struct Waiting<Q, T> {
+    query: Q,
     found: Option<T>,
     reply: oneshot::Sender<Result<T>>,
 }
 
-impl<V, F, A, T> Ask<V, F> for Question<A, T>
+impl<R, F, Q, T> Answerable<R, F> for Waiting<Q, T>
 where
-    A: FnMut(&mut V) -> Result<T, F> + Send,
+    Q: FnMut(&mut R) -> Result<T, F> + Send,
     T: Send,
 {
-    fn run(&mut self, eyes: &mut V) -> Result<(), F> {
-        self.found = Some((self.ask)(eyes)?);
+    fn run(&mut self, reader: &mut R) -> Result<(), F> {
+        self.found = Some((self.query)(reader)?);
         Ok(())
     }
 
-    // A caller that went away needs no answer: sending to it is allowed to fail.
+    // The caller may have stopped waiting: sending to it is allowed to fail.
     fn answer(self: Box<Self>, failure: Option<Error>) {
         let _ = match (failure, self.found) {
             (Some(error), _) => self.reply.send(Err(error)),
@@ -39,56 +39,55 @@ where
     }
 }
 
-impl<V, F> Query<V, F> {
-    pub(crate) fn new<T, A>(ask: A) -> (Self, oneshot::Receiver<Result<T>>)
+impl<R, F> Query<R, F> {
+    pub(crate) fn new<T, Q>(query: Q) -> (Self, oneshot::Receiver<Result<T>>)
     where
-        A: FnMut(&mut V) -> Result<T, F> + Send + 'static,
+        Q: FnMut(&mut R) -> Result<T, F> + Send + 'static,
         T: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        (
-            Self(Box::new(Question {
-                ask,
-                found: None,
-                reply,
-            })),
-            answer,
-        )
+        let waiting = Waiting {
+            query,
+            found: None,
+            reply,
+        };
+        (Self(Box::new(waiting)), answer)
     }
 
-    /// Finds the answer, and keeps it.
+    /// Runs the query and stores its result.
     ///
     /// # Errors
     ///
-    /// Those of the question.
-    pub fn run(&mut self, eyes: &mut V) -> Result<(), F> {
-        self.0.run(eyes)
+    /// Those of the query.
+    pub fn run(&mut self, reader: &mut R) -> Result<(), F> {
+        self.0.run(reader)
     }
 
-    /// Tells the answer that was found.
+    /// Answers with the stored result.
     pub fn answer(self) {
         self.0.answer(None);
     }
 
-    /// Tells why there is none.
+    /// Answers with an error.
     pub fn failed(self, error: Error) {
         self.0.answer(Some(error));
     }
 }
 
-impl<V, F> Inbox<Query<V, F>> {
-    /// Asks one of the threads that look.
+impl<R, F> Inbox<Query<R, F>> {
+    /// Sends a query to a thread that reads, and waits for the answer.
     ///
     /// # Errors
     ///
-    /// Those of the question, as the thread tells them; of kind [`Closed`](omniq_core::ErrorKind::Closed) after the closing.
-    pub async fn ask<T, A>(&self, ask: A) -> Result<T>
+    /// Those that the thread answers with; of kind [`Closed`](omniq_core::ErrorKind::Closed) after the inbox was
+    /// closed.
+    pub async fn ask<T, Q>(&self, query: Q) -> Result<T>
     where
-        A: FnMut(&mut V) -> Result<T, F> + Send + 'static,
+        Q: FnMut(&mut R) -> Result<T, F> + Send + 'static,
         T: Send + 'static,
     {
-        let (look, answer) = Query::new(ask);
-        self.send(false, look).await?;
+        let (query, answer) = Query::new(query);
+        self.send(false, query).await?;
         answer.await.map_err(|_| self.closed())?
     }
 }

@@ -1,15 +1,15 @@
-//! One failure is told to many callers, so its cause is kept as a text.
+//! Errors that several callers get, with the text of their cause instead of the cause itself.
 
 use std::fmt;
 
 use omniq_core::Error;
 
-/// The same error once more, for another caller.
+/// Returns the same error for another caller: kind, text and the text of the cause, without any marks.
 pub fn shared_error(error: &Error) -> Error {
-    let told = Error::new(error.kind(), error.to_string());
+    let shared = Error::new(error.kind(), error.to_string());
     match std::error::Error::source(error) {
-        Some(cause) => told.with_source(Cause::of(cause)),
-        None => told,
+        Some(cause) => shared.with_source(Cause::of(cause)),
+        None => shared,
     }
 }
 
@@ -18,7 +18,7 @@ pub fn shared_error(error: &Error) -> Error {
 pub struct Cause(String);
 
 impl Cause {
-    /// What this cause says.
+    /// Returns the text of this cause.
     pub fn of(cause: &(impl fmt::Display + ?Sized)) -> Self {
         Self(cause.to_string())
     }

@@ -1,10 +1,10 @@
-//! The thread: whatever waits shares a batch, and answers go out after its commit.
+//! The writer thread: all waiting commands share a batch, and are answered after its commit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use omniq_core::Error;
-use omniq_core::storage::{Claimed, Signal};
+use omniq_core::storage::{Claimed, Effects, Signal};
 use tokio::sync::broadcast;
 
 use crate::command::{Claim, Command};
@@ -12,31 +12,31 @@ use crate::death_reminder::DeathReminder;
 use crate::engine::{CommitError, Committed, Engine, Failure as _};
 use crate::inbox::{Inbox, Pending, Queued, Wake};
 use crate::neighbours::Neighbours;
-use crate::shared_error::shared_error;
 
-/// A batch ends at so many rows …
+/// A batch takes no further command after this many rows, or after [`Engine::MAX_BATCH_TIME`].
 const MAX_ROWS: usize = 1_000;
-/// … or after so long, so that nobody waits for a stranger's large batch.
-const MAX_TIME: Duration = Duration::from_millis(5);
 
-/// How long half a turn waits for the other half: a tenth of a flush.
-const COMPANY: Duration = Duration::from_micros(15);
+/// The shortest time between two rings while commands wait.
+const RING_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long a command waits for its companion: a tenth of a flush.
+const COMPANION_WAIT: Duration = Duration::from_micros(15);
 
 pub(crate) struct Thread<E: Engine> {
     engine: E,
     poll_interval: Duration,
     inbox: Arc<Inbox<Command<E>>>,
-    bell: broadcast::Sender<Signal>,
-    local: Arc<Neighbours>,
-    /// Others have not been told yet of what was committed.
+    signals: broadcast::Sender<Signal>,
+    neighbours: Arc<Neighbours>,
+    /// Other processes have not been notified yet of what was committed.
     ring_owed: bool,
-    rang: Instant,
+    last_ring: Instant,
     death_reminder: DeathReminder,
     parked: Vec<Claim<E>>,
-    reported: bool,
+    failure_logged: bool,
 }
 
-/// Who made a batch fail.
+/// The command that made a batch fail.
 enum Culprit {
     Queued(usize),
     Parked(usize),
@@ -45,10 +45,10 @@ enum Culprit {
 
 /// Why a batch failed.
 enum Failed<F> {
-    /// Nothing of it happened.
-    Before(Culprit, F),
-    /// Nobody knows.
-    AtCommit(Error),
+    /// Nothing was changed.
+    NotCommitted(Culprit, F),
+    /// It is unknown whether it was committed.
+    Unknown(Error),
 }
 
 /// What a batch did.
@@ -62,112 +62,112 @@ impl<E: Engine> Thread<E> {
         engine: E,
         poll_interval: Duration,
         inbox: Arc<Inbox<Command<E>>>,
-        bell: broadcast::Sender<Signal>,
-        local: Arc<Neighbours>,
+        signals: broadcast::Sender<Signal>,
+        neighbours: Arc<Neighbours>,
     ) -> Self {
         let now = Instant::now();
         Self {
             engine,
             poll_interval,
             inbox,
-            death_reminder: DeathReminder::new(local.clone(), bell.clone(), now),
-            bell,
-            local,
+            death_reminder: DeathReminder::new(neighbours.clone(), signals.clone(), now),
+            signals,
+            neighbours,
             ring_owed: false,
-            rang: now,
+            last_ring: now,
             parked: Vec::new(),
-            reported: false,
+            failure_logged: false,
         }
     }
 
     /// Works until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
-        let mut tray = Pending::default();
+        let mut pending = Pending::default();
         loop {
-            self.ring_others(&tray);
-            self.death_reminder.call(Instant::now());
-            let wake = self.inbox.collect(&mut tray, self.patience());
+            self.ring_if_due(&pending);
+            self.death_reminder.send_if_due(Instant::now());
+            let wake = self.inbox.collect(&mut pending, self.patience());
             if wake == Wake::Closed {
                 return;
             }
             if wake == Wake::Work {
-                self.wait_for_company(&mut tray);
+                self.wait_for_companion(&mut pending);
             }
             self.parked.retain(|claim| !claim.reply.is_closed());
-            if tray.is_empty() && !self.engine.others_wrote() {
+            if pending.is_empty() && !self.engine.others_wrote() {
                 continue;
             }
-            let mut letters = Vec::new();
-            match self.batch(&mut tray, &mut letters) {
-                Ok(done) => self.tell(letters, done),
-                Err(failed) => self.recover(failed, letters, &mut tray),
+            let mut taken = Vec::new();
+            match self.batch(&mut pending, &mut taken) {
+                Ok(done) => self.answer(taken, done),
+                Err(failed) => self.recover(failed, taken, &mut pending),
             }
         }
     }
 
-    /// A pool sends what it finished and what it wants next in two letters, microseconds apart: they are to
-    /// share a commit.
-    fn wait_for_company(&self, tray: &mut Pending<Command<E>>) {
-        let is_half = |letter: &Queued<Command<E>>| letter.body.is_half_a_turn();
-        if !tray.only().is_some_and(is_half) {
+    /// Waits for the second of two commands that a pool sends microseconds apart, what it finished and what it
+    /// requests next, so that they share a commit.
+    fn wait_for_companion(&self, pending: &mut Pending<Command<E>>) {
+        let has_companion = |queued: &Queued<Command<E>>| queued.body.has_companion();
+        if !pending.only().is_some_and(has_companion) {
             return;
         }
         let began = Instant::now();
-        while self.inbox.is_empty() && began.elapsed() < COMPANY {
+        while self.inbox.is_empty() && began.elapsed() < COMPANION_WAIT {
             std::hint::spin_loop();
         }
-        self.inbox.collect_more(tray);
+        self.inbox.collect_more(pending);
     }
 
-    /// Rings for other processes: at once when there is a pause, else now and then, so that a busy writer
-    /// does not spend its time on it.
-    fn ring_others(&mut self, tray: &Pending<Command<E>>) {
-        let pause = tray.is_empty() && self.inbox.is_empty();
-        if self.ring_owed && (pause || self.rang.elapsed() > MAX_TIME) {
+    /// Rings for other processes: immediately if no command waits, otherwise from time to time, so that a busy
+    /// writer does not spend its time on it.
+    fn ring_if_due(&mut self, pending: &Pending<Command<E>>) {
+        let pause = pending.is_empty() && self.inbox.is_empty();
+        if self.ring_owed && (pause || self.last_ring.elapsed() > RING_PAUSE) {
             self.ring_owed = false;
-            self.rang = Instant::now();
-            self.local.ring();
+            self.last_ring = Instant::now();
+            self.neighbours.ring();
         }
     }
 
-    /// How long it may sleep before it looks for what other processes did.
+    /// Returns how long the thread may sleep before it checks what other processes did.
     fn patience(&self) -> Option<Duration> {
-        let somebody_waits = !self.parked.is_empty() || self.bell.receiver_count() > 0;
-        let shared = self.engine.is_shared();
-        let longest = self
-            .death_reminder
-            .patience(self.poll_interval, Instant::now());
-        (somebody_waits && shared).then_some(longest)
+        let is_awaited = !self.parked.is_empty() || self.signals.receiver_count() > 0;
+        if !is_awaited || !self.engine.is_shared() {
+            return None;
+        }
+        let now = Instant::now();
+        Some(self.death_reminder.patience(self.poll_interval, now))
     }
 
-    /// One batch for whatever waits. The letters that took part are in `letters` afterwards.
+    /// Executes one batch of waiting commands. Those that took part are in `taken` afterwards.
     fn batch(
         &mut self,
-        tray: &mut Pending<Command<E>>,
-        letters: &mut Vec<Queued<Command<E>>>,
+        pending: &mut Pending<Command<E>>,
+        taken: &mut Vec<Queued<Command<E>>>,
     ) -> Result<Done, Failed<E::Failure>> {
-        let nobodys = |e| Failed::Before(Culprit::Nobody, e);
+        let nobodys = |failure| Failed::NotCommitted(Culprit::Nobody, failure);
         let engine = &mut self.engine;
         engine.prepare().map_err(|e| nobodys(e.into()))?;
-        // The lock of the data has no queue, or a poor one: here, writers of all processes have one.
-        let _turn = self.local.turn();
+        // The data's own lock has no fair queue: this one has, for the writers of all processes.
+        let _write_lock = self.neighbours.write_lock();
         let others_wrote = engine.begin().map_err(nobodys)?;
         let started = Instant::now();
         let mut rows = 0;
-        while rows < MAX_ROWS && started.elapsed() < MAX_TIME {
-            let Some(letter) = tray.pop() else { break };
-            letters.push(letter);
-            let at = letters.len() - 1;
-            let command = &mut letters[at].body;
+        while rows < MAX_ROWS && started.elapsed() < E::MAX_BATCH_TIME {
+            let Some(queued) = pending.pop() else { break };
+            taken.push(queued);
+            let at = taken.len() - 1;
+            let command = &mut taken[at].body;
             rows += command.rows();
             command
                 .run(engine)
-                .map_err(|e| Failed::Before(Culprit::Queued(at), e))?;
+                .map_err(|e| Failed::NotCommitted(Culprit::Queued(at), e))?;
         }
-        look_again(&mut self.parked, letters, engine, others_wrote)?;
-        let committed = engine.commit().map_err(|broken| match broken {
+        retry_claims(&mut self.parked, taken, engine, others_wrote)?;
+        let committed = engine.commit().map_err(|error| match error {
             CommitError::NotCommitted(failure) => nobodys(failure),
-            CommitError::Unknown(error) => Failed::AtCommit(error),
+            CommitError::Unknown(error) => Failed::Unknown(error),
         })?;
         Ok(Done {
             committed,
@@ -175,140 +175,138 @@ impl<E: Engine> Thread<E> {
         })
     }
 
-    /// After the commit: answers, and calls out what happened.
-    fn tell(&mut self, letters: Vec<Queued<Command<E>>>, done: Done) {
-        // A batch that had nothing to write goes well on a full disk, too.
-        if done.committed.wrote && std::mem::take(&mut self.reported) {
+    /// Answers all commands after the commit, and notifies others of what changed.
+    fn answer(&mut self, taken: Vec<Queued<Command<E>>>, done: Done) {
+        // A batch with nothing to write succeeds on a full disk, too.
+        if done.committed.wrote && std::mem::take(&mut self.failure_logged) {
             tracing::info!(storage = %self.engine.path().display(), "writing works again");
         }
-        let (stay, go): (Vec<_>, Vec<_>) = self
+        let (parked, answered): (Vec<_>, Vec<_>) = self
             .parked
             .drain(..)
             .partition(|claim| claim.stays_parked());
-        self.parked = stay;
-        for claim in go {
+        self.parked = parked;
+        for claim in answered {
             claim.committed(&self.inbox);
         }
-        let parked = letters
+        let newly_parked = taken
             .into_iter()
-            .filter_map(|letter| letter.body.committed(&self.inbox));
-        self.parked.extend(parked);
-        self.ring(done);
+            .filter_map(|queued| queued.body.committed(&self.inbox));
+        self.parked.extend(newly_parked);
+        self.notify(done.committed.effects, done.others_wrote);
     }
 
-    fn ring(
-        &mut self,
-        Done {
-            committed: Committed { effects, .. },
-            others_wrote,
-        }: Done,
-    ) {
+    /// Sends signals to the listeners of this process, and remembers to ring for other processes.
+    fn notify(&mut self, effects: Effects, others_wrote: bool) {
         self.ring_owed |= !effects.is_empty();
-        if self.bell.receiver_count() == 0 {
+        if self.signals.receiver_count() == 0 {
             return;
         }
-        let others = others_wrote.then_some(Signal::Unknown);
-        for signal in effects.into_signals().chain(others) {
-            // The last listener may have left in between.
-            let _ = self.bell.send(signal);
+        let unknown = others_wrote.then_some(Signal::Unknown);
+        for signal in effects.into_signals().chain(unknown) {
+            // The last listener may have been dropped meanwhile.
+            let _ = self.signals.send(signal);
         }
     }
 
-    /// After a failure: everyone learns the truth, and the writer is ready for the next batch.
+    /// Answers callers after a failure, and makes the engine ready for the next batch.
     fn recover(
         &mut self,
         failed: Failed<E::Failure>,
-        letters: Vec<Queued<Command<E>>>,
-        tray: &mut Pending<Command<E>>,
+        taken: Vec<Queued<Command<E>>>,
+        pending: &mut Pending<Command<E>>,
     ) {
         match failed {
-            Failed::AtCommit(error) => {
-                self.report(&error.to_string());
-                let caught = |claim: &mut Claim<E>| !claim.answer.tasks.is_empty();
-                let claims: Vec<_> = self.parked.extract_if(.., caught).collect();
+            Failed::Unknown(error) => {
+                self.log_failure(&error);
+                let error = error.unknown();
+                let took_tasks = |claim: &mut Claim<E>| !claim.answer.tasks.is_empty();
+                let claims: Vec<_> = self.parked.extract_if(.., took_tasks).collect();
                 let claims = claims
                     .into_iter()
                     .map(|claim| Command::Claim(Box::new(claim)));
-                for command in letters.into_iter().map(|letter| letter.body).chain(claims) {
-                    command.failed(shared_error(&error).unknown());
+                for command in taken.into_iter().map(|queued| queued.body).chain(claims) {
+                    command.failed(error.clone());
                 }
                 self.engine.reset();
             }
-            Failed::Before(culprit, failure) => {
+            Failed::NotCommitted(culprit, failure) => {
                 self.engine.roll_back();
-                // What a parked claim got was rolled back with the rest.
-                self.parked
-                    .iter_mut()
-                    .for_each(|claim| claim.answer = Claimed::default());
-                self.blame(culprit, &failure, letters, tray);
+                // What parked claims had taken was rolled back with the rest.
+                for claim in &mut self.parked {
+                    claim.answer = Claimed::default();
+                }
+                self.answer_failure(culprit, &failure, taken, pending);
             }
         }
     }
 
-    /// Nothing of the batch happened. One bad command must not cost the others theirs.
-    fn blame(
+    /// Answers after a rollback. If one command failed for a reason of its own, the others are put back and run
+    /// again; otherwise the failure is environmental, and all commands are answered.
+    fn answer_failure(
         &mut self,
         culprit: Culprit,
         failure: &E::Failure,
-        mut letters: Vec<Queued<Command<E>>>,
-        tray: &mut Pending<Command<E>>,
+        mut taken: Vec<Queued<Command<E>>>,
+        pending: &mut Pending<Command<E>>,
     ) {
         let error = failure.not_done(self.engine.path());
         match culprit {
             Culprit::Queued(at) if !failure.is_environmental() => {
-                letters.remove(at).body.failed(error);
-                tray.put_back(letters);
+                taken.remove(at).body.failed(error);
+                pending.put_back(taken);
             }
             Culprit::Parked(at) if !failure.is_environmental() => {
                 Command::Claim(Box::new(self.parked.remove(at))).failed(error);
-                tray.put_back(letters);
+                pending.put_back(taken);
             }
             _ => {
-                self.report(&error.to_string());
-                // Those that were not reached yet would fare no better.
-                letters.extend(std::iter::from_fn(|| tray.pop()));
-                for letter in letters {
-                    letter.body.failed(failure.not_done(self.engine.path()));
+                self.log_failure(&error);
+                // Commands that were not reached yet would fail, too.
+                taken.extend(std::iter::from_fn(|| pending.pop()));
+                for queued in taken {
+                    queued.body.failed(error.clone());
                 }
                 self.engine.reset();
             }
         }
     }
 
-    /// Says it once per change of condition.
-    fn report(&mut self, error: &str) {
-        if !std::mem::replace(&mut self.reported, true) {
-            tracing::warn!(storage = %self.engine.path().display(), error, "writing fails");
+    /// Logs the first of several failures.
+    fn log_failure(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.failure_logged, true) {
+            let storage = self.engine.path().display();
+            tracing::warn!(%storage, error = %error.chain(), "writing fails");
         }
     }
 }
 
 impl<E: Engine> Drop for Thread<E> {
-    /// Also after a panic: nobody may wait for a thread that is gone.
+    /// Answers all callers that wait, also after a panic: the commands that are dropped close their replies.
     fn drop(&mut self) {
         self.inbox.close();
         self.inbox.clear();
     }
 }
 
-/// Claims that found nothing look once more, if there may be work by now.
-fn look_again<E: Engine>(
+/// Retries the claims that found nothing, if there may be work now.
+fn retry_claims<E: Engine>(
     parked: &mut [Claim<E>],
-    letters: &mut [Queued<Command<E>>],
+    taken: &mut [Queued<Command<E>>],
     engine: &mut E,
     others_wrote: bool,
 ) -> Result<(), Failed<E::Failure>> {
-    let failed = |culprit| move |e| Failed::Before(culprit, e);
+    let failed = |culprit| move |failure| Failed::NotCommitted(culprit, failure);
     if engine.effects().work_added.is_some() || others_wrote {
         for (at, claim) in parked.iter_mut().enumerate() {
-            let retried = claim.try_again(engine);
+            let retried = claim.retry(engine);
             retried.map_err(failed(Culprit::Parked(at)))?;
         }
     }
     if engine.effects().work_added.is_some() {
-        // Claims go before enqueues: those of this batch have looked before the work was there.
-        for (at, letter) in letters.iter_mut().enumerate() {
-            let retried = letter.body.try_again(engine);
+        // Claims go before enqueues, so those of this batch were executed before the work was added.
+        for (at, queued) in taken.iter_mut().enumerate() {
+            let retried = queued.body.retry(engine);
             retried.map_err(failed(Culprit::Queued(at)))?;
         }
     }

@@ -1,8 +1,7 @@
-//! What a storage keeps of its writer.
+//! The handle of the writer thread: sends commands to it, and ends it.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,101 +9,115 @@ use omniq_core::storage::{
     ClaimRequest, Claimed, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled, Signal,
     Watch,
 };
-use omniq_core::{Change, Error, ErrorKind, NewTask, OwnerId, Result, Timestamp};
+use omniq_core::{Change, NewTask, OwnerId, Result, Timestamp};
 use tokio::sync::{broadcast, oneshot};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::BroadcastStream;
 
 use crate::command::{Claim, Command, Enqueue, Job, RecordProgress, Renew, Settle, Write};
 use crate::engine::Engine;
+use crate::errors::no_thread;
 use crate::inbox::Inbox;
 use crate::neighbours::Neighbours;
 use crate::orphans::OrphanFinder;
 use crate::query::Query;
+use crate::shared_data::SharedData;
+use crate::shutdown::Shutdown;
 use crate::thread::Thread;
 
-/// How many signals a slow listener may be behind before it is told to look.
+/// How many signals a slow listener may be behind before it gets [`Signal::Unknown`] instead.
 const SIGNALS: usize = 1_024;
 
-/// How long a drop waits for the last write.
+/// How long a close or a drop waits for the last write.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
-/// Where data is that processes share, and what tells it from all other data.
-#[derive(Debug, Clone, Copy)]
-pub struct SharedData<'a> {
-    /// The data's own file or folder; it exists.
-    pub data: &'a Path,
-    /// A random text that the data itself carries.
-    pub identity: &'a str,
-    /// A folder that other programs put files into for the storage: the writer looks as soon as one arrives,
-    /// where the system tells, else at its safety check.
-    pub arrivals: Option<&'a Path>,
-}
-
-/// The thread that writes, as its storage sees it. Dropping it writes what was sent, and ends the thread.
+/// The handle of the writer thread. Dropping it has the effect of [`close`](Self::close), but blocks meanwhile.
 pub struct Writer<E: Engine> {
     inbox: Arc<Inbox<Command<E>>>,
-    bell: broadcast::Sender<Signal>,
-    local: Arc<Neighbours>,
-    /// The thread, and what hangs up when it ends.
-    thread: Option<(JoinHandle<()>, Mutex<Receiver<()>>)>,
+    /// The thread owns the senders, so that the streams of listeners end with it.
+    signals: broadcast::WeakSender<Signal>,
+    neighbours: Arc<Neighbours>,
+    /// Closes the inbox and waits for the thread, when it is run or dropped.
+    shutdown: Shutdown,
+}
+
+/// Closes the neighbours when the thread ends, even by a panic.
+struct CloseNeighbours(Arc<Neighbours>);
+
+impl Drop for CloseNeighbours {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl<E: Engine> Writer<E> {
-    /// Starts the thread. Without a home there are no other processes.
+    /// Starts the thread. Without `shared`, no other process uses the data.
     ///
     /// # Errors
     ///
-    /// Of kind [`ErrorKind::Storage`], if no thread can be started.
-    pub fn start(engine: E, home: Option<SharedData<'_>>, poll_interval: Duration) -> Result<Self> {
-        let (bell, _) = broadcast::channel(SIGNALS);
+    /// Of kind [`Storage`](omniq_core::ErrorKind::Storage), if no thread can be started.
+    pub fn start(
+        engine: E,
+        shared: Option<SharedData<'_>>,
+        poll_interval: Duration,
+    ) -> Result<Self> {
+        let (signals, _) = broadcast::channel(SIGNALS);
+        let weak_signals = signals.downgrade();
         let inbox = Arc::new(Inbox::new(E::NAME));
-        let local = home.map(|home| Neighbours::open(home, &inbox, &bell));
-        let local = Arc::new(local.unwrap_or_default());
-        let (hangs_up, ended) = channel();
+        let neighbours = shared.map(|shared| Neighbours::open(shared, &inbox, &signals));
+        let neighbours = Arc::new(neighbours.unwrap_or_default());
         let work = Thread::new(
             engine,
             poll_interval,
             inbox.clone(),
-            bell.clone(),
-            local.clone(),
+            signals,
+            neighbours.clone(),
         );
-        let thread = std::thread::Builder::new().name("omniq-writer".into());
-        let thread = thread
+        let (disconnects, ended) = channel();
+        let close_neighbours = CloseNeighbours(neighbours.clone());
+        let thread = std::thread::Builder::new()
+            .name("omniq-writer".into())
             .spawn(move || {
-                let _hangs_up = hangs_up;
+                // Dropped last, after all that the thread owns.
+                let _disconnects = disconnects;
+                let _close_neighbours = close_neighbours;
                 work.run();
             })
             .map_err(|e| no_thread("writer", e))?;
+        let closed = inbox.clone();
+        let shutdown = Shutdown::new(move || {
+            closed.close();
+            wait_for(thread, &ended, E::NAME);
+        });
         Ok(Self {
             inbox,
-            bell,
-            local,
-            thread: Some((thread, Mutex::new(ended))),
+            signals: weak_signals,
+            neighbours,
+            shutdown,
         })
     }
 
-    /// Tells sleepers, here and in other processes, to look.
+    /// Notifies waiting claims and listeners, here and in other processes, that the data may have changed.
     pub fn ring(&self) {
         self.inbox.nudge();
-        self.local.ring();
+        self.neighbours.ring();
     }
 
-    /// Who finds the leases that nobody looks after.
+    /// Returns what finds orphaned leases.
     pub fn orphan_finder(&self) -> OrphanFinder {
-        OrphanFinder::new(self.local.clone())
+        OrphanFinder::new(self.neighbours.clone())
     }
 
-    /// Notes that a task of this owner starts.
+    /// Records that a task of this owner starts.
     pub fn mark_started(&self, owner: OwnerId, seat: usize, lease: Lease) {
-        self.local.mark_started(owner, seat, lease);
+        self.neighbours.mark_started(owner, seat, lease);
     }
 
     /// Adds tasks: see [`Storage`](omniq_core::Storage), as for all of these.
     ///
     /// # Errors
     ///
-    /// Those of the engine; of kind [`ErrorKind::Closed`] after the thread has ended.
+    /// Those of the engine; of kind [`Closed`](omniq_core::ErrorKind::Closed) after the thread has ended.
     pub async fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> Result<Vec<Enqueued>> {
         self.work(Enqueue { tasks, now }, Command::Enqueue).await
     }
@@ -115,18 +128,18 @@ impl<E: Engine> Writer<E> {
     ///
     /// As for [`enqueue`](Self::enqueue).
     pub async fn claim(&self, request: ClaimRequest) -> Result<Claimed> {
-        self.local.enter(request.owner);
+        self.neighbours.enter(request.owner);
         let (reply, answer) = oneshot::channel();
         let claim = Claim {
             request,
             reply,
             answer: Claimed::default(),
         };
-        let catch = self.ask(Command::Claim(Box::new(claim)), answer).await?;
-        Ok(catch.take())
+        let delivery = self.ask(Command::Claim(Box::new(claim)), answer).await?;
+        Ok(delivery.take())
     }
 
-    /// Prolongs leases.
+    /// Extends leases.
     ///
     /// # Errors
     ///
@@ -135,7 +148,7 @@ impl<E: Engine> Writer<E> {
         self.work(Renew { leases, lease_for }, Command::Renew).await
     }
 
-    /// Keeps progress.
+    /// Stores progress.
     ///
     /// # Errors
     ///
@@ -149,7 +162,7 @@ impl<E: Engine> Writer<E> {
             .await
     }
 
-    /// Writes changes.
+    /// Applies changes.
     ///
     /// # Errors
     ///
@@ -158,7 +171,7 @@ impl<E: Engine> Writer<E> {
         self.work(Settle { changes, now }, Command::Settle).await
     }
 
-    /// Forgets finished tasks.
+    /// Deletes finished tasks.
     ///
     /// # Errors
     ///
@@ -167,26 +180,46 @@ impl<E: Engine> Writer<E> {
         self.work(request, Command::Purge).await
     }
 
-    /// Looks, in the thread that writes: for storages with nobody else who could.
+    /// Runs a query in the writer thread, for storages without threads that read.
     ///
     /// # Errors
     ///
     /// As for [`enqueue`](Self::enqueue).
-    pub async fn query<T, A>(&self, ask: A) -> Result<T>
+    pub async fn query<T, Q>(&self, query: Q) -> Result<T>
     where
-        A: FnMut(&mut E::Reader) -> Result<T, E::Failure> + Send + 'static,
+        Q: FnMut(&mut E::Reader) -> Result<T, E::Failure> + Send + 'static,
         T: Send + 'static,
     {
-        let (look, answer) = Query::new(ask);
-        self.ask(Command::Query(look), answer).await
+        let (query, answer) = Query::new(query);
+        self.ask(Command::Query(query), answer).await
     }
 
-    /// What happens from now on.
+    /// Returns a stream of all changes from this call on. It ends when the thread ends.
     pub fn watch(&self) -> Watch {
-        let signals = BroadcastStream::new(self.bell.subscribe());
-        // The thread sleeps without a timer while nobody listens.
+        let Some(signals) = self.signals.upgrade() else {
+            return Box::pin(tokio_stream::empty());
+        };
+        let signals = BroadcastStream::new(signals.subscribe());
+        // The thread sleeps without a timer while there are no listeners.
         self.inbox.nudge();
+        // An error means that the listener fell behind.
         Box::pin(signals.map(|signal| signal.unwrap_or(Signal::Unknown)))
+    }
+
+    /// Ends the thread: commands that were sent before are executed, later ones fail with an
+    /// error of kind [`Closed`](omniq_core::ErrorKind::Closed). So do parked claims, and the streams of
+    /// [`watch`](Self::watch) end. No thread of a runtime is blocked meanwhile. Closing twice is allowed.
+    ///
+    /// If another process holds the write lock for longer than a second, this returns, and the thread finishes
+    /// by itself.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Storage`](omniq_core::ErrorKind::Storage), if no thread can be started to wait for the writer.
+    pub async fn close(&self) -> Result<()> {
+        // Later calls fail immediately, even if no thread can be started.
+        self.inbox.close();
+        self.shutdown.run().await
     }
 
     async fn work<W: Write<E>>(
@@ -204,34 +237,16 @@ impl<E: Engine> Writer<E> {
     }
 }
 
-impl<E: Engine> Drop for Writer<E> {
-    /// What was sent is still written. If another process keeps us from it, the thread is left to finish by
-    /// itself after a second.
-    fn drop(&mut self) {
-        self.inbox.close();
-        let Some((thread, ended)) = self.thread.take() else {
-            return;
-        };
-        let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match ended.recv_timeout(LAST_WRITE) {
-            Err(RecvTimeoutError::Timeout) => {
-                tracing::warn!("the {} storage is still being written", E::NAME);
-            }
-            _ if thread.join().is_err() => {
-                tracing::error!(
-                    "the thread that writes for the {} storage panicked",
-                    E::NAME
-                );
-            }
-            _ => {}
+/// Waits until the thread has written what was sent. If another process prevents that, the thread is left to
+/// finish by itself.
+fn wait_for(thread: JoinHandle<()>, ended: &Receiver<()>, name: &str) {
+    match ended.recv_timeout(LAST_WRITE) {
+        Err(RecvTimeoutError::Timeout) => {
+            tracing::warn!("the {name} storage is still being written");
         }
+        _ if thread.join().is_err() => {
+            tracing::error!("the thread that writes for the {name} storage panicked");
+        }
+        _ => {}
     }
-}
-
-/// The error of a thread that can't be started.
-pub fn no_thread(what: &str, error: std::io::Error) -> Error {
-    let text = format!("the {what} thread of the storage can't be started: {error}");
-    Error::new(ErrorKind::Storage, text)
-        .with_source(error)
-        .retryable()
 }

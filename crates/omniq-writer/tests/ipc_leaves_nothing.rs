@@ -1,4 +1,4 @@
-//! Counts what the whole process holds, and so is alone in its process: one test, a program of its own.
+//! Counts the descriptors and threads of the whole process, and so is the only test of its program.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ use omniq_writer::ipc::{Doorbell, Folder, Presence};
 
 const CEILING: Duration = Duration::from_secs(20);
 
-/// Descriptors, threads, inotify instances.
+/// The numbers of descriptors, threads and inotify instances.
 #[derive(Debug, PartialEq, Eq)]
 struct Holds([usize; 3]);
 
@@ -23,7 +23,7 @@ fn holds() -> Holds {
     Holds([count("fd"), count("task"), inotify.count()])
 }
 
-/// Threads end by themselves, soon after they are told.
+/// Threads end soon after they are asked to.
 fn wait_until(expected: &Holds) {
     let end = Instant::now() + CEILING;
     while holds() != *expected {
@@ -46,8 +46,8 @@ fn many_doorbells_share_one_watcher_and_leave_nothing() {
     let before = holds();
 
     for _ in 0..200 {
-        let (say, heard) = channel();
-        let bell = Doorbell::open(&folder, move |_| say.send(()).unwrap_or_default()).unwrap();
+        let (sender, heard) = channel();
+        let bell = Doorbell::open(&folder, move |_| sender.send(()).unwrap_or_default()).unwrap();
         let presence = Presence::enter(&folder, owner).unwrap();
         bell.ring();
         heard.recv_timeout(CEILING).unwrap();
@@ -57,18 +57,18 @@ fn many_doorbells_share_one_watcher_and_leave_nothing() {
     }
     wait_until(&before);
 
-    let (say, heard) = channel();
+    let (sender, heard) = channel();
     let bells: Vec<_> = (0..1_000)
         .map(|_| {
-            let say = say.clone();
-            Doorbell::open(&folder, move |_| say.send(()).unwrap_or_default()).unwrap()
+            let sender = sender.clone();
+            Doorbell::open(&folder, move |_| sender.send(()).unwrap_or_default()).unwrap()
         })
         .collect();
     let Holds([descriptors, threads, inotify]) = holds();
     let Holds([descriptors_before, threads_before, _]) = before;
     assert_eq!(inotify, 1);
     assert_eq!(threads, threads_before + 2);
-    // inotify's, those of the poll and its waker, and the bell.
+    // One for inotify, two for the poll and its waker, and one for the bell.
     assert!(
         descriptors <= descriptors_before + 4,
         "{descriptors} descriptors"

@@ -25,12 +25,13 @@ impl Stock {
 }
 
 /// A setting is a state as well.
+#[derive(Clone)]
 struct Shop(&'static str);
 
 #[omniq::task]
 async fn sell(
-    shop: State<Shop>,
-    stock: State<Arc<Stock>>,
+    State(shop): State<Shop>,
+    State(stock): State<Arc<Stock>>,
     item: String,
 ) -> Result<String, TaskError> {
     let left = stock.take(&item).fatal()?;

@@ -1,17 +1,23 @@
-//! A task in somebody's hands.
+//! A claimed task, for programs that write their own worker loop.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use omniq_core::storage::Hold;
-use omniq_core::{Outcome, Task, TaskId};
+use std::time::Duration;
+
+use omniq_core::storage::{ClaimFilter, Hold};
+use omniq_core::{Change, Format, Outcome, Result, Task, TaskError, TaskId};
+use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::AsyncTaskQueue;
+use crate::events::EventKind;
 use crate::process::Background;
+use crate::result_payload::{Ended, check_size, encode_result};
 use crate::seat_number::SeatNumber;
+use crate::settlement::{Answers, Recorded, Settlement, WriteChanges, record};
+use crate::{AsyncTaskQueue, clock};
 
 /// A claimed task, to be handed to [`complete_task`](AsyncTaskQueue::complete_task),
 /// [`fail_task`](AsyncTaskQueue::fail_task) or [`release_task`](AsyncTaskQueue::release_task).
@@ -30,13 +36,13 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes care of a task that was claimed just now. Called inside a runtime.
-    pub(crate) fn new(queue: AsyncTaskQueue, heart: &Background, task: Task) -> Self {
+    /// Starts to renew the lease of a task that was claimed just now. Must be called inside a runtime.
+    fn new(queue: AsyncTaskQueue, background: &Background, task: Task) -> Self {
         let runtime = Handle::current();
         let task = Arc::new(task);
         let seat = SeatNumber::take();
-        queue.note_start(&seat, &task);
-        let renewal = heart.spawn(renew(queue.clone(), Arc::clone(&task)));
+        queue.mark_started(&seat, &task);
+        let renewal = background.spawn(renew(queue.clone(), Arc::clone(&task)));
         Self {
             task,
             queue,
@@ -61,13 +67,13 @@ impl Claim {
         &self.queue
     }
 
-    /// Its end is recorded: nothing is left to release.
-    pub(crate) fn settled(mut self) {
+    /// Marks the outcome as recorded, so that dropping the claim releases nothing.
+    fn settled(mut self) {
         self.open = false;
     }
 }
 
-/// Prolongs the lease three times in its length, until it is lost or the claim ends.
+/// Renews the lease three times in its length, until it is lost or the claim is dropped.
 async fn renew(queue: AsyncTaskQueue, task: Arc<Task>) {
     let lease_for = queue.settings().lease();
     loop {
@@ -75,7 +81,9 @@ async fn renew(queue: AsyncTaskQueue, task: Arc<Task>) {
         match queue.storage().renew(vec![task.lease()], lease_for).await {
             Ok(answers) if answers.first() == Some(&Hold::Lost) => return,
             Ok(_) => {}
-            Err(error) => tracing::warn!(task = %task.id, %error, "a claim could not be renewed"),
+            Err(error) => {
+                tracing::warn!(task = %task.id, error = %error.chain(), "a claim could not be renewed")
+            }
         }
     }
 }
@@ -90,17 +98,18 @@ impl Deref for Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let here = self.queue.process().is_this();
-        if here {
+        // A forked child has neither the renewal nor the lease.
+        let is_own_process = self.queue.process().is_this();
+        if is_own_process {
             self.renewal.abort();
         }
-        if !self.open || !here {
+        if !self.open || !is_own_process {
             return;
         }
         let (queue, task) = (self.queue.clone(), Arc::clone(&self.task));
         self.runtime.spawn(async move {
-            if let Err(error) = queue.settle_task(&task, Outcome::Released).await {
-                tracing::warn!(task = %task.id, %error, "a dropped claim could not be released");
+            if let Err(error) = settle_task(&queue, &task, Outcome::Released).await {
+                tracing::warn!(task = %task.id, error = %error.chain(), "a dropped claim could not be released");
             }
         });
     }
@@ -113,5 +122,98 @@ impl fmt::Debug for Claim {
             .field("name", &self.task.name)
             .field("lease", &self.task.lease)
             .finish_non_exhaustive()
+    }
+}
+
+impl AsyncTaskQueue {
+    /// Claims the next due task of these queues (of every queue, if none is named), whatever its name, and
+    /// waits at most `wait` for one. Returns `None` if there was none.
+    ///
+    /// Tasks in a format that this build can't read stay where they are. Dropping the future strands
+    /// nothing.
+    pub async fn dequeue(&self, queues: &[&str], wait: Duration) -> Result<Option<Claim>> {
+        let mut filter = ClaimFilter::any().formats(Format::READABLE.iter().copied());
+        if !queues.is_empty() {
+            filter = filter.queues(queues.iter().copied());
+        }
+        self.process().check()?;
+        let background = self.background()?;
+        let mut poller = self.poller(Arc::new(filter));
+        let begin = clock::instant();
+        loop {
+            let left = wait.saturating_sub(begin.elapsed());
+            if let Some(task) = poller.claim(1, tokio::time::sleep(left)).await?.pop() {
+                self.events().notify_of(&task, EventKind::Started);
+                return Ok(Some(Claim::new(self.clone(), background, task)));
+            }
+            if left.is_zero() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Records the success of a claimed task. Returns `false` if the claim was no longer valid, because the task
+    /// was cancelled, taken over or purged: then nothing was written.
+    ///
+    /// A value that can't be encoded, or is larger than the limit, fails the task with an error of type
+    /// `result`. If the storage fails, the task is released.
+    pub async fn complete_task(&self, claim: Claim, value: impl Serialize) -> Result<bool> {
+        let outcome = match self.encode_result(claim.payload.format, &value) {
+            Ok(result) => Outcome::Succeeded {
+                result,
+                then: Vec::new(),
+            },
+            Err(error) => Outcome::Failed(error),
+        };
+        self.settle_claim(claim, outcome).await
+    }
+
+    /// Records that the attempt of a claimed task failed. The error and the attempts that are left decide
+    /// whether there is another one. Returns `false` as [`complete_task`](Self::complete_task) does.
+    pub async fn fail_task(&self, claim: Claim, error: TaskError) -> Result<bool> {
+        self.settle_claim(claim, Outcome::Failed(error)).await
+    }
+
+    /// Releases a claimed task, as if it had not been claimed. Returns `false` as
+    /// [`complete_task`](Self::complete_task) does.
+    pub async fn release_task(&self, claim: Claim) -> Result<bool> {
+        self.settle_claim(claim, Outcome::Released).await
+    }
+
+    pub(crate) fn encode_result<T: Serialize + ?Sized>(&self, format: Format, value: &T) -> Ended {
+        let result = encode_result(format, value)?;
+        check_size(&result, self.settings().max_payload())?;
+        Ok(result)
+    }
+
+    async fn settle_claim(&self, claim: Claim, outcome: Outcome) -> Result<bool> {
+        let recorded = settle_task(self, &claim, outcome).await?;
+        claim.settled();
+        Ok(recorded)
+    }
+}
+
+/// Records one outcome. Returns whether it is what the storage has now.
+async fn settle_task(queue: &AsyncTaskQueue, task: &Task, outcome: Outcome) -> Result<bool> {
+    let settlements = [Settlement::decide(queue, task, outcome)?];
+    let recorded = record(queue, &mut WriteOnce(queue), &settlements).await?;
+    Ok(match recorded.first() {
+        Some(Recorded::Written) => true,
+        Some(Recorded::SucceededBefore) => settlements[0].is_success(),
+        _ => false,
+    })
+}
+
+/// Writes changes once, without a retry.
+struct WriteOnce<'a>(&'a AsyncTaskQueue);
+
+impl WriteChanges for WriteOnce<'_> {
+    async fn write(&mut self, changes: Vec<Change>) -> Result<Answers> {
+        let now = self.0.clock().now();
+        let settled = self.0.storage().settle(changes, now).await?;
+        Ok(Answers {
+            settled,
+            repeated: false,
+        })
     }
 }

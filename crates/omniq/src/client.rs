@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::storage::{PurgeRequest, QueueStats, Stats, TaskFilter};
-use omniq_core::{Order, Result, Storage, Task, TaskId, TaskResult, TaskStatus, Timestamp};
+use omniq_core::{Result, Storage, Task, TaskId, TaskResult, TaskStatus, Timestamp};
 
 use crate::clock::Clock;
 use crate::events::EventStream;
-use crate::handle::TaskHandle;
 use crate::pools::Pools;
 use crate::waiters::Waiters;
-use crate::worker::WorkerBuilder;
 use crate::{AsyncTaskQueue, Settings, connect};
 
 /// A task queue: enqueue tasks, run them, look at them. Clones are the same queue.
@@ -83,25 +81,6 @@ impl AsyncOmniQ {
         })
     }
 
-    /// Adds a task. While another unfinished task of its name holds its unique key, the handle is that
-    /// one's.
-    ///
-    /// An order that can't be used is an error of kind `Settings` or `Serialization`; an error for which
-    /// [`is_unknown`](omniq_core::Error::is_unknown) holds means that the task may be there all the same.
-    pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskHandle<T>> {
-        let id = self.inner.queue.enqueue(order).await?;
-        Ok(self.handle(id))
-    }
-
-    /// Adds tasks: all, or none if there is an error.
-    pub async fn enqueue_many<T>(
-        &self,
-        orders: impl IntoIterator<Item = Order<T>>,
-    ) -> Result<Vec<TaskHandle<T>>> {
-        let ids = self.inner.queue.enqueue_many(orders).await?;
-        Ok(ids.into_iter().map(|id| self.handle(id)).collect())
-    }
-
     /// The task of this id; `None` if there is none.
     pub async fn get_task(&self, id: TaskId) -> Result<Option<Task>> {
         self.inner.queue.get_task(id).await
@@ -158,24 +137,32 @@ impl AsyncOmniQ {
         Ok(stats)
     }
 
-    /// The handle of a task that was enqueued before, here or elsewhere. `T` is what it returns.
-    pub fn handle<T>(&self, id: TaskId) -> TaskHandle<T> {
-        TaskHandle::new(self.clone(), id)
-    }
-
     /// What happens from now on to tasks through this queue, its clones and their pools.
     pub fn events(&self) -> EventStream {
         self.inner.queue.events().listen()
     }
 
-    /// A worker pool to be set up and started.
-    pub fn worker(&self) -> WorkerBuilder {
-        WorkerBuilder::new(self.clone())
-    }
-
     /// The settings.
     pub fn settings(&self) -> &Settings {
         self.inner.queue.settings()
+    }
+
+    /// Closes the queue for this handle and all its clones: stops the worker pools that were started on it (each
+    /// with its grace), then closes the storage, which writes what was sent to it and releases its files and
+    /// connections. Later calls, and waits that are still open, end with an error of kind `Closed`.
+    ///
+    /// Dropping the last clone closes the storage too, but may block the thread that drops it for up to a
+    /// second. A program that ends in good order calls this instead.
+    ///
+    /// A storage that was passed to [`with_storage`](Self::with_storage) is closed as well.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Storage` if the storage could not write what was sent to it.
+    pub async fn close(self) -> Result<()> {
+        self.inner.queue.process().check()?;
+        self.inner.pools.close().await;
+        self.storage().close().await
     }
 
     pub(crate) fn queue(&self) -> &AsyncTaskQueue {

@@ -1,99 +1,134 @@
-//! The only place that reads a clock.
+//! The only module that reads a clock.
 //!
-//! What a user sees as the time of tasks comes from the [`Clock`] of their queue. Leases, sweeps, grace and
-//! callers' waits are on the free functions, which no injected clock moves.
+//! What users see as the time of tasks comes from the [`Clock`] of their queue. Leases, sweeps, the grace of pools
+//! and the time limits of callers use the free functions, which no injected clock moves.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
-use omniq_core::Timestamp;
+use omniq_core::{Storage, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The time of tasks: their etas, retries, time limits and retention. Clones are the same clock.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Clock(Source);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Source {
+    /// This machine's clock.
     System,
+    /// The clock of a storage that all its processes share. Weak, so that a clock keeps no storage open.
+    Storage(Weak<dyn Storage>),
+    /// A clock that a test moves.
     Manual(watch::Sender<Reading>),
 }
 
-/// What a clock shows.
+/// The time that a clock shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
-    /// It may jump.
+    /// The wall clock, which may jump.
     pub(crate) wall: Timestamp,
-    /// How much time has passed: it only grows, and no jump of the wall clock moves it.
+    /// How much time has passed. It only grows: no jump of the wall clock changes it.
     pub(crate) passed: Duration,
 }
 
 impl Clock {
-    /// The clock of the system.
+    /// This machine's clock.
     pub(crate) fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that shows whatever was sent last.
+    /// A clock that shows the reading that was sent last.
     pub(crate) fn manual(readings: watch::Sender<Reading>) -> Self {
         Self(Source::Manual(readings))
     }
 
-    /// Both times, of the same moment.
-    pub(crate) fn read(&self) -> Reading {
-        match &self.0 {
-            Source::System => Reading {
-                wall: Timestamp::from(SystemTime::now()),
-                passed: monotonic(),
-            },
-            Source::Manual(readings) => *readings.borrow(),
+    /// Replaces this machine's clock by the storage's, if the storage has one. A test's clock stays.
+    pub(crate) fn or_of(self, storage: &Arc<dyn Storage>) -> Self {
+        match self.0 {
+            Source::System if storage.clock().is_some() => {
+                Self(Source::Storage(Arc::downgrade(storage)))
+            }
+            source => Self(source),
         }
     }
 
-    /// The wall clock: it may jump.
+    /// Reads both times at the same moment.
+    pub(crate) fn read(&self) -> Reading {
+        match &self.0 {
+            Source::Manual(readings) => *readings.borrow(),
+            _ => Reading {
+                wall: self.now(),
+                passed: monotonic(),
+            },
+        }
+    }
+
+    /// Reads the wall clock, which may jump.
     pub(crate) fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => Timestamp::from(SystemTime::now()),
+            Source::System => machine_time(),
+            Source::Storage(storage) => storage
+                .upgrade()
+                .and_then(|storage| storage.clock())
+                .unwrap_or_else(machine_time),
             Source::Manual(_) => self.read().wall,
         }
     }
 
-    /// So long from now, as a time for [`until`](Self::until).
+    /// Returns the moment after `span`, for [`until`](Self::until).
     pub(crate) fn after(&self, span: Duration) -> Duration {
         let passed = match &self.0 {
-            Source::System => monotonic(),
             Source::Manual(_) => self.read().passed,
+            _ => monotonic(),
         };
         passed.saturating_add(span)
     }
 
-    /// Waits until so much time has passed on this clock.
+    /// Waits until `passed` has passed on this clock.
     pub(crate) async fn until(&self, passed: Duration) {
         match &self.0 {
-            Source::System => tokio::time::sleep(passed.saturating_sub(monotonic())).await,
             Source::Manual(readings) => {
                 let mut readings = readings.subscribe();
-                // An error would mean that the sender is gone, but it is ours.
+                // An error would mean that the sender was dropped, but this clock has one.
                 let _ = readings.wait_for(|shown| shown.passed >= passed).await;
             }
+            _ => tokio::time::sleep(passed.saturating_sub(monotonic())).await,
         }
     }
 }
 
-/// A clock that only goes forward, for measuring and for timers.
+fn machine_time() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}
+
+/// Reads a clock that only goes forward, for measuring and for timers.
 pub(crate) fn instant() -> Instant {
     Instant::now()
 }
 
-/// So long from now; at most some decades, which an `Instant` can still hold.
+/// Returns the moment after `span`, which is limited to some decades, because an `Instant` can't hold much more.
 pub(crate) fn deadline(span: Duration) -> Instant {
     const DECADES: Duration = Duration::from_secs(30 * 365 * 86_400);
     instant() + span.min(DECADES)
 }
 
-/// The monotonic clock as a span since this process first asked for it.
+/// Reads the monotonic clock, as the time since this process first read it.
 pub(crate) fn monotonic() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
+}
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storage_without_a_clock_leaves_this_machine_s() {
+        let storage: Arc<dyn Storage> = Arc::new(omniq_memory::MemoryStorage::new());
+        let clock = Clock::system().or_of(&storage);
+        let before = machine_time();
+        assert!(clock.now() >= before && clock.read().wall <= machine_time());
+    }
 }

@@ -1,9 +1,9 @@
 //! What a handler knows about its execution.
 
 use std::any::{Any, TypeId, type_name};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use omniq_core::storage::ProgressUpdate;
@@ -27,12 +27,12 @@ pub(crate) struct Execution {
     pub(crate) stop: Token,
     then: Mutex<Vec<NewTask>>,
     /// The latest progress, until somebody takes it to write it down.
-    note: Mutex<Option<ProgressUpdate>>,
-    surroundings: Arc<Surroundings>,
+    progress: Mutex<Option<ProgressUpdate>>,
+    environment: Arc<PoolEnvironment>,
 }
 
 /// What every execution of a pool is given.
-pub(crate) struct Surroundings {
+pub(crate) struct PoolEnvironment {
     pub(crate) omniq: AsyncOmniQ,
     pub(crate) states: States,
     /// Rung when an execution has a progress to write down.
@@ -40,22 +40,22 @@ pub(crate) struct Surroundings {
 }
 
 /// One value per type.
-pub(crate) type States = HashMap<TypeId, Given>;
+pub(crate) type States = HashMap<TypeId, NamedState>;
 
 /// A value for handlers, and the name of its type.
-pub(crate) struct Given {
+pub(crate) struct NamedState {
     pub(crate) name: &'static str,
-    pub(crate) value: Arc<dyn Any + Send + Sync>,
+    pub(crate) value: Box<dyn Any + Send + Sync>,
 }
 
 impl Execution {
-    pub(crate) fn new(task: Task, surroundings: Arc<Surroundings>) -> Self {
+    pub(crate) fn new(task: Task, environment: Arc<PoolEnvironment>) -> Self {
         Self {
             task,
             stop: Token::default(),
             then: Mutex::default(),
-            note: Mutex::default(),
-            surroundings,
+            progress: Mutex::default(),
+            environment,
         }
     }
 
@@ -72,27 +72,27 @@ impl Execution {
             .clone()
     }
 
-    fn pending_note(&self) -> MutexGuard<'_, Option<ProgressUpdate>> {
-        self.note.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending_update(&self) -> MutexGuard<'_, Option<ProgressUpdate>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The latest progress counts, and rings only where none was waiting: it may come in a tight loop.
-    fn tell_progress(&self, fraction: f64, message: &str) {
+    fn set_progress(&self, fraction: f64, message: &str) {
         let note = ProgressUpdate::new(self.task.lease(), fraction, message);
-        let earlier = self.pending_note().replace(note);
+        let earlier = self.pending_update().replace(note);
         if earlier.is_none() {
-            self.surroundings.progressed.notify_one();
+            self.environment.progressed.notify_one();
         }
     }
 
     /// The progress that nobody has written down yet.
-    pub(crate) fn take_note(&self) -> Option<ProgressUpdate> {
-        self.pending_note().take()
+    pub(crate) fn take_update(&self) -> Option<ProgressUpdate> {
+        self.pending_update().take()
     }
 
     /// A progress that could not be written waits again, unless there is a later one.
-    pub(crate) fn put_note_back(&self, note: ProgressUpdate) {
-        self.pending_note().get_or_insert(note);
+    pub(crate) fn put_update_back(&self, note: ProgressUpdate) {
+        self.pending_update().get_or_insert(note);
     }
 }
 
@@ -110,7 +110,7 @@ impl TaskContext {
     }
 
     pub(crate) fn omniq(&self) -> &AsyncOmniQ {
-        &self.execution.surroundings.omniq
+        &self.execution.environment.omniq
     }
 
     pub(crate) fn payload(&self) -> &Payload {
@@ -149,6 +149,11 @@ impl TaskContext {
         self.task().lease
     }
 
+    /// The headers that the task was enqueued with: see [`Order::header`].
+    pub fn headers(&self) -> &BTreeMap<String, String> {
+        &self.task().headers
+    }
+
     /// Whether this execution should stop: the task was cancelled, or is no longer this pool's.
     pub fn is_cancelled(&self) -> bool {
         self.execution.stop.is_fired()
@@ -171,25 +176,28 @@ impl TaskContext {
         if fraction.is_nan() {
             return;
         }
-        self.execution.tell_progress(fraction, message);
+        self.execution.set_progress(fraction, message);
         let events = self.omniq().queue().events();
-        if !events.anyone_listens() {
+        if !events.has_listeners() {
             return;
         }
         let progressed = EventKind::Progressed {
             fraction: fraction.clamp(0.0, 1.0),
             message: message.to_owned(),
         };
-        events.tell_of(self.task(), progressed);
+        events.notify_of(self.task(), progressed);
     }
 
-    /// The value of this type that the pool was given by
-    /// [`WorkerBuilder::state`](crate::WorkerBuilder::state); a fatal error that names the type if it was
-    /// given none.
-    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, TaskError> {
-        let found = self.execution.surroundings.states.get(&TypeId::of::<T>());
-        let value = found.and_then(|given| Arc::clone(&given.value).downcast::<T>().ok());
-        value.map(State).ok_or_else(|| {
+    /// Returns a clone of the value of this type that the pool was given by
+    /// [`WorkerBuilder::state`](crate::WorkerBuilder::state).
+    ///
+    /// # Errors
+    ///
+    /// A fatal error that names the type, if the pool has no such value.
+    pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Result<State<T>, TaskError> {
+        let found = self.execution.environment.states.get(&TypeId::of::<T>());
+        let value = found.and_then(|state| state.value.downcast_ref::<T>());
+        value.cloned().map(State).ok_or_else(|| {
             let wanted = type_name::<T>();
             let text =
                 format!("the pool has no state of type {wanted}: give it one with .state(value)");
@@ -224,22 +232,26 @@ impl fmt::Debug for TaskContext {
     }
 }
 
-/// A value that a pool's handlers share, such as a connection pool.
-pub struct State<T>(Arc<T>);
+/// A value that a pool's handlers share, such as a connection pool: a parameter of a task's function, taken apart
+/// as `State(db): State<Db>`, or used as it is.
+///
+/// Each execution gets a clone, so the value should be cheap to clone: a handle such as a connection pool, or an
+/// `Arc` of something larger.
+///
+/// ```
+/// # use omniq::State;
+/// fn greet(State(greeting): State<String>, name: &str) -> String {
+///     format!("{greeting}, {name}")
+/// }
+/// assert_eq!(greet(State("hello".to_owned()), "Ada"), "hello, Ada");
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct State<T>(pub T);
 
 impl<T> State<T> {
-    /// For tests that call a task's function themselves; a pool makes its own from
-    /// [`WorkerBuilder::state`](crate::WorkerBuilder::state).
-    ///
-    /// ```
-    /// # use omniq::State;
-    /// fn greet(greeting: State<String>, name: &str) -> String {
-    ///     format!("{}, {name}", *greeting)
-    /// }
-    /// assert_eq!(greet(State::new("hello".to_owned()), "Ada"), "hello, Ada");
-    /// ```
-    pub fn new(value: T) -> Self {
-        Self(Arc::new(value))
+    /// Wraps a value, as `State(value)` does, for tests that call a task's function themselves.
+    pub const fn new(value: T) -> Self {
+        Self(value)
     }
 }
 
@@ -251,14 +263,8 @@ impl<T> Deref for State<T> {
     }
 }
 
-impl<T> Clone for State<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for State<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+impl<T> DerefMut for State<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 }

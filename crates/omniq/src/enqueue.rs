@@ -1,4 +1,4 @@
-//! An order becomes a task.
+//! Turns orders into tasks and enqueues them.
 
 use omniq_core::storage::Enqueued;
 use omniq_core::{NewTask, Order, Result, TaskId};
@@ -8,17 +8,38 @@ use crate::error::no_answer;
 use crate::events::EventKind;
 
 impl AsyncTaskQueue {
-    /// Adds a task. While another unfinished task holds its unique key, that one's id is the answer.
+    /// Adds a task and returns its id. While another unfinished task of its name holds its unique key, nothing
+    /// is added, and the id is that task's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AsyncOmniQ::enqueue`](crate::AsyncOmniQ::enqueue).
     pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskId> {
-        let ids = self.enqueue_many([order]).await?;
-        ids.first().copied().ok_or_else(no_answer)
+        Ok(self.enqueue_one(order).await?.id())
     }
 
-    /// Adds tasks: all, or none if there is an error.
+    /// Adds tasks: all, or none if there is an error. Returns their ids, in order.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AsyncOmniQ::enqueue`](crate::AsyncOmniQ::enqueue).
     pub async fn enqueue_many<T>(
         &self,
         orders: impl IntoIterator<Item = Order<T>>,
     ) -> Result<Vec<TaskId>> {
+        let enqueued = self.enqueue_all(orders).await?;
+        Ok(enqueued.into_iter().map(Enqueued::id).collect())
+    }
+
+    pub(crate) async fn enqueue_one<T>(&self, order: Order<T>) -> Result<Enqueued> {
+        let enqueued = self.enqueue_all([order]).await?;
+        enqueued.first().copied().ok_or_else(no_answer)
+    }
+
+    pub(crate) async fn enqueue_all<T>(
+        &self,
+        orders: impl IntoIterator<Item = Order<T>>,
+    ) -> Result<Vec<Enqueued>> {
         let defaults = self.settings().as_ref();
         let tasks: Result<Vec<_>> = orders
             .into_iter()
@@ -27,23 +48,22 @@ impl AsyncTaskQueue {
         self.enqueue_tasks(tasks?).await
     }
 
-    async fn enqueue_tasks(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>> {
+    async fn enqueue_tasks(&self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>> {
         if tasks.is_empty() {
             return self.process().check().map(|()| Vec::new());
         }
-        let told = self.events().anyone_listens() || tracing::enabled!(tracing::Level::DEBUG);
-        let names: Vec<_> = tasks
-            .iter()
-            .filter(|_| told)
-            .map(|task| (task.name.clone(), task.queue.clone()))
-            .collect();
+        // Names are copied only if somebody will see them.
+        let mut names = Vec::new();
+        if self.events().has_listeners() || tracing::enabled!(tracing::Level::DEBUG) {
+            names.extend(tasks.iter().map(|t| (t.name.clone(), t.queue.clone())));
+        }
         let answers = self.storage().enqueue(tasks, self.clock().now()).await?;
         for ((name, queue), answer) in names.iter().zip(&answers) {
             if let Enqueued::New(id) = answer {
                 tracing::debug!(task = %id, name, queue, "enqueued");
-                self.events().tell(*id, name, queue, EventKind::Enqueued);
+                self.events().notify(*id, name, queue, EventKind::Enqueued);
             }
         }
-        Ok(answers.into_iter().map(Enqueued::id).collect())
+        Ok(answers)
     }
 }

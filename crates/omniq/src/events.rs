@@ -1,4 +1,4 @@
-//! What happens to tasks in this process, as it happens.
+//! Events: what happens to tasks in this process, as it happens.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -9,6 +9,7 @@ use futures_core::Stream;
 use omniq_core::{Change, Task, TaskId, TaskStatus, Timestamp};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use crate::clock::Clock;
 use crate::process::Process;
@@ -17,7 +18,7 @@ use crate::process::Process;
 const CAPACITY: usize = 1024;
 
 /// Something that happened to a task through this [`AsyncOmniQ`](crate::AsyncOmniQ), its clones and
-/// pools. It is told after the write that records it.
+/// pools. It is sent after the write that records it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Event {
@@ -27,43 +28,45 @@ pub struct Event {
     pub name: String,
     /// Its queue.
     pub queue: String,
-    /// When it was told.
+    /// When the event was sent.
     pub at: Timestamp,
     /// What happened.
     pub kind: EventKind,
+    /// How many events right before this one the listener missed, because it lagged too far behind.
+    pub missed: u64,
 }
 
 /// What happened to a task.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// It is new. A quick pool may tell of its start before the enqueue that is still to return tells this.
+    /// The task is new. A fast pool may send `Started` before this, because the enqueue sends it when it returns.
     Enqueued,
     /// An attempt began.
     Started,
-    /// The handler told how far it is.
+    /// The handler reported progress.
     Progressed {
         /// From 0 to 1.
         fraction: f64,
         /// In the handler's words.
         message: String,
     },
-    /// It ended with a result.
+    /// The task succeeded.
     Succeeded,
     /// The attempt failed, and another one will follow.
     Retried,
-    /// It ended with an error.
+    /// The task failed permanently.
     Failed,
-    /// It was cancelled.
+    /// The task was cancelled.
     Cancelled,
-    /// It was given back as if it had not been claimed.
+    /// The task was released, as if it had not been claimed.
     Released,
-    /// It was taken over from an owner that died or fell silent.
+    /// The task was taken over from an owner that died or stopped renewing its lease.
     TakenOver,
 }
 
 impl EventKind {
-    /// What an execution's change means to a listener.
+    /// Returns the event of a change that records an execution.
     pub(crate) fn of(change: &Change) -> Option<Self> {
         match (change.status, &change.error) {
             (TaskStatus::Success, _) => Some(Self::Succeeded),
@@ -75,8 +78,8 @@ impl EventKind {
     }
 }
 
-/// The sending side. Telling costs nothing while nobody listens.
-#[derive(Debug, Clone)]
+/// The sending side. Sending costs nothing while nobody listens.
+#[derive(Clone)]
 pub(crate) struct Events {
     sender: broadcast::Sender<Event>,
     clock: Clock,
@@ -94,42 +97,47 @@ impl Events {
         EventStream {
             events: BroadcastStream::new(self.sender.subscribe()),
             process: Process::current(),
+            missed: 0,
         }
     }
 
-    pub(crate) fn anyone_listens(&self) -> bool {
+    pub(crate) fn has_listeners(&self) -> bool {
         self.sender.receiver_count() > 0
     }
 
-    pub(crate) fn tell(&self, id: TaskId, name: &str, queue: &str, kind: EventKind) {
-        if self.anyone_listens() {
+    pub(crate) fn notify(&self, id: TaskId, name: &str, queue: &str, kind: EventKind) {
+        if self.has_listeners() {
             let event = Event {
                 id,
                 name: name.to_owned(),
                 queue: queue.to_owned(),
                 at: self.clock.now(),
                 kind,
+                missed: 0,
             };
-            // An error means that the last listener left just now.
+            // An error means that the last listener was dropped just now.
             let _ = self.sender.send(event);
         }
     }
 
-    pub(crate) fn tell_of(&self, task: &Task, kind: EventKind) {
-        self.tell(task.id, &task.name, &task.queue, kind);
+    pub(crate) fn notify_of(&self, task: &Task, kind: EventKind) {
+        self.notify(task.id, &task.name, &task.queue, kind);
     }
 }
 
-/// A listener's side: a `futures_core::Stream`, with a [`next`](Self::next) of its own. It sees what happens after it
-/// was made; one that lags more than 1,024 events behind misses the oldest.
+/// The events of a queue, as a `futures_core::Stream` with a [`next`](Self::next) of its own. It yields what
+/// happens after it was created. A listener that lags more than 1,024 events behind misses the oldest of them;
+/// [`Event::missed`] of the next event says how many.
 pub struct EventStream {
     events: BroadcastStream<Event>,
     process: Process,
+    /// Events that were missed since the last one that was returned.
+    missed: u64,
 }
 
 impl EventStream {
-    /// The next event; `None` once the [`AsyncOmniQ`](crate::AsyncOmniQ), its clones, handles and pools
-    /// are gone, and in a forked child.
+    /// Returns the next event; `None` once the [`AsyncOmniQ`](crate::AsyncOmniQ), its clones, handles and pools
+    /// are dropped, and in a forked child.
     pub async fn next(&mut self) -> Option<Event> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -144,8 +152,11 @@ impl Stream for EventStream {
         }
         loop {
             match ready!(Pin::new(&mut self.events).poll_next(cx)) {
-                Some(Ok(event)) => return Poll::Ready(Some(event)),
-                Some(Err(lagged)) => tracing::debug!(%lagged, "a listener missed events"),
+                Some(Ok(mut event)) => {
+                    event.missed = std::mem::take(&mut self.missed);
+                    return Poll::Ready(Some(event));
+                }
+                Some(Err(BroadcastStreamRecvError::Lagged(missed))) => self.missed += missed,
                 None => return Poll::Ready(None),
             }
         }

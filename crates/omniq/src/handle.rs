@@ -1,4 +1,4 @@
-//! What an enqueue gives back.
+//! The handle of an enqueued task: its id, and waiting for its result.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use omniq_core::{Error, ErrorKind, Result, Task, TaskId, TaskResult, TaskStatus};
+use omniq_core::storage::Enqueued;
+use omniq_core::{Error, ErrorKind, Order, Result, Task, TaskId, TaskResult, TaskStatus};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
@@ -21,14 +22,16 @@ use crate::{AsyncOmniQ, clock};
 pub struct TaskHandle<T> {
     omniq: AsyncOmniQ,
     id: TaskId,
+    is_new: bool,
     output: PhantomData<fn() -> T>,
 }
 
 impl<T> TaskHandle<T> {
-    pub(crate) fn new(omniq: AsyncOmniQ, id: TaskId) -> Self {
+    fn new(omniq: AsyncOmniQ, enqueued: Enqueued) -> Self {
         Self {
             omniq,
-            id,
+            id: enqueued.id(),
+            is_new: matches!(enqueued, Enqueued::New(_)),
             output: PhantomData,
         }
     }
@@ -38,7 +41,17 @@ impl<T> TaskHandle<T> {
         self.id
     }
 
-    /// Where the task stands; an error of kind `NotFound` if it is gone.
+    /// Whether the enqueue that returned this handle added the task. `false` if another unfinished task held the
+    /// unique key: the handle is that task's then. `false` also for a handle that was made from an id.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Returns the task's status.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `NotFound` if there is no such task any more.
     pub async fn status(&self) -> Result<TaskStatus> {
         let task = self.omniq.get_task(self.id).await?;
         Ok(task.ok_or_else(|| not_found(self.id))?.status)
@@ -210,7 +223,7 @@ async fn look_at<T>(handles: &[&TaskHandle<T>], limit: Duration) -> Vec<Result<T
                     .next()
                     .ok_or_else(no_answer)
                     .and_then(|task| handles[at].outcome(task, limit)),
-                Err(error) => Err(Error::new(error.kind(), error.to_string()).retryable()),
+                Err(error) => Err(error.clone()),
             });
         }
     }
@@ -219,7 +232,12 @@ async fn look_at<T>(handles: &[&TaskHandle<T>], limit: Duration) -> Vec<Result<T
 
 impl<T> Clone for TaskHandle<T> {
     fn clone(&self) -> Self {
-        Self::new(self.omniq.clone(), self.id)
+        Self {
+            omniq: self.omniq.clone(),
+            id: self.id,
+            is_new: self.is_new,
+            output: PhantomData,
+        }
     }
 }
 
@@ -227,6 +245,40 @@ impl<T> fmt::Debug for TaskHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskHandle")
             .field("id", &self.id)
+            .field("is_new", &self.is_new)
             .finish_non_exhaustive()
+    }
+}
+
+impl AsyncOmniQ {
+    /// Adds a task. While another unfinished task of its name holds its unique key, nothing is added, and the
+    /// handle is that task's: see [`TaskHandle::is_new`].
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Settings` or `Serialization` for an order that can't be used; of kind `Storage` if the storage
+    /// fails. If [`is_unknown`](omniq_core::Error::is_unknown) holds, the task may have been added all the same.
+    pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskHandle<T>> {
+        let enqueued = self.queue().enqueue_one(order).await?;
+        Ok(TaskHandle::new(self.clone(), enqueued))
+    }
+
+    /// Adds tasks: all, or none if there is an error. For tasks of different types see [`Order::untyped`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`enqueue`](Self::enqueue).
+    pub async fn enqueue_many<T>(
+        &self,
+        orders: impl IntoIterator<Item = Order<T>>,
+    ) -> Result<Vec<TaskHandle<T>>> {
+        let enqueued = self.queue().enqueue_all(orders).await?;
+        let handle = |one| TaskHandle::new(self.clone(), one);
+        Ok(enqueued.into_iter().map(handle).collect())
+    }
+
+    /// Returns the handle of a task that was enqueued before, here or elsewhere. `T` is what it returns.
+    pub fn handle<T>(&self, id: TaskId) -> TaskHandle<T> {
+        TaskHandle::new(self.clone(), Enqueued::Existing(id))
     }
 }

@@ -6,11 +6,12 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use omniq_core::storage::BoxFuture;
-use omniq_core::{Args, Format, Parameter, Payload, TaskError};
+use omniq_core::{Args, Parameter, TaskError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::TaskContext;
+use crate::result_payload::{Ended, encode_result};
 
 /// A task's function. Cloning it is cheap.
 #[derive(Clone)]
@@ -27,8 +28,6 @@ pub(crate) enum Run {
     /// Called on a thread for blocking work.
     Blocking(Arc<dyn Fn(TaskContext) -> Ended + Send + Sync>),
 }
-
-pub(crate) type Ended = Result<Payload, TaskError>;
 
 /// The type of a state that a function asks for.
 #[derive(Clone, Copy)]
@@ -212,24 +211,4 @@ pub trait TaskDef {
 
     /// What runs it.
     fn handler() -> Handler;
-}
-
-/// Writes a handler's value; a value that can't be written is a fatal error of type `result`.
-pub(crate) fn encode_result<T: Serialize + ?Sized>(format: Format, value: &T) -> Ended {
-    Payload::encode(format, value).map_err(|e| {
-        TaskError::new("result", format!("the result can't be written: {e}")).with_retryable(false)
-    })
-}
-
-/// Refuses a result that is larger than the limit.
-pub(crate) fn fits(result: &Payload, limit: usize) -> Result<(), TaskError> {
-    let size = result.bytes.len();
-    if size <= limit {
-        return Ok(());
-    }
-    let text = format!(
-        "the result takes {size} bytes, but the limit is {limit}: return a path or a key instead of the \
-         data, or raise max_payload in the settings"
-    );
-    Err(TaskError::new("result", text).with_retryable(false))
 }

@@ -73,8 +73,11 @@ mod poller;
 mod pools;
 mod process;
 mod queue;
+mod result_payload;
 mod seat_number;
 mod settings;
+mod settlement;
+pub mod storage;
 mod storage_retry;
 mod task_control;
 pub mod testing;
@@ -82,12 +85,11 @@ mod token;
 mod waiters;
 mod worker;
 
-pub use omniq_core::storage;
-pub use omniq_core::storage::{Enqueued, QueueStats, Stats, TaskFilter};
+pub use omniq_core::storage::{QueueStats, Stats, TaskFilter};
 pub use omniq_core::{
-    Args, Backoff, Change, Completes, CoreSettings, Durability, Error, ErrorKind, Format, NewTask,
-    Order, OwnerId, Parameter, Payload, Progress, Result, ResultExt, Schedule, Serializer, Storage,
-    Task, TaskError, TaskId, TaskResult, TaskStatus, Timestamp, call,
+    Args, Backoff, Durability, Error, ErrorKind, Format, Order, Parameter, Payload, Progress,
+    Result, ResultExt, Schedule, Serializer, Storage, Task, TaskError, TaskId, TaskResult,
+    TaskStatus, Timestamp, call,
 };
 #[cfg(feature = "file")]
 pub use omniq_file::FileStorage;

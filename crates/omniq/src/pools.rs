@@ -1,38 +1,79 @@
-//! Which tasks the running pools of one queue take.
+//! The running pools of one queue: what they take, and how they are stopped.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
-use omniq_core::Format;
-use omniq_core::storage::ClaimFilter;
+use std::sync::Arc;
 
-/// The running pools, by what they claim.
-#[derive(Debug, Default)]
-pub(crate) struct Pools {
-    running: Mutex<Vec<Weak<Entry>>>,
+use omniq_core::storage::BoxFuture;
+use omniq_core::{Error, ErrorKind, Format, Result};
+
+/// A pool, as its queue sees it.
+pub(crate) trait RunningPool: Send + Sync {
+    /// Whether it claims tasks of this lane now.
+    fn takes(&self, queue: &str, name: &str, format: Format) -> bool;
+
+    /// Asks it to stop, and returns without waiting.
+    fn ask_to_stop(&self);
+
+    /// Waits until it has stopped.
+    fn stopped(&self) -> BoxFuture<'static, ()>;
 }
 
-/// Held by a pool while it runs.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    filter: Arc<ClaimFilter>,
+/// The pools that were started on a queue and still exist.
+#[derive(Default)]
+pub(crate) struct Pools(Mutex<List>);
+
+#[derive(Default)]
+struct List {
+    pools: Vec<Weak<dyn RunningPool>>,
+    closed: bool,
 }
 
 impl Pools {
-    /// Notes a pool for as long as it keeps the entry.
-    pub(crate) fn enter(&self, filter: Arc<ClaimFilter>) -> Arc<Entry> {
-        let entry = Arc::new(Entry { filter });
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|pool| pool.strong_count() > 0);
-        running.push(Arc::downgrade(&entry));
-        entry
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a pool that starts.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Closed` if the queue was closed.
+    pub(crate) fn add(&self, pool: Arc<dyn RunningPool>) -> Result<()> {
+        let mut list = self.lock();
+        if list.closed {
+            let text = "no worker pool can be started: the queue was closed";
+            return Err(Error::new(ErrorKind::Closed, text));
+        }
+        list.pools.retain(|pool| pool.strong_count() > 0);
+        list.pools.push(Arc::downgrade(&pool));
+        Ok(())
+    }
+
+    fn running(&self) -> Vec<Arc<dyn RunningPool>> {
+        self.lock().pools.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Whether a running pool takes tasks of this lane.
     pub(crate) fn takes(&self, queue: &str, name: &str, format: Format) -> bool {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running
+        self.running()
             .iter()
-            .filter_map(Weak::upgrade)
-            .any(|pool| pool.filter.takes(queue, name, format))
+            .any(|pool| pool.takes(queue, name, format))
+    }
+
+    /// Refuses further pools, stops those that run, and waits for their end.
+    pub(crate) async fn close(&self) {
+        self.lock().closed = true;
+        let running = self.running();
+        for pool in &running {
+            pool.ask_to_stop();
+        }
+        for stopped in running
+            .iter()
+            .map(|pool| pool.stopped())
+            .collect::<Vec<_>>()
+        {
+            stopped.await;
+        }
     }
 }

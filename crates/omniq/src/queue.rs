@@ -1,27 +1,21 @@
-//! The engine: tasks go in, are claimed, settled and looked at. Every write is decided in `omniq-core`.
+//! The engine below clients and pools: it adds, reads and changes tasks. The rules of `omniq-core` decide every
+//! change.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use omniq_core::settle;
 use omniq_core::storage::{ClaimFilter, PurgeRequest, Settled, TaskFilter};
-use omniq_core::{
-    Change, Format, Outcome, OwnerId, Result, Storage, Task, TaskError, TaskId, TaskResult,
-};
-use serde::Serialize;
+use omniq_core::{Change, OwnerId, Result, Storage, Task, TaskId, TaskResult};
 
-use crate::claim::Claim;
 use crate::clock::Clock;
 use crate::error::no_answer;
-use crate::events::{EventKind, Events};
-use crate::handler::{Ended, encode_result, fits};
+use crate::events::Events;
 use crate::poller::Poller;
 use crate::process::Background;
 use crate::process::ForkGuard;
 use crate::process::Process;
 use crate::seat_number::SeatNumber;
-use crate::{Settings, clock, process};
+use crate::{Settings, process};
 
 /// A task queue without workers, for programs that write their own loop. Clones are the same queue.
 ///
@@ -55,7 +49,7 @@ use crate::{Settings, clock, process};
 /// # Ok(()) }
 /// ```
 ///
-/// A [`Claim`] renews its lease by itself. Dropped without being settled, it is given back.
+/// A [`Claim`](crate::Claim) renews its lease by itself. Dropped without being settled, it is released.
 #[derive(Clone)]
 pub struct AsyncTaskQueue {
     inner: Arc<Inner>,
@@ -68,12 +62,12 @@ struct Inner {
     process: Process,
     owner: OwnerId,
     events: Events,
-    /// Kept from the first claim on.
-    heart: OnceLock<Arc<Background>>,
+    /// Present from the first claim on.
+    background: OnceLock<Arc<Background>>,
 }
 
 impl AsyncTaskQueue {
-    /// A queue on a storage.
+    /// Opens a queue on a storage. The queue uses the storage's clock, if it has one, else this machine's.
     pub fn new(storage: Arc<dyn Storage>, settings: &Settings) -> Result<Self> {
         Self::with_clock(storage, settings, Clock::system())
     }
@@ -83,14 +77,16 @@ impl AsyncTaskQueue {
         settings: &Settings,
         clock: Clock,
     ) -> Result<Self> {
+        let storage: Arc<dyn Storage> = Arc::new(ForkGuard::new(storage));
+        let clock = clock.or_of(&storage);
         let inner = Inner {
-            storage: Arc::new(ForkGuard::new(storage)),
+            storage,
             settings: settings.clone(),
             process: Process::current(),
             owner: process::this_process(),
             events: Events::new(clock.clone()),
             clock,
-            heart: OnceLock::new(),
+            background: OnceLock::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -113,116 +109,34 @@ impl AsyncTaskQueue {
         &self.inner.events
     }
 
-    /// The process that it belongs to.
+    /// The process that the queue belongs to.
     pub(crate) fn process(&self) -> Process {
         self.inner.process
     }
 
-    fn heart(&self) -> Result<&Background> {
-        match self.inner.heart.get() {
-            Some(heart) => Ok(heart),
+    /// Returns the background thread, and starts it if it is not running.
+    pub(crate) fn background(&self) -> Result<&Background> {
+        match self.inner.background.get() {
+            Some(background) => Ok(background),
             None => {
-                let heart = Background::of_this_process()?;
-                Ok(self.inner.heart.get_or_init(|| heart))
+                let background = Background::of_this_process()?;
+                Ok(self.inner.background.get_or_init(|| background))
             }
         }
     }
 
-    /// Tells the storage that a claimed task's handler starts.
-    pub(crate) fn note_start(&self, seat: &SeatNumber, task: &Task) {
+    /// Records in the storage that the handler of a claimed task starts.
+    pub(crate) fn mark_started(&self, seat: &SeatNumber, task: &Task) {
         let owner = self.inner.owner;
         self.storage().mark_started(owner, seat.get(), task.lease());
     }
 
-    /// Due tasks that the filter takes, for a loop that claims.
-    pub(crate) fn due_tasks(&self, filter: Arc<ClaimFilter>) -> Poller {
+    /// Returns a poller for due tasks that the filter takes.
+    pub(crate) fn poller(&self, filter: Arc<ClaimFilter>) -> Poller {
         let settings = self.settings();
         let (storage, clock) = (Arc::clone(self.storage()), self.clock().clone());
         let (lease, poll) = (settings.lease(), settings.poll_interval());
         Poller::new(storage, clock, self.inner.owner, filter, lease, poll)
-    }
-
-    /// Claims the next due task of these queues (of every queue, if none is named), whatever its name;
-    /// waits at most `wait` for one. `None` if there was none.
-    ///
-    /// Tasks in a format that this build can't read stay where they are. Dropping the future strands
-    /// nothing.
-    pub async fn dequeue(&self, queues: &[&str], wait: Duration) -> Result<Option<Claim>> {
-        let mut filter = ClaimFilter::any().formats(Format::READABLE.iter().copied());
-        if !queues.is_empty() {
-            filter = filter.queues(queues.iter().copied());
-        }
-        self.process().check()?;
-        let heart = self.heart()?;
-        let mut due = self.due_tasks(Arc::new(filter));
-        let begin = clock::instant();
-        loop {
-            let left = wait.saturating_sub(begin.elapsed());
-            if let Some(task) = due.claim(1, tokio::time::sleep(left)).await?.pop() {
-                self.events().tell_of(&task, EventKind::Started);
-                return Ok(Some(Claim::new(self.clone(), heart, task)));
-            }
-            if left.is_zero() {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Records a claimed task's success. `false` if the claim was no longer valid: it was cancelled,
-    /// taken over or purged, and nothing was written.
-    ///
-    /// A value that can't be written, or is larger than the limit, fails the task with an error of type
-    /// `result`. If the storage fails, the task is released.
-    pub async fn complete_task(&self, claim: Claim, value: impl Serialize) -> Result<bool> {
-        let outcome = match self.encode_result(claim.payload.format, &value) {
-            Ok(result) => Outcome::Succeeded {
-                result,
-                then: Vec::new(),
-            },
-            Err(error) => Outcome::Failed(error),
-        };
-        self.settle_claim(claim, outcome).await
-    }
-
-    /// Records that a claimed task's attempt failed; whether there is another is decided from the error
-    /// and the attempts left. `false` as in [`complete_task`](Self::complete_task).
-    pub async fn fail_task(&self, claim: Claim, error: TaskError) -> Result<bool> {
-        self.settle_claim(claim, Outcome::Failed(error)).await
-    }
-
-    /// Gives a claimed task back as if it had not been claimed. `false` as in
-    /// [`complete_task`](Self::complete_task).
-    pub async fn release_task(&self, claim: Claim) -> Result<bool> {
-        self.settle_claim(claim, Outcome::Released).await
-    }
-
-    pub(crate) fn encode_result<T: Serialize + ?Sized>(&self, format: Format, value: &T) -> Ended {
-        let result = encode_result(format, value)?;
-        fits(&result, self.settings().max_payload())?;
-        Ok(result)
-    }
-
-    async fn settle_claim(&self, claim: Claim, outcome: Outcome) -> Result<bool> {
-        let done = self.settle_task(&claim, outcome).await?;
-        claim.settled();
-        Ok(done)
-    }
-
-    pub(crate) async fn settle_task(&self, task: &Task, outcome: Outcome) -> Result<bool> {
-        let now = self.clock().now();
-        let change = settle::settle(task, outcome, now, fastrand::f64())?;
-        let told = EventKind::of(&change);
-        let answer = self.write(change).await?;
-        let mut done = answer == Settled::Applied;
-        if let (true, Some(kind)) = (done, &told) {
-            self.events().tell_of(task, kind.clone());
-        } else if answer.is_success_under(task.lease) {
-            self.events().tell_of(task, EventKind::Succeeded);
-            done = told == Some(EventKind::Succeeded);
-        } else if answer.is_cancelled_under(task.lease) {
-            self.write(Change::release_cancelled(task)).await?;
-        }
-        Ok(done)
     }
 
     pub(crate) async fn write(&self, change: Change) -> Result<Settled> {
@@ -233,29 +147,29 @@ impl AsyncTaskQueue {
         answers.first().copied().ok_or_else(no_answer)
     }
 
-    /// The task of this id; `None` if there is none.
+    /// Returns the task with this id; `None` if there is none.
     pub async fn get_task(&self, id: TaskId) -> Result<Option<Task>> {
         let found = self.storage().get(vec![id]).await?;
         Ok(found.into_iter().next().flatten())
     }
 
-    /// How the task ended; `None` while it has not, or if there is no such task.
+    /// Returns how the task ended; `None` while it has not finished, or if there is no such task.
     pub async fn get_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
         Ok(self.get_task(id).await?.and_then(|task| task.outcome()))
     }
 
-    /// Tasks by id, from the oldest.
+    /// Lists tasks in the order of their ids, oldest first.
     pub async fn list_tasks(&self, filter: TaskFilter) -> Result<Vec<Task>> {
         self.storage().list_tasks(filter).await
     }
 
-    /// Forgets what the request takes, batch by batch, until nothing is left of it.
+    /// Deletes the finished tasks that match the request, batch by batch. Returns how many.
     pub(crate) async fn purge(&self, request: PurgeRequest) -> Result<u64> {
         let mut total = 0;
         loop {
             match self.storage().purge(request.clone()).await? {
                 0 => return Ok(total),
-                gone => total += gone,
+                deleted => total += deleted,
             }
             tokio::task::yield_now().await;
         }

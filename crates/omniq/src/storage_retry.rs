@@ -39,7 +39,7 @@ impl StorageRetry {
 
     /// Notes that it went well. To be called only when something was done: a claim that finds nothing
     /// to write goes well on a full disk, too.
-    pub(crate) fn over(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         if self.failing_with.take().is_some() {
             tracing::info!(doing = self.doing, "the storage works again");
             self.wait = FIRST_WAIT;
@@ -68,25 +68,25 @@ mod tests {
         let failed = |text: &str, source: &str| {
             Error::new(ErrorKind::Storage, text).with_source(source.to_owned())
         };
-        let mut trouble = StorageRetry::new("testing");
-        trouble.failed(&failed("nothing was changed", "no space"));
-        let before = trouble.failing_with.clone();
-        trouble.failed(&failed("nobody knows", "no space"));
-        assert_eq!(trouble.failing_with, before);
-        trouble.failed(&failed("nobody knows", "no disk"));
-        assert_ne!(trouble.failing_with, before);
-        trouble.failed(&Error::new(ErrorKind::Storage, "it is gone"));
-        assert_eq!(trouble.failing_with.as_deref(), Some("it is gone"));
+        let mut retry = StorageRetry::new("testing");
+        retry.failed(&failed("nothing was changed", "no space"));
+        let before = retry.failing_with.clone();
+        retry.failed(&failed("nobody knows", "no space"));
+        assert_eq!(retry.failing_with, before);
+        retry.failed(&failed("nobody knows", "no disk"));
+        assert_ne!(retry.failing_with, before);
+        retry.failed(&Error::new(ErrorKind::Storage, "it is gone"));
+        assert_eq!(retry.failing_with.as_deref(), Some("it is gone"));
     }
 
     #[test]
     fn waits_grow_until_it_is_over() {
-        let mut trouble = StorageRetry::new("testing");
+        let mut retry = StorageRetry::new("testing");
         let error = Error::new(ErrorKind::Storage, "no");
-        let waits: Vec<_> = (0..8).map(|_| trouble.failed(&error)).collect();
+        let waits: Vec<_> = (0..8).map(|_| retry.failed(&error)).collect();
         assert_eq!((waits[0], waits[1]), (FIRST_WAIT, FIRST_WAIT * 2));
         assert_eq!(waits[7], LONGEST_WAIT);
-        trouble.over();
-        assert_eq!(trouble.failed(&error), FIRST_WAIT);
+        retry.succeeded();
+        assert_eq!(retry.failed(&error), FIRST_WAIT);
     }
 }

@@ -46,7 +46,7 @@ impl AsyncTaskQueue {
         let Requested::Done(task) = self.request(id, settle::cancel).await? else {
             return Ok(false);
         };
-        self.events().tell_of(&task, EventKind::Cancelled);
+        self.events().notify_of(&task, EventKind::Cancelled);
         Ok(true)
     }
 

@@ -1,4 +1,4 @@
-//! A flag that is raised once and can be waited for.
+//! A flag that is raised once, and that tasks can wait for.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,42 +9,42 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct Token {
     fired: AtomicBool,
-    bell: Notify,
+    notify: Notify,
 }
 
 impl Token {
-    /// Raises it, for good.
+    /// Raises the flag. It is never lowered.
     pub(crate) fn fire(&self) {
         if !self.fired.swap(true, Ordering::SeqCst) {
-            self.bell.notify_waiters();
+            self.notify.notify_waiters();
         }
     }
 
-    /// Whether it was raised.
+    /// Whether the flag is raised.
     pub(crate) fn is_fired(&self) -> bool {
         self.fired.load(Ordering::SeqCst)
     }
 
-    /// Raises it when the answer is dropped, however that comes about.
-    pub(crate) fn at_the_end(&self) -> AtTheEnd<'_> {
-        AtTheEnd(self)
+    /// Returns a guard that raises the flag when it is dropped, even by a panic.
+    pub(crate) fn fire_on_drop(&self) -> FireOnDrop<'_> {
+        FireOnDrop(self)
     }
 
     /// Waits until it is raised.
     pub(crate) async fn fired(&self) {
-        let mut bell = pin!(self.bell.notified());
-        // In line for the bell before the look, so that no ring falls between the two.
-        bell.as_mut().enable();
+        let mut notify = pin!(self.notify.notified());
+        // Registered before the check, so that no notification between the two is missed.
+        notify.as_mut().enable();
         if !self.is_fired() {
-            bell.await;
+            notify.await;
         }
     }
 }
 
 /// Raises a [`Token`] when it is dropped.
-pub(crate) struct AtTheEnd<'a>(&'a Token);
+pub(crate) struct FireOnDrop<'a>(&'a Token);
 
-impl Drop for AtTheEnd<'_> {
+impl Drop for FireOnDrop<'_> {
     fn drop(&mut self) {
         self.0.fire();
     }

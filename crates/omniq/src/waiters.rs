@@ -1,8 +1,8 @@
-//! One subscription for everybody who waits for a result.
+//! Answers waits for results: one subscription to the storage serves all waits of a queue.
 //!
-//! A wait sends its wish to one task that listens to the storage, and gets the result from there. What is
-//! to be looked up (new wishes, and finished tasks that somebody waits for) is read in one batch. A signal
-//! that names no tasks costs one question for all that are waited for, and a read of those that finished.
+//! A wait registers with a hub, a background task that listens to the storage, and gets the result from there.
+//! The hub reads new waits and finished tasks in batches. A signal that names no tasks costs one query for all
+//! tasks that are waited for, and a read of those that have finished.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -19,30 +19,30 @@ use crate::process::Background;
 use crate::process::Process;
 use crate::storage_retry::StorageRetry;
 
-/// How many tasks are read at once …
-const LOOK: usize = 1_000;
-/// … of how many it is asked at once whether they have finished …
-const ASK: usize = 10_000;
-/// … and how many are simply read, in one turn instead of two.
+/// The most tasks that are read in one call.
+const READ: usize = 1_000;
+/// The most ids in one query for those that have finished.
+const QUERY: usize = 10_000;
+/// Up to this many tasks are simply read, in one call instead of a query and a read.
 const FEW: usize = 16;
 
-/// Where waits go. The listening task starts with the first of them, on a thread of its own: the runtime
-/// that waited first may stand still while others wait.
+/// Where waits register. The hub starts with the first of them, on the background thread: the runtime that
+/// waited first may be blocked while others wait.
 pub(crate) struct Waiters {
     storage: Arc<dyn Storage>,
     process: Process,
-    hub: Mutex<Option<(mpsc::UnboundedSender<Wish>, Arc<Background>)>>,
+    hub: Mutex<Option<(mpsc::UnboundedSender<Request>, Arc<Background>)>>,
 }
 
-/// What a wait tells the hub. The channel is unbounded because a dropped wait can't wait for room; each
-/// wait has at most two wishes in it.
-enum Wish {
+/// What a wait sends to the hub. The channel is unbounded because a dropped wait can't wait for room; each wait
+/// has at most two requests in it.
+enum Request {
     Wait(TaskId, oneshot::Sender<Answer>),
     Leave(TaskId),
 }
 
-/// `None`: there is no such task.
-type Answer = Option<TaskResult>;
+/// `None` means that there is no such task. An error means that the storage was closed.
+type Answer = Result<Option<TaskResult>>;
 
 impl Waiters {
     pub(crate) fn new(storage: Arc<dyn Storage>, process: Process) -> Self {
@@ -53,13 +53,13 @@ impl Waiters {
         }
     }
 
-    /// Begins to wait until the task has finished: what happens from now on is not missed.
+    /// Starts to wait until the task has finished. Nothing that happens from now on is missed.
     pub(crate) fn ask(&self, id: TaskId) -> Result<Waiting<'_>> {
         self.process.check()?;
         let hub = self.hub()?;
         let (sender, answer) = oneshot::channel();
-        // A hub that ended drops the wish: then the next one is asked.
-        let _ = hub.send(Wish::Wait(id, sender));
+        // A hub that has ended drops the request: polling the wait asks the next one.
+        let _ = hub.send(Request::Wait(id, sender));
         Ok(Waiting {
             waiters: self,
             id,
@@ -68,14 +68,14 @@ impl Waiters {
         })
     }
 
-    fn hub(&self) -> Result<mpsc::UnboundedSender<Wish>> {
+    fn hub(&self) -> Result<mpsc::UnboundedSender<Request>> {
         let mut hub = self.hub.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((running, _)) = hub.as_ref().filter(|(hub, _)| !hub.is_closed()) {
             return Ok(running.clone());
         }
-        let (sender, wishes) = mpsc::unbounded_channel();
+        let (sender, requests) = mpsc::unbounded_channel();
         let heart = Background::of_this_process()?;
-        heart.spawn(Hub::new(&self.storage).run(wishes));
+        heart.spawn(Hub::new(&self.storage).run(requests));
         let hub = hub.insert((sender, heart));
         Ok(hub.0.clone())
     }
@@ -84,7 +84,7 @@ impl Waiters {
 impl Drop for Waiters {
     fn drop(&mut self) {
         if !self.process.is_this() {
-            // The end of the hub, which a forked child does not have.
+            // A forked child does not have the hub that this would end.
             let hub = self.hub.get_mut().unwrap_or_else(PoisonError::into_inner);
             std::mem::forget(hub.take());
         }
@@ -106,73 +106,89 @@ impl Future for Waiting<'_> {
         loop {
             if let Ok(answer) = ready!(Pin::new(&mut self.answer).poll(cx)) {
                 self.leave.0 = None;
-                return Poll::Ready(answer.ok_or_else(|| not_found(self.id)));
+                return Poll::Ready(match answer {
+                    Ok(Some(result)) => Ok(result),
+                    Ok(None) => Err(not_found(self.id)),
+                    Err(error) => Err(error),
+                });
             }
+            // The hub ended before it answered: the next one is asked.
             *self = self.waiters.ask(self.id)?;
         }
     }
 }
 
-/// Takes a dropped wait out of the hub's book.
-struct Leave(Option<(mpsc::UnboundedSender<Wish>, TaskId)>);
+/// Unregisters a wait when it is dropped.
+struct Leave(Option<(mpsc::UnboundedSender<Request>, TaskId)>);
 
 impl Drop for Leave {
     fn drop(&mut self) {
         if let Some((hub, id)) = self.0.take() {
-            // An error means that the hub, and its book, are gone.
-            let _ = hub.send(Wish::Leave(id));
+            // An error means that the hub has ended.
+            let _ = hub.send(Request::Leave(id));
         }
     }
 }
 
+/// The background task behind all waits of a queue.
 struct Hub {
-    /// Weak, so that the last queue's end closes it at once, and not whenever this task has noticed.
+    /// Weak, so that dropping the last queue closes the storage immediately, and not when this task notices.
     storage: Weak<dyn Storage>,
     watch: Watch,
+    watch_ended: bool,
     waiting: HashMap<TaskId, Vec<oneshot::Sender<Answer>>>,
-    to_look_up: HashSet<TaskId>,
-    trouble: StorageRetry,
+    to_read: HashSet<TaskId>,
+    retry: StorageRetry,
 }
 
 impl Hub {
     fn new(storage: &Arc<dyn Storage>) -> Self {
         Self {
             watch: storage.watch(),
+            watch_ended: false,
             storage: Arc::downgrade(storage),
             waiting: HashMap::new(),
-            to_look_up: HashSet::new(),
-            trouble: StorageRetry::new("reading results"),
+            to_read: HashSet::new(),
+            retry: StorageRetry::new("reading results"),
         }
     }
 
-    async fn run(mut self, mut wishes: mpsc::UnboundedReceiver<Wish>) {
+    /// Runs until the queue is dropped or its storage is closed.
+    async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
         let mut inbox = Vec::new();
         loop {
             tokio::select! {
-                count = wishes.recv_many(&mut inbox, LOOK) => {
+                count = requests.recv_many(&mut inbox, READ) => {
                     if count == 0 {
                         return;
                     }
-                    inbox.drain(..).for_each(|wish| self.note(wish));
+                    inbox.drain(..).for_each(|request| self.accept(request));
                 }
-                signal = self.watch.next() => self.hear(signal).await,
+                signal = self.watch.next() => self.handle_signal(signal),
             }
-            self.hear_the_rest().await;
-            // Nobody can wait any more for what is gone.
+            self.handle_pending_signals().await;
+            // Nobody can wait any more for the tasks of a queue that was dropped.
             if self.storage.strong_count() == 0 {
                 return;
             }
-            self.look().await;
+            let mut served = self.read_all().await;
+            if served.is_ok() && self.watch_ended {
+                served = self.watch_again().await;
+            }
+            if let Err(closed) = served {
+                self.fail_all(&closed);
+                return;
+            }
         }
     }
 
-    fn note(&mut self, wish: Wish) {
-        match wish {
-            Wish::Wait(id, sender) => {
+    fn accept(&mut self, request: Request) {
+        match request {
+            Request::Wait(id, sender) => {
                 self.waiting.entry(id).or_default().push(sender);
-                self.to_look_up.insert(id);
+                self.to_read.insert(id);
             }
-            Wish::Leave(id) => {
+            Request::Leave(id) => {
                 if let Some(senders) = self.waiting.get_mut(&id) {
                     senders.retain(|sender| !sender.is_closed());
                     if senders.is_empty() {
@@ -183,108 +199,140 @@ impl Hub {
         }
     }
 
-    async fn hear(&mut self, signal: Option<Signal>) {
+    fn handle_signal(&mut self, signal: Option<Signal>) {
         match signal {
             Some(Signal::Finished(ids) | Signal::Cancelled(ids)) => {
                 let waited_for = ids.iter().filter(|id| self.waiting.contains_key(id));
-                self.to_look_up.extend(waited_for);
+                self.to_read.extend(waited_for);
             }
             Some(Signal::Enqueued | Signal::OwnerExited) => {}
-            Some(_) => self.to_look_up.extend(self.waiting.keys()),
-            None => self.listen_again().await,
+            Some(_) => self.to_read.extend(self.waiting.keys()),
+            None => {
+                self.watch_ended = true;
+                self.to_read.extend(self.waiting.keys());
+            }
         }
     }
 
-    async fn listen_again(&mut self) {
-        if self.storage.strong_count() == 0 {
-            return;
-        }
-        let text = "the storage's stream of signals ended";
-        let error = Error::new(ErrorKind::Storage, text);
-        tokio::time::sleep(self.trouble.failed(&error)).await;
-        if let Some(storage) = self.storage.upgrade() {
-            self.watch = storage.watch();
-        }
-        self.to_look_up.extend(self.waiting.keys());
-    }
-
-    /// What was called out during the last look needs one more look, however often it was.
-    async fn hear_the_rest(&mut self) {
-        loop {
+    /// Handles the signals that arrived during the last read: together they need one more read.
+    async fn handle_pending_signals(&mut self) {
+        while !self.watch_ended {
             tokio::select! {
                 biased;
-                signal = self.watch.next() => {
-                    let ended = signal.is_none();
-                    self.hear(signal).await;
-                    if ended {
-                        return;
-                    }
-                }
+                signal = self.watch.next() => self.handle_signal(signal),
                 () = std::future::ready(()) => return,
             }
         }
     }
 
-    /// Looks up what has to be; a storage that fails is asked again, while each wait keeps its own limit.
-    async fn look(&mut self) {
-        self.to_look_up.retain(|id| self.waiting.contains_key(id));
-        let mut ids: Vec<TaskId> = self.to_look_up.drain().collect();
-        // Neighbours in the storage one after the other.
-        ids.sort_unstable();
-        for many in ids.chunks(ASK) {
-            let finished = match many.len() > FEW {
-                true => self.finished(many).await,
-                false => many.to_vec(),
-            };
-            for ids in finished.chunks(LOOK) {
-                self.read(ids).await;
-            }
+    /// Subscribes again after the storage's stream of signals has ended.
+    async fn watch_again(&mut self) -> Result<()> {
+        let text = "the storage's stream of signals ended";
+        let error = Error::new(ErrorKind::Storage, text);
+        let Some(storage) = self.storage.upgrade() else {
+            return Ok(());
+        };
+        // A closed storage says so.
+        match storage.finished_or_unknown(Vec::new()).await {
+            Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
+            _ => drop(storage),
         }
+        tokio::time::sleep(self.retry.failed(&error)).await;
+        if let Some(storage) = self.storage.upgrade() {
+            self.watch = storage.watch();
+            self.watch_ended = false;
+        }
+        self.to_read.extend(self.waiting.keys());
+        Ok(())
     }
 
-    /// Which of these are worth reading.
-    async fn finished(&mut self, ids: &[TaskId]) -> Vec<TaskId> {
+    /// Reads all tasks that may have finished, and answers their waits. A storage that fails is asked again,
+    /// while each wait keeps its own limit.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Closed` only.
+    async fn read_all(&mut self) -> Result<()> {
+        self.to_read.retain(|id| self.waiting.contains_key(id));
+        let mut ids: Vec<TaskId> = self.to_read.drain().collect();
+        // Tasks that are neighbours in the storage are read one after the other.
+        ids.sort_unstable();
+        for many in ids.chunks(QUERY) {
+            let finished = match many.len() > FEW {
+                true => self.finished(many).await?,
+                false => many.to_vec(),
+            };
+            for ids in finished.chunks(READ) {
+                self.read(ids).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns those of the ids whose tasks are worth reading.
+    async fn finished(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>> {
         while let Some(storage) = self.storage.upgrade() {
             match storage.finished_or_unknown(ids.to_vec()).await {
                 Ok(finished) => {
-                    self.trouble.over();
-                    return finished;
+                    self.retry.succeeded();
+                    return Ok(finished);
                 }
                 Err(error) => {
                     drop(storage);
-                    tokio::time::sleep(self.trouble.failed(&error)).await;
+                    self.wait_after(error).await?;
                 }
             }
         }
-        Vec::new()
+        Ok(Vec::new())
     }
 
-    async fn read(&mut self, ids: &[TaskId]) {
+    async fn read(&mut self, ids: &[TaskId]) -> Result<()> {
         while let Some(storage) = self.storage.upgrade() {
             match storage.get(ids.to_vec()).await {
                 Ok(found) => {
-                    self.trouble.over();
+                    self.retry.succeeded();
                     for (id, task) in ids.iter().zip(found) {
                         self.answer(*id, task.as_ref());
                     }
-                    return;
+                    return Ok(());
                 }
                 Err(error) => {
                     drop(storage);
-                    tokio::time::sleep(self.trouble.failed(&error)).await;
+                    self.wait_after(error).await?;
                 }
             }
         }
+        Ok(())
     }
 
-    fn answer(&mut self, id: TaskId, task: Option<&Task>) {
-        let answer = task.map(Task::outcome);
-        if answer == Some(None) {
-            return;
+    /// Waits before the next try; a closed storage is not tried again.
+    async fn wait_after(&mut self, error: Error) -> Result<()> {
+        if error.kind() == ErrorKind::Closed {
+            return Err(error);
         }
+        tokio::time::sleep(self.retry.failed(&error)).await;
+        Ok(())
+    }
+
+    /// Answers the waits for a task, unless it has not finished.
+    fn answer(&mut self, id: TaskId, task: Option<&Task>) {
+        let answer = match task {
+            None => None,
+            Some(task) => match task.outcome() {
+                None => return,
+                outcome => outcome,
+            },
+        };
         for sender in self.waiting.remove(&id).unwrap_or_default() {
-            // An error means that this one does not wait any more.
-            let _ = sender.send(answer.clone().flatten());
+            // An error means that this caller does not wait any more.
+            let _ = sender.send(Ok(answer.clone()));
+        }
+    }
+
+    fn fail_all(&mut self, closed: &Error) {
+        for sender in self.waiting.drain().flat_map(|(_, senders)| senders) {
+            // An error means that this caller does not wait any more.
+            let _ = sender.send(Err(closed.clone()));
         }
     }
 }

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use allocation_counter::measure;
-use omniq::{CoreSettings, NewTask, Order, Parameter, TaskDef, call};
+use omniq::storage::{CoreSettings, NewTask};
+use omniq::{Order, Parameter, TaskDef, call};
 
 #[omniq::task]
 async fn resize(path: String, width: u32) -> u64 {

@@ -1,4 +1,4 @@
-//! How long things take between real processes: prints a table.
+//! Measures latencies and costs between real processes, and prints them as a table.
 
 mod idle;
 mod takeover;
@@ -13,21 +13,21 @@ use omniq::Durability;
 pub use writers::run as writer;
 
 use crate::kills::{Plan, run};
-use crate::{Options, Outcome};
+use crate::{HarnessResult, Options};
 
-/// Measures one part, or all, one after the other.
+/// Measures one part, or all parts one after the other, and prints the results.
 ///
 /// # Errors
 ///
-/// If the harness fails, a kill broke a rule, or there is no such part.
-pub async fn print(part: Option<&str>) -> Outcome<()> {
+/// Returns an error if the harness fails, if a kill broke a rule, or if there is no such part.
+pub async fn print(part: Option<&str>) -> HarnessResult<()> {
     let program = std::env::current_exe()?;
-    let usual = Options::new(PathBuf::new(), PathBuf::new());
+    let defaults = Options::new(PathBuf::new(), PathBuf::new());
     println!(
         "SQLite, durability {:?}, lease {:?}, poll interval {:?}; separate processes, one machine",
         Durability::default(),
-        usual.lease,
-        usual.poll
+        defaults.lease,
+        defaults.poll
     );
     match part {
         Some("takeover") => takeover::print(&program).await,
@@ -36,7 +36,9 @@ pub async fn print(part: Option<&str>) -> Outcome<()> {
         Some("idle") => idle::print(&program).await,
         Some("writers") => writers::print(&program).await,
         Some("kills") => kills(&program).await,
-        Some(other) => Err(format!("nothing measures {other}").into()),
+        Some(other) => {
+            Err(format!("there is no part {other}; see the usage of omniq-crashtest").into())
+        }
         None => {
             takeover::print(&program).await?;
             wakeups::print(&program).await?;
@@ -48,12 +50,12 @@ pub async fn print(part: Option<&str>) -> Outcome<()> {
     }
 }
 
-async fn kills(program: &std::path::Path) -> Outcome<()> {
+async fn kills(program: &std::path::Path) -> HarnessResult<()> {
     let plan = Plan::from_env(200)?;
     let report = run(program, plan).await?;
     let verdict = report.verdict;
     println!(
-        "{} kills of {} workers with concurrency 4, {} producers, lease 5s, seed {}: {:.1} s; {} tasks, \
+        "{} kills of {} workers with concurrency 4, {} producers, lease 5 s, seed {}: {:.1} s; {} tasks, \
          {} executions, {} cut short, {} tasks ran again; broken rules: {}",
         plan.kills,
         plan.workers,
@@ -61,9 +63,9 @@ async fn kills(program: &std::path::Path) -> Outcome<()> {
         plan.seed,
         report.took.as_secs_f64(),
         verdict.tasks,
-        verdict.runs,
+        verdict.executions,
         verdict.cut_short,
-        verdict.again,
+        verdict.ran_again,
         verdict.broken.len()
     );
     match verdict.broken.is_empty() {
@@ -72,19 +74,19 @@ async fn kills(program: &std::path::Path) -> Outcome<()> {
     }
 }
 
-/// Prints one row: spans in microseconds.
-fn row(what: &str, mut spans: Vec<i64>) {
-    spans.sort_unstable();
-    let at = |part: f64| {
-        let last = spans.len().saturating_sub(1);
-        let place = (last as f64 * part).round() as usize;
-        spans.get(place).copied().unwrap_or_default() as f64 / 1_000.0
+/// Prints one row: the percentiles of these durations, which are in microseconds.
+fn print_row(label: &str, mut micros: Vec<i64>) {
+    micros.sort_unstable();
+    let quantile_ms = |quantile: f64| {
+        let last = micros.len().saturating_sub(1);
+        let index = (last as f64 * quantile).round() as usize;
+        micros.get(index).copied().unwrap_or_default() as f64 / 1_000.0
     };
     println!(
-        "{what}: p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms (n = {})",
-        at(0.5),
-        at(0.99),
-        at(1.0),
-        spans.len()
+        "{label}: p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms (n = {})",
+        quantile_ms(0.5),
+        quantile_ms(0.99),
+        quantile_ms(1.0),
+        micros.len()
     );
 }

@@ -1,4 +1,4 @@
-//! Each example, as a person runs it: it checks itself, and here it is checked that it says what it should.
+//! Runs each example as a user would, and checks its output. The examples also check themselves.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Nothing that is waited for takes longer.
+/// The time limit of every wait.
 pub const CEILING: Duration = Duration::from_secs(10);
 
-/// Cargo builds the examples of a workspace beside its tests.
+/// Returns the path of an example's binary. Cargo puts the examples of a workspace next to its tests.
 pub fn program(name: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let profile = here.parent().and_then(Path::parent).unwrap();
@@ -23,7 +23,7 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// What it prints, once it has ended well, must hold these texts in this order.
+/// Runs an example, and checks that it succeeds and prints these texts in this order.
 async fn says(name: &str, texts: &[&str]) {
     let running = Command::new(program(name)).kill_on_drop(true).output();
     let ended = timeout(CEILING, running).await.unwrap().unwrap();
@@ -36,7 +36,7 @@ async fn says(name: &str, texts: &[&str]) {
     let mut rest = said.as_str();
     for text in texts {
         let at = rest.find(text);
-        let at = at.unwrap_or_else(|| panic!("{name}: no {text:?} in its place in\n{said}"));
+        let at = at.unwrap_or_else(|| panic!("{name}: no {text:?} in this place of\n{said}"));
         rest = &rest[at + text.len()..];
     }
 }
@@ -136,7 +136,7 @@ async fn own_loop() {
     says("own_loop", &texts).await;
 }
 
-/// The same program in other surroundings: what it prints, and what it logs.
+/// Runs the example `from_env` with these variables. Returns whether it succeeded, what it printed and what it logged.
 async fn from_env_in(variables: &[(&str, &str)]) -> (bool, String, String) {
     let mut command = Command::new(program("from_env"));
     for (name, _) in std::env::vars_os() {
@@ -197,12 +197,12 @@ async fn from_env_with_other_levels() {
     let (_, _, logged) = from_env_in(&[memory, asked]).await;
     assert!(
         logged.contains("Ada"),
-        "arguments that were asked for: {logged}"
+        "arguments are logged if requested: {logged}"
     );
 }
 
 #[tokio::test]
-async fn from_env_with_values_that_cannot_be_used() {
+async fn from_env_with_invalid_values() {
     let wrong = [
         ("OMNIQ_LEASE", "soon"),
         ("OMNIQ_DURABILITY", "half"),

@@ -1,14 +1,15 @@
-//! The judge sees what it is there for: each tale breaks one rule.
+//! Tests of the judge: each changed history breaks exactly one rule.
 
-use omniq::{Format, NewTask, Payload, Task, TaskId, TaskStatus, Timestamp};
+use omniq::storage::NewTask;
+use omniq::{Format, Payload, Task, TaskId, TaskStatus, Timestamp};
 use omniq_crashtest::judge::{Evidence, Rule, judge};
 use omniq_crashtest::{Death, Line, Mark, worker};
 
-/// A task that process 1 began, that was killed, and that process 2 ended.
-fn tale() -> Evidence {
+/// Returns the history of a task that process 1 started before it was killed, and that process 2 finished.
+fn history() -> Evidence {
     let id = TaskId::from_i64(7).unwrap();
     let new = NewTask::new(
-        worker::NOTE,
+        worker::WORK,
         "default",
         Payload::encode(Format::Json, &()).unwrap(),
     );
@@ -35,41 +36,51 @@ fn tale() -> Evidence {
     }
 }
 
-fn broken(change: impl FnOnce(&mut Evidence)) -> Vec<Rule> {
-    let mut tale = tale();
-    change(&mut tale);
-    let broken = judge(&tale).broken;
+fn broken_rules(change: impl FnOnce(&mut Evidence)) -> Vec<Rule> {
+    let mut history = history();
+    change(&mut history);
+    let broken = judge(&history).broken;
     broken.into_iter().map(|(rule, ..)| rule).collect()
 }
 
 #[test]
-fn a_kill_that_was_made_good_breaks_no_rule() {
-    assert_eq!(broken(|_| {}), []);
+fn a_correct_takeover_breaks_no_rule() {
+    assert_eq!(broken_rules(|_| {}), []);
 }
 
 #[test]
-fn every_rule_is_seen_to_break() {
-    let one = |rule, change: fn(&mut Evidence)| assert_eq!(broken(change), [rule]);
-    one(Rule::NothingIsLost, |tale| {
-        tale.tasks.clear();
-        tale.lines.truncate(1);
+fn the_judge_detects_every_broken_rule() {
+    let assert_breaks = |rule, change: fn(&mut Evidence)| assert_eq!(broken_rules(change), [rule]);
+    assert_breaks(Rule::NothingIsLost, |history| {
+        history.tasks.clear();
+        history.lines.truncate(1);
     });
-    one(Rule::ItEndsAsItShould, |tale| {
-        tale.tasks[0].status = TaskStatus::Failed;
+    assert_breaks(Rule::EndsAsExpected, |history| {
+        history.tasks[0].status = TaskStatus::Failed;
     });
-    one(Rule::ItsResultHasAnExecution, |tale| {
-        tale.tasks[0].lease = 3;
+    assert_breaks(Rule::ResultHasAnExecution, |history| {
+        history.tasks[0].lease = 3;
     });
-    one(Rule::LeasesOnlyGoUp, |tale| tale.lines[1].lease = 2);
-    one(Rule::DuplicatesHaveAKill, |tale| tale.deaths.clear());
-    one(Rule::DuplicatesHaveAKill, |tale| tale.deaths[0].at = 6);
-    one(Rule::OneValidLeaseAtATime, |tale| {
-        let mut late = tale.lines[1];
+    assert_breaks(Rule::LeasesOnlyGoUp, |history| history.lines[1].lease = 2);
+    assert_breaks(Rule::DuplicatesFollowADeath, |history| {
+        history.deaths.clear()
+    });
+    assert_breaks(Rule::DuplicatesFollowADeath, |history| {
+        history.deaths[0].at = 6
+    });
+    assert_breaks(Rule::OneValidLeaseAtATime, |history| {
+        let mut late = history.lines[1];
         late.mark = Mark::End;
-        tale.tasks[0].crashes = 0;
-        tale.lines.push(late);
+        history.tasks[0].crashes = 0;
+        history.lines.push(late);
     });
-    one(Rule::KillsBurnNoAttempt, |tale| tale.tasks[0].attempts = 2);
-    one(Rule::CrashesAreCounted, |tale| tale.tasks[0].crashes = 0);
-    one(Rule::CrashesAreCounted, |tale| tale.tasks[0].crashes = 2);
+    assert_breaks(Rule::KillsBurnNoAttempt, |history| {
+        history.tasks[0].attempts = 2
+    });
+    assert_breaks(Rule::CrashesAreCounted, |history| {
+        history.tasks[0].crashes = 0
+    });
+    assert_breaks(Rule::CrashesAreCounted, |history| {
+        history.tasks[0].crashes = 2
+    });
 }

@@ -1,4 +1,4 @@
-//! Several processes on one database file, some of them killed.
+//! Tests with several processes on one queue, some of which are killed.
 #![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
 
 mod examples;
@@ -6,15 +6,15 @@ mod judge;
 mod kills;
 mod poison;
 mod quickstart;
+mod shop_app;
 #[cfg(unix)]
-mod stopped;
-mod till;
+mod sigstop;
 mod two_processes;
 mod wakeups;
 #[cfg(unix)]
 mod web_service;
 
-/// A new folder for this crate's processes.
-fn scene() -> omniq_crashtest::Scene {
-    omniq_crashtest::Scene::new(env!("CARGO_BIN_EXE_omniq-crashtest")).unwrap()
+/// Creates a harness that starts this crate's binary.
+fn harness() -> omniq_crashtest::Harness {
+    omniq_crashtest::Harness::new(env!("CARGO_BIN_EXE_omniq-crashtest")).unwrap()
 }

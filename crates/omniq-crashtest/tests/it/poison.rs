@@ -1,41 +1,43 @@
+//! A poison task, which aborts its process whenever it runs.
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use omniq::call;
 use omniq_crashtest::judge::{Evidence, all_tasks, judge};
-use omniq_crashtest::{Heard, Process, Scene, worker};
+use omniq_crashtest::{Harness, Process, ProcessEvent, worker};
 
-use crate::scene;
+use crate::harness;
 
-/// Two workers, started again whenever the poison ends one.
+/// Runs two workers, and restarts a worker whenever the poison task aborts it.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_poison_task_among_200_fails_and_nothing_else() {
+async fn of_200_tasks_only_the_poison_task_fails() {
     const TASKS: usize = 200;
-    let mut scene = scene();
-    let omniq = scene.open().await.unwrap();
+    let mut harness = harness();
+    let omniq = harness.open().await.unwrap();
     let orders = (0..TASKS).map(|n| match n {
         40 => call(worker::POISON),
-        _ => call(worker::NOTE).arg(100),
+        _ => call(worker::WORK).arg(100),
     });
     let handles = omniq.enqueue_many(orders).await.unwrap();
     let mut workers = HashMap::new();
     for _ in 0..2 {
-        start(&scene, &mut workers);
+        start_worker(&harness, &mut workers);
     }
 
-    let all = async {
+    let wait_for_all = async {
         for handle in &handles {
-            // How each one ends is for the judge to say.
+            // The judge checks the result of each task.
             let _ = handle.wait(Duration::from_secs(30)).await;
         }
     };
-    let mut all = std::pin::pin!(all);
+    let mut wait_for_all = std::pin::pin!(wait_for_all);
     loop {
         tokio::select! {
-            () = &mut all => break,
-            heard = scene.hear() => if let Heard::Gone(process) = heard.unwrap() {
+            () = &mut wait_for_all => break,
+            event = harness.next_event() => if let ProcessEvent::Exited(process) = event.unwrap() {
                 workers.remove(&process);
-                start(&scene, &mut workers);
+                start_worker(&harness, &mut workers);
             },
         }
     }
@@ -43,17 +45,17 @@ async fn one_poison_task_among_200_fails_and_nothing_else() {
         worker.stop().unwrap();
     }
     let verdict = judge(&Evidence {
-        lines: scene.lines().unwrap(),
+        lines: harness.lines().unwrap(),
         tasks: all_tasks(&omniq).await.unwrap(),
         deaths: Vec::new(),
-        max_crashes: scene.options.max_crashes,
+        max_crashes: harness.options.max_crashes,
     });
     println!("{verdict:#?}");
     assert!(verdict.broken.is_empty());
     assert_eq!(verdict.tasks, TASKS);
 }
 
-fn start(scene: &Scene, workers: &mut HashMap<u32, Process>) {
-    let worker = scene.worker().unwrap();
+fn start_worker(harness: &Harness, workers: &mut HashMap<u32, Process>) {
+    let worker = harness.start_worker().unwrap();
     workers.insert(worker.id(), worker);
 }

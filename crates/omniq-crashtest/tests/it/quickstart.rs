@@ -1,4 +1,4 @@
-//! The main job of the README, killed at half-time and started again.
+//! Kills the main job of the README when it has done half of its work, and starts it again.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -19,7 +19,7 @@ fn start(folder: &Path, db: &Path, digests: &Path) -> Child {
         .arg(db)
         .arg("--digests")
         .arg(digests)
-        // Every claimed file is started then, so that a second lease is a second hashing.
+        // Without prefetch every claimed file is hashed immediately, so a second lease means that it was hashed twice.
         .args(["--prefetch", "0"])
         .stdout(Stdio::null())
         .spawn()
@@ -44,7 +44,7 @@ fn fill(folder: &Path) -> HashMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_half_time_it_goes_on_and_hashes_only_what_was_in_flight_twice() {
+async fn after_a_kill_only_files_that_were_in_flight_are_hashed_twice() {
     let scene = tempfile::tempdir().unwrap();
     let folder = scene.path().canonicalize().unwrap().join("files");
     let (db, list) = (scene.path().join("q.db"), scene.path().join("digests"));
@@ -62,7 +62,7 @@ async fn killed_at_half_time_it_goes_on_and_hashes_only_what_was_in_flight_twice
         }
         assert!(
             child.try_wait().unwrap().is_none(),
-            "it ended before half-time"
+            "it ended before half of the files were done"
         );
     }
     child.kill().unwrap();
@@ -89,7 +89,7 @@ async fn killed_at_half_time_it_goes_on_and_hashes_only_what_was_in_flight_twice
         .list_tasks(TaskFilter::new().limit(10_000))
         .await
         .unwrap();
-    assert_eq!(tasks.len(), FILES, "one task a file");
+    assert_eq!(tasks.len(), FILES, "one task per file");
     let twice = tasks.iter().filter(|task| task.lease > 1);
     for task in twice {
         assert!(

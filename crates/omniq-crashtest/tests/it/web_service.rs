@@ -1,4 +1,4 @@
-//! The web service of the examples: one process that serves, others that work, on one file.
+//! Tests of the example `web_service`: one process serves HTTP, other processes run the tasks, on one database.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 use crate::examples::{CEILING, program};
 
-/// One of its processes. Dropped, it is killed.
+/// A process of the example, which is killed when this value is dropped.
 struct Process {
     child: Child,
-    says: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Process {
@@ -27,25 +27,25 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let says = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, says }
+        let output = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, output }
     }
 
     async fn worker(db: &Path) -> Self {
         let mut worker = Self::start(db, &["worker"]);
-        worker.says("working").await;
+        worker.wait_for_line("working").await;
         worker
     }
 
-    /// The next line with this text.
-    async fn says(&mut self, text: &str) -> String {
+    /// Waits for the next line that contains this text.
+    async fn wait_for_line(&mut self, text: &str) -> String {
         let search = async {
-            while let Some(line) = self.says.next_line().await.unwrap() {
+            while let Some(line) = self.output.next_line().await.unwrap() {
                 if line.contains(text) {
                     return line;
                 }
             }
-            panic!("it ended without {text:?}");
+            panic!("the process ended without printing {text:?}");
         };
         let found = timeout(CEILING, search).await;
         found.unwrap_or_else(|_| panic!("not within {CEILING:?}: {text}"))
@@ -55,12 +55,12 @@ impl Process {
         timeout(CEILING, self.child.kill()).await.unwrap().unwrap();
     }
 
-    async fn end(mut self, signal: &str) {
+    async fn stop(mut self, signal: &str) {
         let id = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-s", signal, &id]).status();
         assert!(sent.await.unwrap().success());
-        let ended = timeout(CEILING, self.child.wait()).await.unwrap().unwrap();
-        assert!(ended.success(), "{signal}: {ended}");
+        let status = timeout(CEILING, self.child.wait()).await.unwrap().unwrap();
+        assert!(status.success(), "{signal}: {status}");
     }
 }
 
@@ -72,7 +72,7 @@ struct Service {
 impl Service {
     async fn start(db: &Path) -> Self {
         let mut process = Process::start(db, &["serve", "--listen", "127.0.0.1:0"]);
-        let line = process.says("").await;
+        let line = process.wait_for_line("").await;
         let address = line
             .strip_prefix("listening on http://")
             .unwrap()
@@ -80,60 +80,62 @@ impl Service {
         Self { process, address }
     }
 
-    /// The status and the body of an answer.
-    async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    /// Sends a request, and returns the status and the body of the response.
+    async fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let exchange = async {
             let mut stream = TcpStream::connect(&self.address).await.unwrap();
-            let request = format!(
+            let text = format!(
                 "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\
                  content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 self.address,
                 body.len()
             );
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            answer
+            stream.write_all(text.as_bytes()).await.unwrap();
+            let mut response = String::new();
+            stream.read_to_string(&mut response).await.unwrap();
+            response
         };
-        let answer = timeout(CEILING, exchange).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let response = timeout(CEILING, exchange).await.unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
     }
 
     async fn order(&self, picture: &str, width: u32) -> String {
-        let wish = json!({ "picture": picture, "width": width }).to_string();
-        let (status, body) = self.ask("POST", "/thumbnails", &wish).await;
+        let order = json!({ "picture": picture, "width": width }).to_string();
+        let (status, body) = self.request("POST", "/thumbnails", &order).await;
         assert_eq!(status, 202, "{body}");
         let ordered: Value = serde_json::from_str(&body).unwrap();
         ordered["id"].as_str().unwrap().to_owned()
     }
 
-    async fn show(&self, id: &str) -> Value {
-        let (status, body) = self.ask("GET", &format!("/thumbnails/{id}"), "").await;
+    async fn get(&self, id: &str) -> Value {
+        let (status, body) = self.request("GET", &format!("/thumbnails/{id}"), "").await;
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap()
     }
 
     async fn cancel(&self, id: &str) -> u16 {
-        self.ask("DELETE", &format!("/thumbnails/{id}"), "").await.0
+        self.request("DELETE", &format!("/thumbnails/{id}"), "")
+            .await
+            .0
     }
 }
 
-fn db(scene: &tempfile::TempDir) -> PathBuf {
-    scene.path().join("thumbnails.db")
+fn db(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("thumbnails.db")
 }
 
 #[tokio::test]
-async fn a_thumbnail_is_made_though_its_worker_is_killed() {
-    let scene = tempfile::tempdir().unwrap();
-    let db = db(&scene);
+async fn a_thumbnail_is_produced_although_its_worker_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder);
     let service = Service::start(&db).await;
     let mut first = Process::worker(&db).await;
 
     let id = service.order("cat.png", 64).await;
-    first.says("row 8 of 16").await;
-    let half = service.show(&id).await;
+    first.wait_for_line("row 8 of 16").await;
+    let half = service.get(&id).await;
     assert_eq!(half["status"], "RUNNING");
     assert!(
         half["progress"]["fraction"].as_f64().unwrap() > 0.0,
@@ -142,47 +144,56 @@ async fn a_thumbnail_is_made_though_its_worker_is_killed() {
     first.kill().await;
 
     let mut second = Process::worker(&db).await;
-    let line = second.says("cat.png: done").await;
+    let line = second.wait_for_line("cat.png: done").await;
     assert!(line.starts_with(&id), "{line}");
-    second.end("TERM").await;
-    let made = service.show(&id).await;
+    second.stop("TERM").await;
+    let finished = service.get(&id).await;
     assert_eq!(
-        (&made["status"], &made["attempts"]),
+        (&finished["status"], &finished["attempts"]),
         (&json!("SUCCESS"), &json!(1))
     );
-    assert_eq!(made["progress"]["fraction"], 1.0);
-    assert!(made["result"]["svg"].as_str().unwrap().starts_with("<svg"));
-    service.process.end("INT").await;
+    assert_eq!(finished["progress"]["fraction"], 1.0);
+    assert!(
+        finished["result"]["svg"]
+            .as_str()
+            .unwrap()
+            .starts_with("<svg")
+    );
+    service.process.stop("INT").await;
 }
 
 #[tokio::test]
-async fn orders_are_cancelled_and_refused_and_the_page_is_there() {
-    let scene = tempfile::tempdir().unwrap();
-    let db = db(&scene);
+async fn orders_can_be_cancelled_and_refused_and_the_page_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder);
     let service = Service::start(&db).await;
     let waiting = service.order("dog.png", 64).await;
     assert_eq!(service.cancel(&waiting).await, 204);
     assert_eq!(service.cancel(&waiting).await, 409);
     assert_eq!(service.cancel("01K3Z8N4Q0001").await, 404);
-    assert_eq!(service.ask("GET", "/thumbnails/dog", "").await.0, 400);
+    assert_eq!(service.request("GET", "/thumbnails/dog", "").await.0, 400);
 
     let mut worker = Process::worker(&db).await;
     let running = service.order("owl.png", 64).await;
-    worker.says("row 2 of 16").await;
+    worker.wait_for_line("row 2 of 16").await;
     assert_eq!(service.cancel(&running).await, 204);
-    let line = worker.says("asked to stop").await;
+    let line = worker.wait_for_line("asked to stop").await;
     assert!(line.starts_with(&running), "{line}");
     let too_wide = service.order("elk.png", 9_999).await;
-    let (_, page) = service.ask("GET", "/", "").await;
+    let (_, page) = service.request("GET", "/", "").await;
     assert!(page.starts_with("<!doctype html>") && page.contains("/thumbnails"));
-    worker.end("INT").await;
+    worker.stop("INT").await;
 
-    let (_, list) = service.ask("GET", "/thumbnails", "").await;
+    let (_, list) = service.request("GET", "/thumbnails", "").await;
     let list: Vec<Value> = serde_json::from_str(&list).unwrap();
     let ids: Vec<_> = list
         .iter()
         .map(|task| task["id"].as_str().unwrap())
         .collect();
-    assert_eq!(ids, [&too_wide, &running, &waiting], "the newest first");
-    service.process.end("TERM").await;
+    assert_eq!(
+        ids,
+        [&too_wide, &running, &waiting],
+        "the newest task is first"
+    );
+    service.process.stop("TERM").await;
 }

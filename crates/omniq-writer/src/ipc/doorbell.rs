@@ -1,4 +1,4 @@
-//! A bell that every process beside the same data hears.
+//! The doorbell: every process that uses the same data hears it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,66 +6,54 @@ use std::sync::Arc;
 use omniq_core::Result;
 
 use super::folder::Folder;
-use super::subscription::Subscription;
+use super::subscription::{Heard, Subscription};
 use super::watcher;
 
-/// What is called with what was heard.
-pub(crate) type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
-
-/// What a doorbell hears.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Heard {
-    /// The bell was rung, or a file arrived in the folder for that: look at the data.
-    Rung,
-    /// An owner's process may have ended: look who is gone. The system may let go of its lock a moment
-    /// later, so look once more soon.
-    OwnerExited,
-}
-
-/// Rings, and hears whoever rings: other processes, other doorbells of this one, and itself. On Linux it
-/// also hears when an owner's process ends, however it does.
+/// Rings, and hears every ring: of other processes, of other doorbells in this one, and its own. On Linux it
+/// also hears when an owner's process ends, for whatever reason.
 ///
-/// All doorbells of a process share one watcher and two threads, which end with the last of them.
+/// All doorbells of a process share one watcher and two threads, which end with the last doorbell.
 pub struct Doorbell {
-    line: Arc<Subscription>,
+    subscription: Arc<Subscription>,
     key: u64,
 }
 
 impl Doorbell {
-    /// Calls `hearer` whenever the bell has been rung or an owner may have left, on a thread that all
-    /// doorbells share: it should be quick. What comes twice while it runs becomes one call. It says
-    /// "look", no more: it is also called when something may have been missed, and once more while the
-    /// doorbell is being dropped.
+    /// Calls `listener` whenever the bell was rung or an owner may have exited, on a thread that all doorbells
+    /// share: the call should be short. Events that come several times during a call become one further call.
+    /// A call only means "check": the listener is also called when events may have been missed, and once more
+    /// while the doorbell is being dropped.
     ///
     /// # Errors
     ///
-    /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage) if the folder can't be watched, with
-    /// the limit to raise where there is one. The safety check alone finds the work then.
-    pub fn open(folder: &Folder, hearer: impl Fn(Heard) + Send + Sync + 'static) -> Result<Self> {
-        let (line, key) = watcher::listen(folder, Arc::new(hearer))?;
-        Ok(Self { line, key })
+    /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage) if the folder can't be watched. The text
+    /// names the limit to raise, if there is one. Without a doorbell, the safety check alone finds the work.
+    pub fn open(folder: &Folder, listener: impl Fn(Heard) + Send + Sync + 'static) -> Result<Self> {
+        let (subscription, key) = watcher::listen(folder, Arc::new(listener))?;
+        Ok(Self { subscription, key })
     }
 
-    /// Whether it hears of owners that leave. If not, they have to be looked at now and then.
+    /// Whether it hears owners exit. If not, owners have to be checked periodically.
     pub fn hears_owners(&self) -> bool {
-        self.line.hears_owners()
+        self.subscription.hears_owners()
     }
 
-    /// Rings, after the commit. A ring that fails is logged once: the safety check finds the work.
+    /// Rings; call it after the commit. The first of several failures is logged: the safety check finds the
+    /// work.
     pub fn ring(&self) {
-        self.line.ring();
+        self.subscription.ring();
     }
 }
 
 impl Drop for Doorbell {
     fn drop(&mut self) {
-        watcher::leave(&self.line, self.key);
+        watcher::leave(&self.subscription, self.key);
     }
 }
 
 impl fmt::Debug for Doorbell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Doorbell").field(&self.line.path()).finish()
+        let path = self.subscription.path();
+        f.debug_tuple("Doorbell").field(&path).finish()
     }
 }

@@ -1,4 +1,4 @@
-//! What a look at another owner finds.
+//! Checks whether an owner's process is alive: whether another process can lock the owner's file.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -11,78 +11,75 @@ use super::owner_file::OwnerFile;
 use super::started::Started;
 use super::{regular_file, stale_lock};
 
-/// Whether an owner is there.
+/// Whether an owner's process is alive.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OwnerState {
-    /// Its process lives, or another one is settling what it left.
+    /// Its process is alive, or another process is settling the tasks that it left.
     Alive,
-    /// Its process is gone.
+    /// Its process is dead.
     Dead(DeadOwner),
-    /// There is no saying: it has no file, a copy of one, or one that can't be looked at. Its leases decide.
+    /// The owner's file is missing, copied or unreadable. Its leases decide.
     Unknown,
 }
 
-/// An owner whose process is gone. Until this is dropped, nobody else finds it gone, so that one process
-/// at a time settles what it left.
+/// An owner whose process is dead. Until this is dropped, no other process finds it dead, so that one process
+/// at a time settles the tasks that it left.
 #[derive(Debug)]
 pub struct DeadOwner {
     lock: File,
     folder: Folder,
     owner: OwnerId,
-    introduction: OwnerFile,
+    file: OwnerFile,
 }
 
 impl OwnerState {
-    /// Looks once, without waiting. An owner of this very process is [`OwnerState::Alive`].
+    /// Checks once, without waiting. An owner of this process is [`OwnerState::Alive`].
     pub fn of(folder: &Folder, owner: OwnerId) -> Self {
-        let file = open_to_look(&folder.owner(owner));
-        file.map_or(Self::Unknown, |file| Self::behind(file, folder, owner))
+        match open_to_probe(&folder.owner(owner)) {
+            Ok(file) => Self::of_opened(file, folder, owner),
+            Err(_) => Self::Unknown,
+        }
     }
 
-    fn behind(lock: File, folder: &Folder, owner: OwnerId) -> Self {
+    fn of_opened(lock: File, folder: &Folder, owner: OwnerId) -> Self {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Self::Alive,
             Err(TryLockError::Error(_)) => return Self::Unknown,
         }
-        // Somebody may have settled it between our opening and our lock.
-        if stale_lock::is_over(&lock, &folder.owner(owner)) {
+        // Another process may have settled it after we opened the file and before we locked it.
+        if stale_lock::is_stale(&lock, &folder.owner(owner)) {
             return Self::Unknown;
         }
-        let Some(introduction) = OwnerFile::read(&lock) else {
+        let Some(file) = OwnerFile::read(&lock) else {
             return Self::Unknown;
         };
         Self::Dead(DeadOwner {
             lock,
             folder: folder.clone(),
             owner,
-            introduction,
+            file,
         })
     }
 }
 
 impl DeadOwner {
-    /// Who it is.
-    pub fn owner(&self) -> OwnerId {
-        self.owner
-    }
-
-    /// What it had started. Where the system has no boot id (only Linux has), a reboot looks like any
-    /// other death.
+    /// Returns which handlers it had started. Where there is no boot id (only Linux has one), a reboot looks
+    /// like any other death.
     pub fn started(&self) -> Started {
-        if self.introduction.is_of_an_earlier_boot() {
+        if self.file.is_of_an_earlier_boot() {
             return Started::AfterReboot;
         }
         Started::by(&self.folder, self.owner)
     }
 
-    /// Removes its files, once all that it left is settled. A crash half-way leaves it gone, to be settled
-    /// again.
+    /// Removes its files; call it once all tasks that it left are settled. After a crash during this call the
+    /// owner is found dead and settled again.
     pub fn forget(self) {
-        if let Err(error) = remove(&self.folder, self.owner) {
+        if let Err(error) = remove_files(&self.folder, self.owner) {
             let path = self.folder.owner(self.owner);
-            tracing::debug!(path = %path.display(), %error, "can't be removed");
+            tracing::debug!(path = %path.display(), %error, "the files of a dead owner can't be removed");
             return;
         }
         stale_lock::mark(&self.lock);
@@ -90,27 +87,29 @@ impl DeadOwner {
 }
 
 impl OwnerState {
-    /// After its names were given to somebody else.
-    pub(crate) fn replaced(self) {
-        if let Self::Dead(gone) = self {
-            stale_lock::mark(&gone.lock);
+    /// Marks a dead owner's file as stale, after its names were given to another owner.
+    pub(crate) fn mark_replaced(self) {
+        if let Self::Dead(dead) = self {
+            stale_lock::mark(&dead.lock);
         }
     }
 }
 
-/// The notes first: a file that can be locked always has those that belong to it.
-pub(crate) fn remove(folder: &Folder, owner: OwnerId) -> io::Result<()> {
-    let missing_is_fine = |path: PathBuf| match fs::remove_file(path) {
+/// Removes an owner's files. The record of what it started goes first, so that as long as another process can
+/// lock the owner's file, it also finds the matching record.
+pub(crate) fn remove_files(folder: &Folder, owner: OwnerId) -> io::Result<()> {
+    let remove = |path: PathBuf| match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => Ok(()),
     };
-    missing_is_fine(folder.started(owner))?;
-    missing_is_fine(folder.owner(owner))
+    remove(folder.started(owner))?;
+    remove(folder.owner(owner))
 }
 
-/// Opens a file for a look at its lock. On Linux not for writing: the end of that is what tells the others
-/// that an owner may have left, and those who look would wake each other for ever.
-pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
+/// Opens a file to check whether it is locked. On Linux it is opened read-only: closing a writable handle emits
+/// CLOSE_WRITE, which other processes read as an owner's exit, so that processes that check would wake each
+/// other for ever.
+pub(crate) fn open_to_probe(path: &Path) -> io::Result<File> {
     let for_writing = !cfg!(target_os = "linux");
     regular_file::open(OpenOptions::new().read(true).write(for_writing), path)
 }
@@ -121,28 +120,28 @@ mod tests {
     use crate::ipc::owner_file;
 
     #[test]
-    fn who_opened_the_file_before_it_was_forgotten_does_not_settle_again() {
+    fn a_file_that_was_opened_before_it_was_removed_is_not_settled_again() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("jobs.db");
         File::create(&data).unwrap();
         let folder = Folder::open(&data, "id").unwrap();
         let owner = OwnerId::from_i64(7).unwrap();
         let file = File::create(folder.owner(owner)).unwrap();
-        fs::write(folder.owner(owner), owner_file::of(&file).unwrap()).unwrap();
+        fs::write(folder.owner(owner), owner_file::content_for(&file).unwrap()).unwrap();
         drop(file);
-        let open = || open_to_look(&folder.owner(owner)).unwrap();
+        let open = || open_to_probe(&folder.owner(owner)).unwrap();
         let (early, late) = (open(), open());
 
-        let OwnerState::Dead(gone) = OwnerState::of(&folder, owner) else {
-            panic!("nobody holds it");
+        let OwnerState::Dead(dead) = OwnerState::of(&folder, owner) else {
+            panic!("no process holds it");
         };
         assert!(matches!(
-            OwnerState::behind(early, &folder, owner),
+            OwnerState::of_opened(early, &folder, owner),
             OwnerState::Alive
         ));
-        gone.forget();
+        dead.forget();
         assert!(matches!(
-            OwnerState::behind(late, &folder, owner),
+            OwnerState::of_opened(late, &folder, owner),
             OwnerState::Unknown
         ));
     }

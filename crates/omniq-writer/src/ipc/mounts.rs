@@ -1,9 +1,9 @@
-//! File systems that other machines may share: there a lock says nothing about a process elsewhere, and a
-//! write elsewhere wakes nobody here.
+//! Detects file systems that other machines may share: there, a lock says nothing about a process on another
+//! machine, and a write on another machine causes no event here.
 
 use std::path::Path;
 
-/// By their names in `/proc/self/mountinfo`.
+/// The names that such file systems have in `/proc/self/mountinfo`.
 const SHARED: [&str; 22] = [
     "9p",
     "acfs",
@@ -29,20 +29,21 @@ const SHARED: [&str; 22] = [
     "virtiofs",
 ];
 
-/// The shared file system that a canonical path is on, if it is known to be on one.
+/// Returns the type of the shared file system that a canonical path is on; `None` if it is not known to be on
+/// one.
 pub(crate) fn shared(path: &Path) -> Option<String> {
     let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
     file_system(&mounts, path).filter(|kind| is_shared(kind))
 }
 
-/// Anything may be behind FUSE, except behind the one that rootless containers stand on.
+/// Any FUSE file system may be shared, except the one that rootless containers use.
 fn is_shared(kind: &str) -> bool {
     SHARED.contains(&kind) || (kind.starts_with("fuse.") && kind != "fuse.fuse-overlayfs")
 }
 
-/// The type of the mount with the longest mount point above the path; of equal ones, the last.
+/// Returns the type of the mount with the longest mount point above the path; of equal ones, the last.
 fn file_system(mounts: &[u8], path: &Path) -> Option<String> {
-    // Both sides lose the same bytes where a name is no UTF-8.
+    // Mount points and path are converted alike if they are not UTF-8.
     let path = path.to_string_lossy();
     mounts
         .split(|byte| *byte == b'\n')
@@ -52,7 +53,7 @@ fn file_system(mounts: &[u8], path: &Path) -> Option<String> {
         .map(|(_, kind)| kind)
 }
 
-/// Mount point and type of a line: `36 35 98:0 /root /point rw shared:1 - type source options`.
+/// Parses mount point and type from a line: `36 35 98:0 /root /point rw shared:1 - type source options`.
 fn mount(line: &[u8]) -> Option<(String, String)> {
     let mut fields = line.split(|byte| *byte == b' ');
     let point = unescape(fields.nth(4)?);
@@ -61,7 +62,7 @@ fn mount(line: &[u8]) -> Option<(String, String)> {
     Some((text(&point), text(kind)))
 }
 
-/// The kernel writes blanks, tabs, line ends and backslashes as three octal digits.
+/// Decodes the three octal digits as which the kernel writes blanks, tabs, line ends and backslashes.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -105,7 +106,7 @@ garbage
     }
 
     #[test]
-    fn only_what_other_machines_may_share_is_shared() {
+    fn only_network_and_fuse_file_systems_are_shared() {
         for kind in [
             "nfs",
             "nfs4",

@@ -1,4 +1,4 @@
-//! What an owner's file says: of which boot and process its owner is, and which file it is itself.
+//! The content of an owner's file: the boot and the process of its owner, and the identity of the file itself.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -6,68 +6,71 @@ use std::path::Path;
 
 use super::regular_file;
 
-/// Where there is no boot id.
+/// Stands for the boot id where there is none.
 const NO_BOOT: &str = "-";
 
-/// In bytes; what we write is shorter.
-const LONGEST: u64 = 512;
+/// The largest content that is read, in bytes; what we write is shorter.
+const MAX_LENGTH: u64 = 512;
 
-/// The first three lines.
+/// The lines of the file that are read back.
 #[derive(Debug)]
 pub(crate) struct OwnerFile {
     boot: String,
-    file: String,
+    /// The device and inode number of the file it was written into.
+    file_id: String,
 }
 
-/// For a file's owner to write: the boot id, the process id, for people, and the numbers of the file.
-pub(crate) fn of(file: &File) -> io::Result<String> {
-    let numbers = numbers(&file.metadata()?);
+/// Returns what an owner writes into its file: the boot id, the process id (for people), and the file's own id.
+pub(crate) fn content_for(file: &File) -> io::Result<String> {
+    let file_id = file_id(&file.metadata()?);
     Ok(format!(
-        "{}\n{}\n{numbers}\n",
+        "{}\n{}\n{file_id}\n",
         boot_id(),
         std::process::id()
     ))
 }
 
 impl OwnerFile {
-    /// What a file says. `None` if that was not written into this very file: anybody can lock a copy, while
-    /// the owner lives and holds the file that was copied.
+    /// Reads a file. `None` if the content was written into another file: any process can lock a copy while the
+    /// owner is alive and holds the original.
     pub(crate) fn read(file: &File) -> Option<Self> {
-        let text = regular_file::read_all(file, LONGEST).ok()?;
+        let text = regular_file::read_all(file, MAX_LENGTH).ok()?;
         let text = String::from_utf8(text).ok()?;
         let mut lines = text.lines();
         let boot = lines.next()?.to_owned();
-        let said = lines.nth(1).unwrap_or_default().to_owned();
-        let introduction = Self { boot, file: said };
-        introduction
-            .fits(&file.metadata().ok()?)
-            .then_some(introduction)
+        let file_id = lines.nth(1).unwrap_or_default().to_owned();
+        let content = Self { boot, file_id };
+        if content.was_written_into(&file.metadata().ok()?) {
+            Some(content)
+        } else {
+            None
+        }
     }
 
     /// After a reboot the file is the same, but its device may have another number.
-    fn fits(&self, meta: &Metadata) -> bool {
-        let actual = numbers(meta);
-        let file_alone = |numbers: &str| numbers.split(' ').nth(1).map(str::to_owned);
-        self.file == actual
-            || self.is_of_an_earlier_boot() && file_alone(&self.file) == file_alone(&actual)
+    fn was_written_into(&self, meta: &Metadata) -> bool {
+        let actual = file_id(meta);
+        let inode = |id: &str| id.split(' ').nth(1).map(str::to_owned);
+        self.file_id == actual
+            || self.is_of_an_earlier_boot() && inode(&self.file_id) == inode(&actual)
     }
 
-    /// Whether the machine was started again since. False where nothing tells.
+    /// Whether the machine was rebooted since. False where boots have no id.
     pub(crate) fn is_of_an_earlier_boot(&self) -> bool {
         let now = boot_id();
         now != NO_BOOT && self.boot != NO_BOOT && self.boot != now
     }
 }
 
-/// Of the device, and of the file on it, where the system has some.
+/// Returns the numbers of the device and of the file on it, where the operating system has them.
 #[cfg(unix)]
-fn numbers(meta: &Metadata) -> String {
+fn file_id(meta: &Metadata) -> String {
     use std::os::unix::fs::MetadataExt as _;
     format!("{} {}", meta.dev(), meta.ino())
 }
 
 #[cfg(not(unix))]
-fn numbers(_: &Metadata) -> String {
+fn file_id(_: &Metadata) -> String {
     String::new()
 }
 
@@ -81,32 +84,35 @@ fn boot_id() -> String {
 mod tests {
     use super::*;
 
-    fn reads(boot: &str, numbers: &str) -> bool {
+    fn is_accepted(boot: &str, id: &str) -> bool {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("owner");
         File::create(&path).unwrap();
         let meta = fs::metadata(&path).unwrap();
-        let own = super::numbers(&meta);
+        let own = file_id(&meta);
         let another_device = format!("1{own}");
-        let numbers = match numbers {
+        let id = match id {
             "own" => &own,
             "another device" => &another_device,
             other => other,
         };
-        fs::write(&path, format!("{boot}\n1\n{numbers}\n")).unwrap();
+        fs::write(&path, format!("{boot}\n1\n{id}\n")).unwrap();
         OwnerFile::read(&File::open(&path).unwrap()).is_some()
     }
 
     #[test]
-    fn only_what_was_written_into_this_file_counts() {
+    fn content_that_was_written_into_another_file_is_ignored() {
         for boot in [NO_BOOT, &boot_id(), "an-earlier-boot"] {
-            assert!(reads(boot, "own"));
-            assert!(!reads(boot, ""));
-            assert!(!reads(boot, "1 1"));
+            assert!(is_accepted(boot, "own"));
+            assert!(!is_accepted(boot, ""));
+            assert!(!is_accepted(boot, "1 1"));
         }
-        assert!(!reads(NO_BOOT, "another device"));
-        assert!(!reads(&boot_id(), "another device"));
+        assert!(!is_accepted(NO_BOOT, "another device"));
+        assert!(!is_accepted(&boot_id(), "another device"));
         let boots_have_ids = boot_id() != NO_BOOT;
-        assert_eq!(reads("an-earlier-boot", "another device"), boots_have_ids);
+        assert_eq!(
+            is_accepted("an-earlier-boot", "another device"),
+            boots_have_ids
+        );
     }
 }

@@ -1,94 +1,135 @@
-//! Whose folder it is: its file `id` says which data it belongs to, and where that is.
+//! Opens the folder beside the data, and checks that it belongs to this data: its file `id` says to which data,
+//! and to which path.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use omniq_core::OwnerId;
+use omniq_core::{Error, ErrorKind, OwnerId, Result};
 
 use super::atomic_publish::{Draft, retry};
 use super::folder::Folder;
-use super::liveness::{open_to_look, remove};
+use super::liveness::{open_to_probe, remove_files};
 use super::presence::Presence;
-use super::{regular_file, stale_lock};
+use super::{mounts, regular_file, stale_lock};
 
-/// How often another opener is waited for that is taking the folder over, and how long each time.
+/// How often to wait for another process that is taking the folder over, and how long each time.
 const WAITS: u32 = 400;
 const WAIT: Duration = Duration::from_millis(5);
 
-/// What some data says of a folder.
-pub(crate) struct Ownership<'a> {
+impl Folder {
+    /// Opens the folder beside `data`, a file that exists, and creates it if it is missing. `id` is the random
+    /// id that the data itself carries. Links are followed, so that every path to the same file leads to the
+    /// same folder.
+    ///
+    /// # Errors
+    ///
+    /// Doorbell and presence are off for this data, and the error, of kind [`ErrorKind::Storage`], says what to
+    /// do about it: the data is on a file system that other machines may share, the folder came here with a
+    /// copied or moved file, it belongs to other data, or it can't be written. A storage still works without
+    /// them, only slower: it relies on the safety check and on leases.
+    pub fn open(data: &Path, id: &str) -> Result<Self> {
+        let missing = |e| off(format!("{} can't be found", data.display())).with_source(e);
+        let data = fs::canonicalize(data).map_err(missing)?;
+        if let Some(kind) = mounts::shared(&data) {
+            return Err(off(format!(
+                "{} is on {kind}, where processes of other machines may use it without being noticed",
+                data.display()
+            )));
+        }
+        let folder = Self::beside(data);
+        let unusable = |e| off(format!("{} can't be used", folder.path().display())).with_source(e);
+        folder.create().map_err(unusable)?;
+        let ownership = Ownership::new(&folder, id);
+        match ownership.determine().map_err(unusable)? {
+            BelongsTo::ThisData => {}
+            BelongsTo::ThisDataAt(path) => return Err(moved(&folder, &path)),
+            BelongsTo::OtherData => return Err(foreign(&folder)),
+            BelongsTo::EarlierData => {
+                if !ownership.take_over().map_err(unusable)? {
+                    return Err(in_use(&folder));
+                }
+            }
+        }
+        Ok(folder)
+    }
+}
+
+/// Compares a folder's file `id` with some data.
+struct Ownership<'a> {
     folder: &'a Folder,
     file: PathBuf,
     id: &'a str,
-    text: Vec<u8>,
+    /// The content of the file if the folder belongs to this data.
+    expected: Vec<u8>,
 }
 
-/// Whose it is.
-pub(crate) enum Belongs {
-    Ours,
-    /// It has our id, but was made for this place.
-    CameFrom(String),
-    /// Another database had it that was at this very place.
-    Earlier,
-    /// There is no saying.
-    Strangers,
+/// Which data a folder belongs to.
+enum BelongsTo {
+    ThisData,
+    /// It has our id, but was created for this path.
+    ThisDataAt(String),
+    /// Another database that was at the same path.
+    EarlierData,
+    /// Other data, or it can't be determined.
+    OtherData,
 }
 
 impl<'a> Ownership<'a> {
-    pub(crate) fn new(folder: &'a Folder, id: &'a str) -> Self {
-        let place = folder.data().as_os_str().as_encoded_bytes();
+    fn new(folder: &'a Folder, id: &'a str) -> Self {
+        let path = folder.data().as_os_str().as_encoded_bytes();
         Self {
             folder,
             file: folder.path().join("id"),
             id,
-            text: [id.as_bytes(), b"\n", place, b"\n"].concat(),
+            expected: [id.as_bytes(), b"\n", path, b"\n"].concat(),
         }
     }
 
-    /// Reads whose the folder is. The first to come says that it is its own.
-    pub(crate) fn stake(&self) -> io::Result<Belongs> {
+    /// Reads which data the folder belongs to. The first process writes that it belongs to its own.
+    fn determine(&self) -> io::Result<BelongsTo> {
         let found = retry(|| match self.read() {
-            Err(e) if e.kind() == ErrorKind::NotFound => self.write_first().map(|()| None),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self.write_first().map(|()| None),
             found => found.map(Some),
         })?;
-        let line = found.iter().position(|byte| *byte == b'\n');
-        let (id, place) = found.split_at(line.unwrap_or(found.len()));
-        Ok(if found == self.text {
-            Belongs::Ours
+        let line_end = found.iter().position(|byte| *byte == b'\n');
+        let (id, path) = found.split_at(line_end.unwrap_or(found.len()));
+        Ok(if found == self.expected {
+            BelongsTo::ThisData
         } else if id == self.id.as_bytes() {
-            Belongs::CameFrom(String::from_utf8_lossy(place).trim().to_owned())
-        } else if place == &self.text[self.id.len()..] {
-            Belongs::Earlier
+            BelongsTo::ThisDataAt(String::from_utf8_lossy(path).trim().to_owned())
+        } else if path == &self.expected[self.id.len()..] {
+            BelongsTo::EarlierData
         } else {
-            Belongs::Strangers
+            BelongsTo::OtherData
         })
     }
 
-    /// Takes over what a deleted database left at this place. False if an owner of that one still lives: it
-    /// must go on being seen. Of two who try at once, one waits for the other.
-    pub(crate) fn adopt(&self) -> io::Result<bool> {
-        let _turn = self.turn()?;
-        if self.read()? == self.text {
+    /// Takes the folder over from a deleted database at the same path. Returns false if an owner of that
+    /// database is still alive, which must remain visible. If two processes try at the same time, one waits for
+    /// the other.
+    fn take_over(&self) -> io::Result<bool> {
+        let _lock = self.lock()?;
+        if self.read()? == self.expected {
             return Ok(true);
         }
         let Some(owners) = self.lock_owners()? else {
             return Ok(false);
         };
-        retry(|| {
-            self.draft()?
-                .map_or(Ok(None), |draft| draft.publish(&self.file))
+        retry(|| match self.draft()? {
+            Some(draft) => draft.publish(&self.file),
+            None => Ok(None),
         })?;
         tracing::info!(
             folder = %self.folder.path().display(),
             owners = owners.len(),
-            "took over what a deleted database left"
+            "took over the folder of a deleted database"
         );
         for (owner, lock) in owners {
-            // Whoever is not forgotten now is found gone later, and holds nothing.
-            if remove(self.folder, owner).is_ok() {
+            // An owner that is not removed now is found dead later, and holds nothing.
+            if remove_files(self.folder, owner).is_ok() {
                 stale_lock::mark(&lock);
             }
         }
@@ -96,8 +137,8 @@ impl<'a> Ownership<'a> {
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
-        // Longer than ours by a path at most.
-        regular_file::read(&self.file, self.text.len() as u64 + 4_096)
+        // It is longer than ours by a path at most.
+        regular_file::read(&self.file, self.expected.len() as u64 + 4_096)
     }
 
     fn write_first(&self) -> io::Result<()> {
@@ -105,7 +146,7 @@ impl<'a> Ownership<'a> {
             return Ok(());
         };
         match draft.publish_new(&self.file) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             published => published.map(drop),
         }
     }
@@ -114,18 +155,19 @@ impl<'a> Ownership<'a> {
         let Some(mut draft) = Draft::new(self.folder)? else {
             return Ok(None);
         };
-        draft.file.write_all(&self.text)?;
+        draft.file.write_all(&self.expected)?;
         draft.file.sync_all()?;
         Ok(Some(draft))
     }
 
-    /// The lock of who takes the folder over. Not that of `id` itself, which others must be able to read.
-    fn turn(&self) -> io::Result<File> {
+    /// Takes the lock for taking the folder over. It is not that of `id` itself, which other processes must be
+    /// able to read.
+    fn lock(&self) -> io::Result<File> {
         let path = self.folder.path().join("adopting");
-        let mut making = OpenOptions::new();
-        making.write(true).create(true).truncate(false);
-        let file = regular_file::open(&mut making, &path)?;
-        self.folder.share(&path);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let file = regular_file::open(&mut options, &path)?;
+        self.folder.copy_permissions_to(&path);
         for _ in 0..WAITS {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -137,21 +179,49 @@ impl<'a> Ownership<'a> {
             "another process is taking it over, and holds {}",
             path.display()
         );
-        Err(io::Error::new(ErrorKind::WouldBlock, text))
+        Err(io::Error::new(io::ErrorKind::WouldBlock, text))
     }
 
-    /// The files of all owners, locked. `None` if somebody else holds one, or may.
+    /// Locks the files of all owners. `None` if another process holds one, or may hold one.
     fn lock_owners(&self) -> io::Result<Option<Vec<(OwnerId, File)>>> {
+        use io::ErrorKind::{InvalidData, NotFound};
         let mut locked = Vec::new();
         for owner in Presence::owners(self.folder).map_err(io::Error::other)? {
-            let path: &Path = &self.folder.owner(owner);
-            match open_to_look(path) {
+            match open_to_probe(&self.folder.owner(owner)) {
                 Ok(file) if file.try_lock().is_ok() => locked.push((owner, file)),
-                // What is no file of an owner's locks nothing.
-                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {}
+                // Something that is not a regular file was not created by an owner.
+                Err(e) if matches!(e.kind(), NotFound | InvalidData) => {}
                 _ => return Ok(None),
             }
         }
         Ok(Some(locked))
     }
+}
+
+fn off(reason: String) -> Error {
+    let text = format!("doorbell and presence are off: {reason}");
+    Error::new(ErrorKind::Storage, text)
+}
+
+fn moved(folder: &Folder, from: &str) -> Error {
+    let (path, data) = (folder.path().display(), folder.data().display());
+    off(format!(
+        "{path} was created for {from} and came to {data} by a copy or move: delete {path} while no process \
+         uses {data}"
+    ))
+}
+
+fn foreign(folder: &Folder) -> Error {
+    let (path, data) = (folder.path().display(), folder.data().display());
+    off(format!(
+        "{path} belongs to other data than what is in {data} now: delete {path} while no process uses {data}"
+    ))
+}
+
+fn in_use(folder: &Folder) -> Error {
+    let path = folder.path().display();
+    off(format!(
+        "{path} belongs to another database at this path, perhaps a deleted one: end the processes that still \
+         use it, or delete {path}"
+    ))
 }

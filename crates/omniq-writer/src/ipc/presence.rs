@@ -1,4 +1,4 @@
-//! A process's own file, locked for as long as it lives.
+//! Shows that an owner is alive: a file that its process keeps locked for as long as it lives.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -11,13 +11,15 @@ use omniq_core::{Error, ErrorKind, OwnerId, Result};
 
 use super::atomic_publish::{self, Draft, retry};
 use super::folder::Folder;
-use super::liveness::{OwnerState, remove};
+use super::liveness::{OwnerState, remove_files};
 use super::log_once::LogOnce;
-use super::started::{SLOT, write};
+use super::started::{SLOT, slot_of};
 use super::write_at::write_at;
-use super::{lock, owner_file, regular_file, stale_lock, storage_error};
+use super::{owner_file, regular_file, stale_lock};
+use crate::errors::storage_error;
+use crate::sync::lock;
 
-/// Says for as long as it is kept that an owner of leases is there. The clones of a storage share one.
+/// Shows, until it is dropped, that an owner of leases is alive. The clones of a storage share one.
 #[derive(Debug, Clone)]
 pub struct Presence {
     held: Arc<Held>,
@@ -25,27 +27,27 @@ pub struct Presence {
 
 type Key = (PathBuf, OwnerId);
 
-/// What this process holds. A second lock on the same file would be refused even to itself.
+/// The files that this process holds. A second lock on the same file would be refused even to this process.
 static ENTERED: Mutex<Option<HashMap<Key, Weak<Held>>>> = Mutex::new(None);
 
 #[derive(Debug)]
 struct Held {
     folder: Folder,
     owner: OwnerId,
-    /// A forked child has these files open as well, but they are not its own.
+    /// The process that entered: a forked child has these files open as well, but they are not its own.
     process: u32,
     lock: File,
-    notes: File,
-    noting: LogOnce,
+    started: File,
+    recording: LogOnce,
 }
 
 impl Presence {
-    /// Says that `owner` is there. A second call for the same owner in this process shares the first's.
+    /// Shows that `owner` is alive. A second call for the same owner in this process shares the first's files.
     ///
     /// # Errors
     ///
-    /// Of kind [`ErrorKind::Storage`] if the files can't be written or locked, or another process holds
-    /// this owner. Leases alone decide then.
+    /// Of kind [`ErrorKind::Storage`] if the files can't be written or locked, or another process holds this
+    /// owner id. Leases alone decide then.
     pub fn enter(folder: &Folder, owner: OwnerId) -> Result<Self> {
         let mut entered = lock(&ENTERED);
         let entered = entered.get_or_insert_default();
@@ -54,42 +56,38 @@ impl Presence {
         if let Some(held) = known.filter(|held| held.is_ours()) {
             return Ok(Self { held });
         }
-        // Its last handle went, and waits for us to take the files away: the lock there is our own.
+        // The last handle was dropped, and waits for our lock to remove the files: they are locked by this process.
         let leaving = entered.get(&key).is_some_and(|w| w.strong_count() == 0);
-        atomic_publish::clear(folder);
+        atomic_publish::remove_leftovers(folder);
         let held = Arc::new(Held::enter(folder, owner, leaving)?);
         entered.insert(key, Arc::downgrade(&held));
         Ok(Self { held })
     }
 
-    /// The owner.
-    pub fn owner(&self) -> OwnerId {
-        self.held.owner
-    }
-
-    /// The owners that have a file in the folder, here or gone, for a sweep to look at.
+    /// Lists the owners that have a file in the folder, alive or dead.
     ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`] if the folder can't be read.
     pub fn owners(folder: &Folder) -> Result<Vec<OwnerId>> {
-        let unread = |e| storage_error(format!("{} can't be read", folder.owners().display()), e);
-        let entries = fs::read_dir(folder.owners()).map_err(unread)?;
+        let unreadable =
+            |e| storage_error(format!("{} can't be read", folder.owners().display()), e);
+        let entries = fs::read_dir(folder.owners()).map_err(unreadable)?;
         let owner = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
         Ok(entries.flatten().filter_map(owner).collect())
     }
 
-    /// Notes, before its handler is called, that the task of this lease is started. A slot holds one
-    /// lease, the last: each seat uses its own. One plain write; nobody waits for a disk.
-    pub fn note_started(&self, slot: usize, lease: Lease) {
+    /// Records that the handler of this lease starts; call it before the handler. A slot holds one lease, the
+    /// last: each seat uses its own slot. This is one write without a flush.
+    pub fn record_started(&self, slot: usize, lease: Lease) {
         let held = &*self.held;
         if !held.is_ours() {
             return;
         }
         let offset = slot as u64 * SLOT as u64;
-        let written = write_at(&held.notes, &write(lease), offset);
-        held.noting.about(
-            "noting which tasks are started",
+        let written = write_at(&held.started, &slot_of(lease), offset);
+        held.recording.log(
+            "recording which tasks are started",
             held.folder.path(),
             written,
         );
@@ -98,35 +96,36 @@ impl Presence {
 
 impl Held {
     fn enter(folder: &Folder, owner: OwnerId, leaving: bool) -> Result<Self> {
-        // Kept locked until its place is taken, so that nobody settles it meanwhile.
+        // A dead predecessor stays locked until it is replaced, so that no process settles it meanwhile.
         let earlier = OwnerState::of(folder, owner);
         if !leaving && matches!(earlier, OwnerState::Alive) {
-            return Err(taken(folder, owner));
+            return Err(held_elsewhere(folder, owner));
         }
         let path = folder.owner(owner);
         let unusable = |e| storage_error(format!("{} can't be used", path.display()), e);
-        // Before the lock is published: whoever finds it must not read an earlier holder's notes.
-        let mut making = OpenOptions::new();
-        making.write(true).create(true).truncate(true);
-        let notes = regular_file::open(&mut making, &folder.started(owner)).map_err(unusable)?;
-        folder.share(&folder.started(owner));
+        // Emptied before the lock is published: a process that finds the lock must not read what an earlier
+        // holder had started.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        let started = regular_file::open(&mut options, &folder.started(owner)).map_err(unusable)?;
+        folder.copy_permissions_to(&folder.started(owner));
         let publish = || -> io::Result<Option<File>> {
             let Some(mut draft) = Draft::new(folder)? else {
                 return Ok(None);
             };
-            let introduction = owner_file::of(&draft.file)?;
-            draft.file.write_all(introduction.as_bytes())?;
+            let content = owner_file::content_for(&draft.file)?;
+            draft.file.write_all(content.as_bytes())?;
             draft.publish(&path)
         };
         let lock = retry(publish).map_err(unusable)?;
-        earlier.replaced();
+        earlier.mark_replaced();
         Ok(Self {
             folder: folder.clone(),
             owner,
             process: std::process::id(),
             lock,
-            notes,
-            noting: LogOnce::default(),
+            started,
+            recording: LogOnce::default(),
         })
     }
 
@@ -144,17 +143,17 @@ impl Drop for Held {
         let mut entered = lock(&ENTERED);
         let key = (self.folder.path().to_owned(), self.owner);
         let entered = entered.get_or_insert_default();
-        // The same owner may have entered again since the last handle went: then the names are its own.
-        let mine = |known: &Weak<Self>| std::ptr::eq(known.as_ptr(), self);
-        if entered.get(&key).is_some_and(mine) {
+        // The same owner may have entered again since the last handle was dropped: then the names are its own.
+        let is_this = |known: &Weak<Self>| std::ptr::eq(known.as_ptr(), self);
+        if entered.get(&key).is_some_and(is_this) {
             entered.remove(&key);
-            let _ = remove(&self.folder, self.owner);
+            let _ = remove_files(&self.folder, self.owner);
         }
         stale_lock::mark(&self.lock);
     }
 }
 
-fn taken(folder: &Folder, owner: OwnerId) -> Error {
+fn held_elsewhere(folder: &Folder, owner: OwnerId) -> Error {
     let path = folder.owner(owner);
     let text = format!(
         "another process holds the owner id {owner}: {} is locked",

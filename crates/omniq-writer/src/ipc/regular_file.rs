@@ -1,36 +1,36 @@
-//! Opens plain files only, and reads no more than is ours. Whoever may write the folder may put anything
-//! there: a FIFO would hold up its reader for ever, and a link may lead to a file without end.
+//! Opens only regular files, and reads no more than OmniQ writes. Any program that may write the folder can put
+//! anything there: a FIFO would block its reader for ever, and a link may lead to an endless file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Opens it if it is a plain file, and not behind a link. Never waits for anybody.
+/// Opens a regular file; fails for links and all other kinds of files. Never blocks.
 pub(crate) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    // Some devices do something when they are merely opened.
+    // Merely opening some devices has an effect.
     if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
-        return Err(strange());
+        return Err(not_regular());
     }
-    // What is there may be replaced after that look.
+    // The file may be replaced after that check.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NONBLOCK | libc::O_NOFOLLOW);
     let file = options.open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(strange()),
+        false => Err(not_regular()),
     }
 }
 
-/// All of a plain file that is no longer than this.
-pub(crate) fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
-    read_all(&open(OpenOptions::new().read(true), path)?, longest)
+/// Reads a regular file of at most `max_length` bytes.
+pub(crate) fn read(path: &Path, max_length: u64) -> io::Result<Vec<u8>> {
+    read_all(&open(OpenOptions::new().read(true), path)?, max_length)
 }
 
-/// The rest of what is no longer than this.
-pub(crate) fn read_all(source: impl Read, longest: u64) -> io::Result<Vec<u8>> {
+/// Reads the rest of a source; fails if it has more than `max_length` bytes.
+pub(crate) fn read_all(source: impl Read, max_length: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let read = source.take(longest + 1).read_to_end(&mut text)?;
-    match read as u64 > longest {
+    let read = source.take(max_length + 1).read_to_end(&mut text)?;
+    match read as u64 > max_length {
         false => Ok(text),
         true => Err(io::Error::new(
             io::ErrorKind::InvalidData,
@@ -39,8 +39,8 @@ pub(crate) fn read_all(source: impl Read, longest: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-fn strange() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "it is not a plain file")
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file")
 }
 
 #[cfg(test)]
@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_longer_than_allowed_is_an_error() {
+    fn a_file_that_is_too_long_is_an_error() {
         assert_eq!(read_all(&b"1234"[..], 4).unwrap(), b"1234");
         assert!(read_all(&b"12345"[..], 4).is_err());
         assert!(read_all(io::repeat(0), 4).is_err());
     }
 
     #[test]
-    fn only_plain_files_are_opened() {
+    fn only_regular_files_are_opened() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "text").unwrap();

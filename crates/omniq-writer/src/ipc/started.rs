@@ -1,4 +1,4 @@
-//! What an owner had started: its notes, read by whoever settles its tasks.
+//! Reads which tasks an owner had started; the process that settles an owner's tasks asks for it.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,23 +13,23 @@ use super::regular_file;
 /// process that is killed leaves it old or new, not torn.
 pub(crate) const SLOT: usize = 16;
 
-/// In bytes: the notes of a million seats.
-const LONGEST: u64 = 1 << 24;
+/// The largest file that is read, in bytes: the slots of a million seats.
+const MAX_LENGTH: u64 = 1 << 24;
 
 /// Which of an owner's leases had been started when it ended.
 ///
-/// A task counts a crash only if its handler may have been the cause. Wrong in one direction, a healthy
-/// neighbour is blamed; wrong in the other, a task that kills every process never ends. So what is known
-/// decides, and where nothing can be known, every lease counts: each of a process's neighbours is marked
-/// at most once, while a task that kills goes on being marked.
+/// A task counts a crash only if its handler may have been the cause. An error in one direction blames a healthy
+/// bystander; an error in the other direction lets a task kill every process, again and again. So the record
+/// decides if there is one. If it is unreadable, every lease counts: a bystander is then blamed once at most,
+/// while a task that kills processes is blamed each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Started {
-    /// These, and no others. None, if the notes are gone: an owner that leaves takes them along.
+    /// These leases and no others. The set is empty if there is no record: an owner removes it when it leaves.
     Known(HashSet<Lease>),
-    /// The machine was started again since: no task of ours did that.
+    /// The machine was rebooted since: no task caused that.
     AfterReboot,
-    /// There are notes, and they can't be read.
+    /// There is a record, but it can't be read.
     Unreadable,
 }
 
@@ -43,26 +43,27 @@ impl Started {
         }
     }
 
-    /// Of an owner that may still be there but is silent. See [`DeadOwner::started`](crate::DeadOwner::started) for
-    /// one that is gone.
+    /// Reads the record of an owner that may still be alive. See
+    /// [`DeadOwner::started`](super::DeadOwner::started) for a dead one.
     pub fn by(folder: &Folder, owner: OwnerId) -> Self {
-        match regular_file::read(&folder.started(owner), LONGEST) {
-            Ok(notes) => Self::Known(notes.chunks_exact(SLOT).filter_map(read).collect()),
+        match regular_file::read(&folder.started(owner), MAX_LENGTH) {
+            Ok(slots) => Self::Known(slots.chunks_exact(SLOT).filter_map(lease_of).collect()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Self::Known(HashSet::new()),
             Err(_) => Self::Unreadable,
         }
     }
 }
 
-pub(crate) fn write(lease: Lease) -> [u8; SLOT] {
+/// Returns the bytes of a lease's slot.
+pub(crate) fn slot_of(lease: Lease) -> [u8; SLOT] {
     let mut slot = [0; SLOT];
     slot[..8].copy_from_slice(&lease.id.as_i64().to_le_bytes());
     slot[8..].copy_from_slice(&lease.number.to_le_bytes());
     slot
 }
 
-/// `None` for a slot that was never used: zeros.
-fn read(slot: &[u8]) -> Option<Lease> {
+/// Reads a slot. `None` for one that was never used: zeros.
+fn lease_of(slot: &[u8]) -> Option<Lease> {
     let (id, number) = slot.split_first_chunk::<8>()?;
     Some(Lease::new(
         TaskId::from_i64(i64::from_le_bytes(*id))?,
@@ -79,8 +80,8 @@ mod tests {
         for (id, number) in [(1, 1), (i64::MAX, u64::MAX), (1 << 40, 7)] {
             let id = TaskId::from_i64(id).unwrap();
             let lease = Lease::new(id, number);
-            assert_eq!(read(&write(lease)), Some(lease));
+            assert_eq!(lease_of(&slot_of(lease)), Some(lease));
         }
-        assert_eq!(read(&[0; SLOT]), None);
+        assert_eq!(lease_of(&[0; SLOT]), None);
     }
 }

@@ -1,25 +1,38 @@
-//! One folder's bell in this process, and who listens to it.
+//! One folder's bell in this process, and the listeners that it calls.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::doorbell::{Heard, Listener};
 use super::folder::Folder;
-use super::lock;
 use super::log_once::LogOnce;
 use super::write_at::write_at;
+use crate::sync::lock;
+
+/// A callback that is called with each event.
+pub(crate) type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
+
+/// What a [`Doorbell`](super::Doorbell) hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Heard {
+    /// The bell was rung, or a file arrived in the folder for that: read the data again.
+    Rung,
+    /// An owner's process may have exited: check the owners. The operating system may release its lock a moment
+    /// later, so check again soon.
+    OwnerExited,
+}
 
 pub(crate) struct Subscription {
     folder: Folder,
-    hearers: Mutex<HashMap<u64, Listener>>,
+    listeners: Mutex<HashMap<u64, Listener>>,
     bell: Mutex<Bell>,
-    /// The folder was deleted: it is not watched any more.
-    deaf: AtomicBool,
+    /// The folder was deleted and is no longer watched.
+    unwatched: AtomicBool,
     /// The folder of the owners is watched.
     hears_owners: AtomicBool,
     ringing: LogOnce,
@@ -28,9 +41,9 @@ pub(crate) struct Subscription {
 }
 
 struct Bell {
-    /// DeadOwner when the bell was deleted or replaced, until the next ring.
+    /// `None` from when the bell was deleted or replaced until the next ring.
     file: Option<File>,
-    /// Changes with each ring, for systems that report changes and not writes.
+    /// Changes with each ring, for operating systems that report changes and not writes.
     next: u8,
 }
 
@@ -40,9 +53,9 @@ impl Subscription {
         let next = fastrand::u8(..);
         Ok(Self {
             folder: folder.clone(),
-            hearers: Mutex::default(),
+            listeners: Mutex::default(),
             bell: Mutex::new(Bell { file, next }),
-            deaf: AtomicBool::new(false),
+            unwatched: AtomicBool::new(false),
             hears_owners: AtomicBool::new(false),
             ringing: LogOnce::default(),
             watching_owners: LogOnce::default(),
@@ -59,90 +72,93 @@ impl Subscription {
         self.folder.owners()
     }
 
-    pub(crate) fn ring(&self) {
-        let rung = self.strike();
-        self.ringing
-            .about("ringing the doorbell", self.path(), rung);
+    /// The folder that files arrive in, if there is one.
+    pub(crate) fn arrivals(&self) -> Option<&Path> {
+        self.folder.arrivals()
     }
 
-    fn strike(&self) -> io::Result<()> {
+    pub(crate) fn ring(&self) {
+        let written = self.write_bell();
+        self.ringing
+            .log("ringing the doorbell", self.path(), written);
+    }
+
+    fn write_bell(&self) -> io::Result<()> {
         let mut bell = lock(&self.bell);
         let Bell { file, next } = &mut *bell;
         let file = match file {
             Some(file) => file,
-            gone => gone.insert(self.folder.open_bell()?),
+            missing => missing.insert(self.folder.open_bell()?),
         };
         *next = next.wrapping_add(1);
         write_at(file, &[*next], 0)
     }
 
-    /// Calls everybody who listens. No lock is held meanwhile, so that they may ring, open and drop.
-    pub(crate) fn tell(&self, heard: Heard) {
-        let hearers: Vec<Listener> = lock(&self.hearers).values().cloned().collect();
-        for hearer in hearers {
-            // One that panics must not make the others deaf.
-            if catch_unwind(AssertUnwindSafe(|| hearer(heard))).is_err() {
+    /// Calls all listeners. No lock is held meanwhile, so that they may ring, open and drop doorbells.
+    pub(crate) fn notify(&self, heard: Heard) {
+        let listeners: Vec<Listener> = lock(&self.listeners).values().cloned().collect();
+        for listener in listeners {
+            // After a panic, the other listeners must still be called.
+            if catch_unwind(AssertUnwindSafe(|| listener(heard))).is_err() {
                 tracing::error!("a doorbell's callback panicked");
             }
         }
     }
 
-    /// Closes it at once: while a deleted file is open, Linux does not tell that its folder was deleted.
-    pub(crate) fn bell_was_replaced(&self) {
+    /// Closes the bell's file: as long as a deleted file is open, Linux does not report that its folder was
+    /// deleted.
+    pub(crate) fn close_bell(&self) {
         lock(&self.bell).file = None;
     }
 
-    /// The folder was deleted or moved. Whoever makes it again may have done so already.
+    /// Records that the folder was deleted or moved, and whether it is watched again: another process may have
+    /// created it again already.
     pub(crate) fn folder_was_replaced(&self, watched_again: bool) {
-        self.bell_was_replaced();
-        if self.deaf.swap(!watched_again, Ordering::AcqRel) || watched_again {
+        self.close_bell();
+        if self.unwatched.swap(!watched_again, Ordering::AcqRel) || watched_again {
             return;
         }
         let folder = self.path().display();
         tracing::warn!(%folder, "it was deleted: no doorbell is heard until the data is opened again");
     }
 
-    /// Whether the folder must be watched anew.
-    pub(crate) fn is_deaf(&self) -> bool {
-        self.deaf.load(Ordering::Acquire)
+    /// Whether a watch on the folder has to be set up again.
+    pub(crate) fn is_unwatched(&self) -> bool {
+        self.unwatched.load(Ordering::Acquire)
+    }
+
+    /// Records that the folder is watched.
+    pub(crate) fn set_watched(&self) {
+        self.unwatched.store(false, Ordering::Release);
     }
 
     pub(crate) fn hears_owners(&self) -> bool {
-        self.hears_owners.load(Ordering::Acquire) && !self.is_deaf()
+        self.hears_owners.load(Ordering::Acquire) && !self.is_unwatched()
     }
 
-    /// What came of watching the folder of the owners, which can be deleted by itself.
-    pub(crate) fn owners_are_watched(&self, watched: io::Result<()>) {
+    /// Records whether the folder of the owners, which can be deleted by itself, could be watched.
+    pub(crate) fn set_owners_watched(&self, watched: io::Result<()>) {
         self.hears_owners.store(watched.is_ok(), Ordering::Release);
-        let what = "watching for owners that leave";
-        self.watching_owners.about(what, self.owners(), watched);
+        self.watching_owners
+            .log("watching for owners that exit", self.owners(), watched);
     }
 
-    /// The folder that files arrive in, if there is one.
-    pub(crate) fn arrivals(&self) -> Option<&Path> {
-        self.folder.arrivals()
+    /// Records whether the folder that files arrive in could be watched. If not, the safety check finds them.
+    pub(crate) fn set_arrivals_watched(&self, arrivals: &Path, watched: io::Result<()>) {
+        self.watching_arrivals
+            .log("watching for files that arrive", arrivals, watched);
     }
 
-    /// What came of watching it. Without it, the safety check finds what arrives.
-    pub(crate) fn arrivals_are_watched(&self, arrivals: &Path, watched: io::Result<()>) {
-        let what = "watching for files that arrive";
-        self.watching_arrivals.about(what, arrivals, watched);
+    pub(crate) fn add(&self, key: u64, listener: Listener) {
+        lock(&self.listeners).insert(key, listener);
     }
 
-    pub(crate) fn hears(&self) {
-        self.deaf.store(false, Ordering::Release);
-    }
-
-    pub(crate) fn add(&self, key: u64, hearer: Listener) {
-        lock(&self.hearers).insert(key, hearer);
-    }
-
-    /// The callback is handed back: what it owns may be a doorbell, to be dropped under no lock.
+    /// Removes a listener and returns it: it may own a doorbell, which must be dropped while no lock is held.
     pub(crate) fn remove(&self, key: u64) -> Option<Listener> {
-        lock(&self.hearers).remove(&key)
+        lock(&self.listeners).remove(&key)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.hearers).is_empty()
+        lock(&self.listeners).is_empty()
     }
 }

@@ -1,9 +1,11 @@
-//! One watcher for the whole process: inotify instances are few (128 a user, as Linux comes).
+//! Watches folders for the whole process, with one watcher: Linux allows only 128 inotify instances per user by
+//! default.
 //!
-//! Two threads. The one of `notify` only sorts events and passes them on; it takes no lock, so whoever
-//! asks it to watch a folder, with the registry locked, is answered. The other calls the hearers.
+//! There are two threads. That of `notify` only translates events and passes them on; it takes no lock, so that it
+//! always answers a caller that adds a watch while the registry is locked. The other one calls the listeners.
 
 use std::collections::HashMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -12,115 +14,119 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use omniq_core::{Error, ErrorKind, Result};
 
-use super::doorbell::Listener;
 use super::folder::Folder;
-use super::subscription::Subscription;
-use super::{fs_events, lock, storage_error};
+use super::fs_events::{self, Registry};
+use super::subscription::{Listener, Subscription};
+use crate::errors::storage_error;
+use crate::sync::lock;
 
 static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
 
-/// Far more than it takes: nobody hangs if the watching thread does.
+/// How long to wait for the watching thread to end. It is far more than needed, so that a caller is not blocked
+/// if that thread hangs.
 const STOPPING: Duration = Duration::from_secs(1);
 
 struct Shared {
-    /// A forked child has the descriptors, but not the threads.
+    /// The process that started it: a forked child has the descriptors, but not the threads.
     process: u32,
     watcher: RecommendedWatcher,
     ended: fs_events::Ended,
-    lines: HashMap<PathBuf, Arc<Subscription>>,
+    subscriptions: HashMap<PathBuf, Arc<Subscription>>,
     next_key: u64,
 }
 
-/// Adds a hearer to the folder's line.
-pub(crate) fn listen(folder: &Folder, hearer: Listener) -> Result<(Arc<Subscription>, u64)> {
+/// Adds a listener to the folder's subscription, and returns the subscription and the listener's key in it.
+pub(crate) fn listen(folder: &Folder, listener: Listener) -> Result<(Arc<Subscription>, u64)> {
     let mut shared = lock(&SHARED);
     if shared.as_ref().is_some_and(|shared| !shared.is_ours()) {
-        // Dropped, it would take the parent's watches away.
+        // Dropping it would remove the watches of the parent process.
         std::mem::forget(shared.take());
     }
     let open = match &mut *shared {
         Some(open) => open,
         none => none.insert(Shared::start()?),
     };
-    let listening = open.listen(folder, &hearer);
+    let added = open.listen(folder, &listener);
     let unused = take_if_unused(&mut shared);
     drop(shared);
     stop(unused);
-    listening
+    added
 }
 
-/// Takes a hearer away. The last of a folder ends its watch, the last of all the watcher.
-pub(crate) fn leave(line: &Arc<Subscription>, key: u64) {
+/// Removes a listener. The last one of a folder ends its watch, the last one of all ends the watcher.
+pub(crate) fn leave(subscription: &Arc<Subscription>, key: u64) {
     let mut shared = lock(&SHARED);
-    let hearer = line.remove(key);
+    let listener = subscription.remove(key);
     if let Some(open) = shared.as_mut().filter(|shared| shared.is_ours()) {
-        open.leave(line);
+        open.leave(subscription);
     }
     let unused = take_if_unused(&mut shared);
     drop(shared);
     stop(unused);
-    // It may own a doorbell, and then comes back here.
-    drop(hearer);
+    // It may own a doorbell, whose drop calls this function again.
+    drop(listener);
 }
 
-/// The line that is heard when this folder has news.
-pub(crate) fn line(folder: &Path) -> Option<Arc<Subscription>> {
-    lock(&SHARED).as_ref()?.lines.get(folder).cloned()
-}
+/// The registry of [`SHARED`], for the thread that calls the listeners.
+struct SharedRegistry;
 
-/// The watch of a folder ended because it was deleted or moved. The line, if it is one of ours.
-pub(crate) fn watch_again(folder: &Path) -> Option<Arc<Subscription>> {
-    let mut shared = lock(&SHARED);
-    let open = shared.as_mut()?;
-    let line = open.lines.get(folder).cloned()?;
-    line.folder_was_replaced(open.watch(&line).is_ok());
-    Some(line)
-}
-
-/// The folder of the owners was deleted, moved or made. The line, if it is one of ours.
-pub(crate) fn watch_owners_again(owners: &Path) -> Option<Arc<Subscription>> {
-    let mut shared = lock(&SHARED);
-    let open = shared.as_mut()?;
-    let line = open.lines.get(owners.parent()?).cloned()?;
-    if line.owners() != owners {
-        return None;
+impl Registry for SharedRegistry {
+    fn by_folder(&self, folder: &Path) -> Option<Arc<Subscription>> {
+        lock(&SHARED).as_ref()?.subscriptions.get(folder).cloned()
     }
-    open.watch_owners(&line);
-    Some(line)
-}
 
-/// The folder that files arrive in was deleted or moved. The line, if it is one of ours.
-pub(crate) fn watch_arrivals_again(arrivals: &Path) -> Option<Arc<Subscription>> {
-    let mut shared = lock(&SHARED);
-    let open = shared.as_mut()?;
-    let line = open.by_arrivals(arrivals)?;
-    open.watch_arrivals(&line);
-    Some(line)
-}
+    fn by_arrivals(&self, arrivals: &Path) -> Option<Arc<Subscription>> {
+        lock(&SHARED).as_ref()?.by_arrivals(arrivals)
+    }
 
-/// The line that is heard when a file arrives in this folder.
-pub(crate) fn line_of_arrivals(folder: &Path) -> Option<Arc<Subscription>> {
-    lock(&SHARED).as_ref()?.by_arrivals(folder)
-}
+    fn all(&self) -> Vec<Arc<Subscription>> {
+        let shared = lock(&SHARED);
+        let subscriptions = shared
+            .iter()
+            .flat_map(|shared| shared.subscriptions.values());
+        subscriptions.cloned().collect()
+    }
 
-/// Every line, when nobody knows which one has news.
-pub(crate) fn lines() -> Vec<Arc<Subscription>> {
-    let shared = lock(&SHARED);
-    let lines = shared.iter().flat_map(|shared| shared.lines.values());
-    lines.cloned().collect()
+    fn watch_folder_again(&self, folder: &Path) -> Option<Arc<Subscription>> {
+        let mut shared = lock(&SHARED);
+        let open = shared.as_mut()?;
+        let subscription = open.subscriptions.get(folder).cloned()?;
+        subscription.folder_was_replaced(open.watch(&subscription).is_ok());
+        Some(subscription)
+    }
+
+    fn watch_owners_again(&self, owners: &Path) -> Option<Arc<Subscription>> {
+        let mut shared = lock(&SHARED);
+        let open = shared.as_mut()?;
+        let subscription = open.subscriptions.get(owners.parent()?).cloned()?;
+        if subscription.owners() != owners {
+            return None;
+        }
+        open.watch_owners(&subscription);
+        Some(subscription)
+    }
+
+    fn watch_arrivals_again(&self, arrivals: &Path) -> Option<Arc<Subscription>> {
+        let mut shared = lock(&SHARED);
+        let open = shared.as_mut()?;
+        let subscription = open.by_arrivals(arrivals)?;
+        open.watch_arrivals(&subscription);
+        Some(subscription)
+    }
 }
 
 fn take_if_unused(shared: &mut Option<Shared>) -> Option<Shared> {
-    shared.take_if(|shared| shared.lines.is_empty() && shared.is_ours())
+    shared.take_if(|shared| shared.subscriptions.is_empty() && shared.is_ours())
 }
 
-/// Waits for the watching thread, which waits for nobody, so that those who open and close in turn don't
-/// use up the inotify instances. Not for the hearers' thread: a hearer may be who drops.
+/// Ends the watcher and waits for its thread, which never blocks, so that a program that opens and closes
+/// doorbells in turn does not use up the inotify instances. It does not wait for the thread that calls the
+/// listeners: this may be a call of that thread.
 fn stop(shared: Option<Shared>) {
     let Some(Shared { watcher, ended, .. }) = shared else {
         return;
     };
-    let _ = guarded(|| {
+    let _ = without_panic(|| {
         drop(watcher);
         Ok(())
     });
@@ -129,14 +135,15 @@ fn stop(shared: Option<Shared>) {
 
 impl Shared {
     fn start() -> Result<Self> {
-        let (sorter, ended) = fs_events::start()
+        let (handler, ended) = fs_events::start(SharedRegistry)
             .map_err(|e| storage_error("the doorbell's thread can't be started", e))?;
-        let watcher = guarded(|| notify::recommended_watcher(sorter)).map_err(explain)?;
+        let watcher =
+            without_panic(|| notify::recommended_watcher(handler)).map_err(watch_error)?;
         Ok(Self {
             process: std::process::id(),
             watcher,
             ended,
-            lines: HashMap::new(),
+            subscriptions: HashMap::new(),
             next_key: 0,
         })
     }
@@ -145,99 +152,102 @@ impl Shared {
         self.process == std::process::id()
     }
 
-    fn listen(&mut self, folder: &Folder, hearer: &Listener) -> Result<(Arc<Subscription>, u64)> {
-        let line =
-            match self.lines.get(folder.path()) {
-                Some(line) => line.clone(),
-                None => {
-                    let line = Subscription::open(folder);
-                    let path = folder.path().display();
-                    Arc::new(line.map_err(|e| {
-                        storage_error(format!("the bell in {path} can't be opened"), e)
-                    })?)
-                }
-            };
-        let new = !self.lines.contains_key(line.path());
-        // Watched before anybody counts on it.
-        if new || line.is_deaf() {
-            self.watch(&line).map_err(explain)?;
-            line.hears();
-            self.lines.insert(line.path().to_owned(), line.clone());
-        } else if !line.hears_owners() {
-            self.watch_owners(&line);
+    fn listen(&mut self, folder: &Folder, listener: &Listener) -> Result<(Arc<Subscription>, u64)> {
+        let path = folder.path();
+        let known = self.subscriptions.get(path).cloned();
+        let is_new = known.is_none();
+        let subscription = match known {
+            Some(known) => known,
+            None => Arc::new(Subscription::open(folder).map_err(|e| {
+                storage_error(format!("the bell in {} can't be opened", path.display()), e)
+            })?),
+        };
+        // It is watched before any caller relies on it.
+        if is_new || subscription.is_unwatched() {
+            self.watch(&subscription).map_err(watch_error)?;
+            subscription.set_watched();
+            self.subscriptions
+                .insert(path.to_owned(), subscription.clone());
+        } else if !subscription.hears_owners() {
+            self.watch_owners(&subscription);
         }
         self.next_key += 1;
-        line.add(self.next_key, hearer.clone());
-        Ok((line, self.next_key))
+        subscription.add(self.next_key, listener.clone());
+        Ok((subscription, self.next_key))
     }
 
-    fn watch(&mut self, line: &Subscription) -> notify::Result<()> {
-        guarded(|| self.watcher.watch(line.path(), RecursiveMode::NonRecursive))?;
-        self.watch_owners(line);
-        self.watch_arrivals(line);
+    fn watch(&mut self, subscription: &Subscription) -> notify::Result<()> {
+        self.add_watch(subscription.path())?;
+        self.watch_owners(subscription);
+        self.watch_arrivals(subscription);
         Ok(())
     }
 
+    fn add_watch(&mut self, folder: &Path) -> notify::Result<()> {
+        without_panic(|| self.watcher.watch(folder, RecursiveMode::NonRecursive))
+    }
+
+    /// Watches a folder that another folder may have replaced. The earlier watch is removed first: if the folder
+    /// was moved away, it would still be watched there.
+    fn replace_watch(&mut self, folder: &Path) -> io::Result<()> {
+        let _ = without_panic(|| self.watcher.unwatch(folder));
+        self.add_watch(folder).map_err(io::Error::other)
+    }
+
     fn by_arrivals(&self, arrivals: &Path) -> Option<Arc<Subscription>> {
-        let mut lines = self.lines.values();
-        lines
-            .find(|line| line.arrivals() == Some(arrivals))
+        let mut subscriptions = self.subscriptions.values();
+        subscriptions
+            .find(|subscription| subscription.arrivals() == Some(arrivals))
             .cloned()
     }
 
-    /// Without it, the bell is heard all the same.
-    fn watch_arrivals(&mut self, line: &Subscription) {
-        let Some(arrivals) = line.arrivals().filter(|_| fs_events::TELLS_OF_ENDS) else {
-            return;
-        };
-        // As for the owners.
-        let _ = guarded(|| self.watcher.unwatch(arrivals));
-        let watched = guarded(|| self.watcher.watch(arrivals, RecursiveMode::NonRecursive));
-        line.arrivals_are_watched(arrivals, watched.map_err(std::io::Error::other));
-    }
-
-    /// Without it, the bell is heard all the same.
-    fn watch_owners(&mut self, line: &Subscription) {
-        if !fs_events::TELLS_OF_ENDS {
-            return;
-        }
-        // What is watched under this name may have been moved away, and would stay watched.
-        let _ = guarded(|| self.watcher.unwatch(line.owners()));
-        let watched = guarded(|| {
-            self.watcher
-                .watch(line.owners(), RecursiveMode::NonRecursive)
-        });
-        line.owners_are_watched(watched.map_err(std::io::Error::other));
-    }
-
-    fn leave(&mut self, line: &Arc<Subscription>) {
-        let listed = self.lines.get(line.path());
-        if !line.is_empty() || !listed.is_some_and(|listed| Arc::ptr_eq(listed, line)) {
-            return;
-        }
-        self.lines.remove(line.path());
-        for folder in [line.owners(), line.path()]
-            .into_iter()
-            .chain(line.arrivals())
+    /// Best effort: the bell is heard without it.
+    fn watch_arrivals(&mut self, subscription: &Subscription) {
+        if let Some(arrivals) = subscription.arrivals()
+            && fs_events::REPORTS_CLOSES
         {
-            if let Err(error) = guarded(|| self.watcher.unwatch(folder)) {
-                tracing::debug!(%error, "a folder that is gone is not watched any more");
+            let watched = self.replace_watch(arrivals);
+            subscription.set_arrivals_watched(arrivals, watched);
+        }
+    }
+
+    /// Best effort: the bell is heard without it.
+    fn watch_owners(&mut self, subscription: &Subscription) {
+        if fs_events::REPORTS_CLOSES {
+            let watched = self.replace_watch(subscription.owners());
+            subscription.set_owners_watched(watched);
+        }
+    }
+
+    fn leave(&mut self, subscription: &Arc<Subscription>) {
+        let listed = self.subscriptions.get(subscription.path());
+        let is_listed = listed.is_some_and(|listed| Arc::ptr_eq(listed, subscription));
+        if !subscription.is_empty() || !is_listed {
+            return;
+        }
+        self.subscriptions.remove(subscription.path());
+        for folder in [subscription.owners(), subscription.path()]
+            .into_iter()
+            .chain(subscription.arrivals())
+        {
+            if let Err(error) = without_panic(|| self.watcher.unwatch(folder)) {
+                tracing::debug!(%error, "the watch on a folder had ended already");
             }
         }
     }
 }
 
-/// `notify` panics where its thread could not be started.
-fn guarded<T>(ask: impl FnOnce() -> notify::Result<T>) -> notify::Result<T> {
-    catch_unwind(AssertUnwindSafe(ask))
-        .unwrap_or_else(|_| Err(notify::Error::generic("the watching thread is not there")))
+/// Calls `notify`, which panics if its thread could not be started.
+fn without_panic<T>(call: impl FnOnce() -> notify::Result<T>) -> notify::Result<T> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(notify::Error::generic("the watching thread has ended")))
 }
 
-fn explain(error: notify::Error) -> Error {
-    let mut text = format!("the doorbell can't be heard: {error}");
+fn watch_error(error: notify::Error) -> Error {
+    let mut text = "the doorbell can't be heard".to_owned();
     if cfg!(target_os = "linux") {
-        text += "; if this is a limit, raise fs.inotify.max_user_instances or \
-                 fs.inotify.max_user_watches (sysctl), or the number of open files";
+        text += " (if a limit is the cause, raise fs.inotify.max_user_instances or \
+                 fs.inotify.max_user_watches with sysctl, or the number of open files)";
     }
     Error::new(ErrorKind::Storage, text).with_source(error)
 }
@@ -253,7 +263,7 @@ mod tests {
             notify::Error::new(notify::ErrorKind::MaxFilesWatch),
             notify::Error::io(too_many_files),
         ] {
-            let text = explain(error).to_string();
+            let text = watch_error(error).to_string();
             let named = [
                 "fs.inotify.max_user_instances",
                 "fs.inotify.max_user_watches",

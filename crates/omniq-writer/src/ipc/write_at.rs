@@ -1,4 +1,4 @@
-//! A write at a place in a file, in one call.
+//! Writes at an offset of a file, in one call.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ fn write_some(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
 }
 
-/// All of `bytes` or an error: what is written here is far smaller than a page.
+/// Writes all bytes or fails. There is no loop: what is written here is far smaller than a page.
 pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     if write_some(file, bytes, offset)? == bytes.len() {
         Ok(())

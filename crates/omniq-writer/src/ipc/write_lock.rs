@@ -1,4 +1,5 @@
-//! Whose turn it is to write: who waits sleeps in the system's queue for a lock, first come, first served.
+//! The lock that makes writers of the same data queue: waiting processes sleep in the operating system's queue
+//! for a file lock, first come, first served.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -11,37 +12,38 @@ use std::{io, thread};
 use omniq_core::Result;
 
 use super::folder::Folder;
-use super::{regular_file, storage_error};
+use super::regular_file;
+use crate::errors::storage_error;
 
-/// A place in the queue of those who write the same data. It is a courtesy, no lock of the data: whoever
-/// does not get the turn in time goes on without.
+/// A place in the queue of the processes that write the same data. It is advisory and does not protect the data:
+/// a writer that does not get it in time writes without it.
 #[derive(Debug)]
 pub struct WriteLock {
     path: PathBuf,
     file: Arc<File>,
-    /// To the thread that waits, which is started when there is something to wait for.
+    /// Requests to the thread that waits, which is started when there is something to wait for.
     waiting: OnceLock<Option<Sender<Request>>>,
-    /// That thread waits for a turn that nobody here wants any more.
+    /// That thread waits for the lock, and its request has been abandoned.
     stuck: Arc<AtomicBool>,
 }
 
 type Request = Sender<WriteLockGuard>;
 
-/// It is our turn, until this is dropped.
+/// Holds the lock until it is dropped.
 #[derive(Debug)]
 pub struct WriteLockGuard(Arc<File>);
 
 impl WriteLock {
-    /// A place of one's own: two of one process queue as those of two processes do.
+    /// Opens the lock. Two of one process queue as those of two processes do.
     ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage) if its file can't be used.
     pub fn open(folder: &Folder) -> Result<Self> {
-        let path = folder.turn();
+        let path = folder.write_lock();
         let unusable = |e| storage_error(format!("{} can't be used", path.display()), e);
         let file = Arc::new(open(&path).map_err(unusable)?);
-        folder.share(&path);
+        folder.copy_permissions_to(&path);
         Ok(Self {
             path,
             file,
@@ -50,8 +52,8 @@ impl WriteLock {
         })
     }
 
-    /// Waits for the turn. `None` if it takes longer than this: whoever has it may have been stopped, which
-    /// must not stop others. For as long as that lasts, later calls don't wait.
+    /// Waits for the lock. `None` if it takes longer than `patience`: its holder may have been stopped, which
+    /// must not stop others. Until the lock is free again, later calls don't wait.
     pub fn take(&self, patience: Duration) -> Option<WriteLockGuard> {
         if self.file.try_lock().is_ok() {
             return Some(WriteLockGuard(self.file.clone()));
@@ -65,18 +67,19 @@ impl WriteLock {
         self.wait(&granted, patience)
     }
 
-    /// A turn that comes too late is dropped with its channel, and so is passed on.
+    /// Waits for the answer to a request. A lock that comes too late is dropped with its channel, and so
+    /// released.
     fn wait(
         &self,
         granted: &Receiver<WriteLockGuard>,
         patience: Duration,
     ) -> Option<WriteLockGuard> {
         match granted.recv_timeout(patience) {
-            Ok(taken) => return Some(taken),
+            Ok(guard) => return Some(guard),
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => self.stuck.store(true, Ordering::SeqCst),
         }
-        // The thread answers first and then says that it is free, which it may have done just before.
+        // The thread answers first and then clears `stuck`; both may have happened just before we set it.
         let late = granted.try_recv();
         if !matches!(late, Err(TryRecvError::Empty)) {
             self.stuck.store(false, Ordering::SeqCst);
@@ -84,7 +87,7 @@ impl WriteLock {
         late.ok()
     }
 
-    /// The system has no wait for a lock that ends after some time, so a thread waits.
+    /// Starts the thread that waits: the operating system has no wait for a file lock with a time limit.
     fn start(&self) -> io::Result<Sender<Request>> {
         let file = Arc::new(open(&self.path)?);
         let (sender, requests) = channel::<Request>();
@@ -92,27 +95,27 @@ impl WriteLock {
         let work = move || {
             for request in requests {
                 if file.lock().is_ok() {
-                    // Whoever gave up waiting does not take it: then it is let go.
+                    // If the request was abandoned, the guard is dropped and releases the lock.
                     let _ = request.send(WriteLockGuard(file.clone()));
                 }
                 drop(request);
                 stuck.store(false, Ordering::SeqCst);
             }
         };
-        let thread = thread::Builder::new().name("omniq-turn".into());
+        let thread = thread::Builder::new().name("omniq-writelock".into());
         thread.spawn(work).map(|_| sender)
     }
 }
 
 impl Drop for WriteLockGuard {
     fn drop(&mut self) {
-        // What can't be unlocked is unlocked when it is closed.
+        // If this fails, closing the file unlocks it.
         let _ = self.0.unlock();
     }
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let mut making = OpenOptions::new();
-    making.read(true).write(true).create(true).truncate(false);
-    regular_file::open(&mut making, path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    regular_file::open(&mut options, path)
 }

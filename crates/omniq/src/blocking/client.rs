@@ -139,6 +139,11 @@ impl OmniQ {
         WorkerBuilder::new(self.omniq.worker(), Arc::clone(&self.runtime))
     }
 
+    /// Closes the queue for this handle and all its clones: see [`AsyncOmniQ::close`].
+    pub fn close(self) -> Result<()> {
+        self.runtime.wait(self.omniq.close())?
+    }
+
     /// The settings.
     pub fn settings(&self) -> &Settings {
         self.omniq.settings()

@@ -19,6 +19,12 @@ impl<T> TaskHandle<T> {
         Self { handle, runtime }
     }
 
+    /// Whether the enqueue that returned this handle added the task: see
+    /// [`TaskHandle::is_new`](crate::TaskHandle::is_new).
+    pub fn is_new(&self) -> bool {
+        self.handle.is_new()
+    }
+
     /// The task's id.
     pub fn id(&self) -> TaskId {
         self.handle.id()

@@ -81,7 +81,7 @@ impl WorkerBuilder {
     pub fn start(self) -> Result<WorkerPool> {
         let pool = self.runtime.wait(self.builder.start())??;
         // Dropped, a pool gives its tasks back: for that it needs its threads.
-        self.runtime.stay_until(pool.over());
+        self.runtime.stay_until(pool.stopped());
         Ok(WorkerPool {
             pool,
             runtime: self.runtime,

@@ -1,5 +1,5 @@
-//! The thread that keeps leases alive: one in a process, for all its pools and claims, so that a handler
-//! that blocks its own runtime costs nobody a lease.
+//! The background thread: it renews leases, sweeps, stores progress and answers waits. There is one in a process,
+//! for all its queues, so that a handler that blocks its own runtime costs nobody a lease.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -8,36 +8,36 @@ use omniq_core::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use super::Process;
+use super::identity::Process;
 
-/// The running thread. It ends when the last who needs it is gone.
+/// The running thread. It ends when the last reference is dropped.
 #[derive(Debug)]
 pub(crate) struct Background {
     runtime: Handle,
     process: Process,
-    /// There until the drop.
+    /// Dropping it ends the thread. Present until this is dropped.
     end: Option<oneshot::Sender<()>>,
 }
 
 impl Background {
-    /// The thread of this process, started if there is none.
+    /// Returns the thread of this process, and starts it if there is none.
     pub(crate) fn of_this_process() -> Result<Arc<Self>> {
-        static HEART: Mutex<Weak<Background>> = Mutex::new(Weak::new());
-        let mut heart = HEART.lock().unwrap_or_else(PoisonError::into_inner);
-        match heart.upgrade() {
+        static RUNNING: Mutex<Weak<Background>> = Mutex::new(Weak::new());
+        let mut current = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        match current.upgrade() {
             Some(running) if running.process.is_this() => return Ok(running),
-            // The parent's, before a fork.
-            Some(elsewhere) => std::mem::forget(elsewhere),
+            // It belongs to the parent process: this process was forked.
+            Some(parents) => std::mem::forget(parents),
             None => {}
         }
         let started = Arc::new(Self::start()?);
-        *heart = Arc::downgrade(&started);
+        *current = Arc::downgrade(&started);
         Ok(started)
     }
 
     fn start() -> Result<Self> {
         let refused = |e: std::io::Error| {
-            let text = format!("the thread that renews leases can't be started: {e}");
+            let text = "the background thread, which renews leases, can't be started";
             Error::new(ErrorKind::Storage, text)
                 .with_source(e)
                 .retryable()
@@ -49,10 +49,10 @@ impl Background {
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
         // The sender is never used, only dropped.
-        let beat = move || drop(runtime.block_on(ended));
+        let run = move || drop(runtime.block_on(ended));
         std::thread::Builder::new()
-            .name("omniq-heart".into())
-            .spawn(beat)
+            .name("omniq-background".into())
+            .spawn(run)
             .map_err(refused)?;
         Ok(Self {
             runtime: handle,
@@ -61,7 +61,7 @@ impl Background {
         })
     }
 
-    /// Runs what must not be held up by handlers.
+    /// Runs work that handlers must not block.
     pub(crate) fn spawn(
         &self,
         work: impl Future<Output = ()> + Send + 'static,
@@ -74,7 +74,7 @@ impl Drop for Background {
     fn drop(&mut self) {
         let end = self.end.take();
         if !self.process.is_this() {
-            // A forked child has no thread that it could end.
+            // A forked child has no thread to end.
             std::mem::forget(end);
         }
     }

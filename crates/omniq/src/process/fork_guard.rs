@@ -1,4 +1,4 @@
-//! A storage that answers in its own process only.
+//! Refuses every storage call in a forked child of the process that opened the queue.
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -11,9 +11,9 @@ use omniq_core::storage::{
 };
 use omniq_core::{Change, NewTask, OwnerId, Result, Storage, Task, TaskId, Timestamp};
 
-use super::Process;
+use super::identity::Process;
 
-/// In front of every storage, so that no call can forget to ask.
+/// Stands in front of every storage, so that no call can bypass the check.
 pub(crate) struct ForkGuard {
     storage: Arc<dyn Storage>,
     process: Process,
@@ -27,7 +27,7 @@ impl ForkGuard {
         }
     }
 
-    fn ask<'a, T: Send + 'a>(
+    fn guarded<'a, T: Send + 'a>(
         &'a self,
         call: impl FnOnce(&'a dyn Storage) -> Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>,
     ) -> BoxFuture<'a, Result<T>> {
@@ -39,7 +39,7 @@ impl ForkGuard {
 }
 
 impl Drop for ForkGuard {
-    /// The end of a storage may wait for its threads, which a forked child does not have.
+    /// Dropping a storage may wait for its threads, which a forked child does not have.
     fn drop(&mut self) {
         if !self.process.is_this() {
             std::mem::forget(Arc::clone(&self.storage));
@@ -49,19 +49,19 @@ impl Drop for ForkGuard {
 
 impl Storage for ForkGuard {
     fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>> {
-        self.ask(|storage| storage.enqueue(tasks, now))
+        self.guarded(|storage| storage.enqueue(tasks, now))
     }
 
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed>> {
-        self.ask(|storage| storage.claim(request))
+        self.guarded(|storage| storage.claim(request))
     }
 
     fn renew(&self, leases: Vec<Lease>, lease_for: Duration) -> BoxFuture<'_, Result<Vec<Hold>>> {
-        self.ask(|storage| storage.renew(leases, lease_for))
+        self.guarded(|storage| storage.renew(leases, lease_for))
     }
 
     fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
-        self.ask(|storage| storage.held(leases))
+        self.guarded(|storage| storage.held(leases))
     }
 
     fn record_progress(
@@ -69,40 +69,40 @@ impl Storage for ForkGuard {
         updates: Vec<ProgressUpdate>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<bool>>> {
-        self.ask(|storage| storage.record_progress(updates, now))
+        self.guarded(|storage| storage.record_progress(updates, now))
     }
 
     fn settle(&self, changes: Vec<Change>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Settled>>> {
-        self.ask(|storage| storage.settle(changes, now))
+        self.guarded(|storage| storage.settle(changes, now))
     }
 
     fn orphans(&self, monotonic: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
-        self.ask(|storage| storage.orphans(monotonic, limit))
+        self.guarded(|storage| storage.orphans(monotonic, limit))
     }
 
     fn mark_started(&self, owner: OwnerId, seat: usize, lease: Lease) {
-        // Only a pool notes starts, and its threads are in its own process.
+        // Only pools call this, and a forked child has none of their threads.
         self.storage.mark_started(owner, seat, lease);
     }
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
-        self.ask(|storage| storage.get(ids))
+        self.guarded(|storage| storage.get(ids))
     }
 
     fn finished_or_unknown(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
-        self.ask(|storage| storage.finished_or_unknown(ids))
+        self.guarded(|storage| storage.finished_or_unknown(ids))
     }
 
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {
-        self.ask(|storage| storage.list_tasks(filter))
+        self.guarded(|storage| storage.list_tasks(filter))
     }
 
     fn stats(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<LaneStats>>> {
-        self.ask(|storage| storage.stats(now))
+        self.guarded(|storage| storage.stats(now))
     }
 
     fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>> {
-        self.ask(|storage| storage.purge(request))
+        self.guarded(|storage| storage.purge(request))
     }
 
     fn watch(&self) -> Watch {
@@ -110,5 +110,13 @@ impl Storage for ForkGuard {
             true => self.storage.watch(),
             false => Box::pin(tokio_stream::empty()),
         }
+    }
+
+    fn clock(&self) -> Option<Timestamp> {
+        self.storage.clock()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<()>> {
+        self.guarded(|storage| storage.close())
     }
 }

@@ -1,27 +1,27 @@
-//! Who this process is to a storage.
+//! The owner id under which this process holds leases.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use omniq_core::OwnerId;
 
-use super::Process;
+use super::identity::Process;
 
-/// The owner of every lease that this process takes: drawn at random, once. A forked child draws its own.
+/// Returns the owner of every lease that this process takes. It is drawn at random once; a forked child draws its own.
 pub(crate) fn this_process() -> OwnerId {
     static OWNER: Mutex<Option<(Process, OwnerId)>> = Mutex::new(None);
     let process = Process::current();
     let mut owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
     match *owner {
-        Some((whose, owner)) if whose == process => owner,
-        _ => owner.insert((process, draw(process))).1,
+        Some((drawn_by, owner)) if drawn_by == process => owner,
+        _ => owner.insert((process, random_owner(process))).1,
     }
 }
 
-fn draw(process: Process) -> OwnerId {
+fn random_owner(process: Process) -> OwnerId {
     loop {
-        let drawn = fastrand::u64(..) ^ RandomState::new().hash_one(process.salt());
-        if let Some(owner) = OwnerId::from_i64((drawn >> 1) as i64) {
+        let number = fastrand::u64(..) ^ RandomState::new().hash_one(process.salt());
+        if let Some(owner) = OwnerId::from_i64((number >> 1) as i64) {
             return owner;
         }
     }

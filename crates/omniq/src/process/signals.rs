@@ -1,8 +1,8 @@
-//! The wish of the system, or of whoever sits at the terminal, that the process ends.
+//! Shutdown signals: Ctrl-C and, on Unix, SIGTERM.
 
 use std::io;
 
-/// Ctrl-C, and on Unix SIGTERM. None that comes after `listen` is missed.
+/// The signals that ask the process to end. None that arrives after `listen` is missed.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -22,7 +22,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -38,7 +38,7 @@ impl Signals {
         Ok(Self { interrupt })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         self.interrupt.recv().await;
     }

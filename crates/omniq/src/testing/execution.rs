@@ -3,7 +3,7 @@ use std::sync::Arc;
 use omniq_core::{Format, NewTask, Payload, Task, TaskId};
 use tokio::sync::Notify;
 
-use crate::context::{Execution, States, Surroundings};
+use crate::context::{Execution, PoolEnvironment, States};
 use crate::{AsyncOmniQ, TaskContext};
 
 /// Of no task in a queue.
@@ -33,12 +33,12 @@ pub fn context(omniq: &AsyncOmniQ) -> TaskContext {
     let new = NewTask::new("test", omniq.settings().queue(), payload);
     let mut task = Task::from_new(new, ID, omniq.queue().clock().now());
     (task.attempts, task.lease) = (1, 1);
-    let surroundings = Surroundings {
+    let environment = PoolEnvironment {
         omniq: omniq.clone(),
         states: States::new(),
         progressed: Notify::new(),
     };
-    TaskContext::new(Arc::new(Execution::new(task, Arc::new(surroundings))))
+    TaskContext::new(Arc::new(Execution::new(task, Arc::new(environment))))
 }
 
 /// Tells the execution of this context to stop, as a cancel does.

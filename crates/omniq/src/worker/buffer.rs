@@ -1,4 +1,4 @@
-//! Where claimed tasks wait for a seat.
+//! Holds claimed tasks until a seat is free.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::poison_isolation::Turn;
+use super::isolation::Isolation;
 use crate::clock;
 use crate::context::Execution;
 
 /// Claimed tasks that wait for a seat, in the order of their claims.
 #[derive(Default)]
-pub(super) struct Buffer(Mutex<Line>);
+pub(super) struct Buffer(Mutex<Tasks>);
 
 #[derive(Default)]
-struct Line {
-    line: VecDeque<Waiting>,
+struct Tasks {
+    waiting: VecDeque<Waiting>,
     /// At this length it is time to claim again.
     low: usize,
 }
@@ -24,65 +24,66 @@ struct Line {
 /// A task that waits.
 pub(super) struct Waiting {
     pub(super) execution: Arc<Execution>,
-    /// A marked task has one.
-    pub(super) turn: Option<Turn>,
+    /// Present for a marked task.
+    pub(super) isolation: Option<Isolation>,
     since: Instant,
 }
 
 impl Buffer {
-    fn lock(&self) -> MutexGuard<'_, Line> {
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().line.len()
+        self.lock().waiting.len()
     }
 
+    /// Adds claimed tasks; when `low` of them are left, it will be time to claim again.
     pub(super) fn add(&self, executions: impl IntoIterator<Item = Arc<Execution>>, low: usize) {
         let since = clock::instant();
-        let mut waiting = self.lock();
-        waiting.low = low;
-        waiting
-            .line
+        let mut tasks = self.lock();
+        tasks.low = low;
+        tasks
+            .waiting
             .extend(executions.into_iter().map(|execution| Waiting {
                 execution,
-                turn: None,
+                isolation: None,
                 since,
             }));
     }
 
-    /// A marked task, now that it has its turn.
-    pub(super) fn add_first(&self, execution: Arc<Execution>, turn: Turn) {
-        self.lock().line.push_front(Waiting {
+    /// Adds a marked task at the head, now that it may run.
+    pub(super) fn add_first(&self, execution: Arc<Execution>, isolation: Isolation) {
+        self.lock().waiting.push_front(Waiting {
             execution,
-            turn: Some(turn),
+            isolation: Some(isolation),
             since: clock::instant(),
         });
     }
 
-    /// The next one, and whether it is time to claim again.
+    /// Takes the next task; also says whether it is time to claim again.
     pub(super) fn next(&self) -> Option<(Waiting, bool)> {
-        let mut waiting = self.lock();
-        let next = waiting.line.pop_front()?;
-        let left = waiting.line.len();
-        Some((next, left == waiting.low || left == 0))
+        let mut tasks = self.lock();
+        let next = tasks.waiting.pop_front()?;
+        let left = tasks.waiting.len();
+        Some((next, left == tasks.low || left == 0))
     }
 
-    /// Since when the oldest waits.
+    /// The time since which the oldest task waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.lock().line.iter().map(|one| one.since).min()
+        self.lock().waiting.iter().map(|one| one.since).min()
     }
 
-    /// What has waited at least so long at `now`.
-    pub(super) fn take_late(&self, within: Duration, now: Instant) -> Vec<Waiting> {
-        let is_late = |one: &Waiting| now.saturating_duration_since(one.since) >= within;
-        let mut waiting = self.lock();
-        let (late, line) = waiting.line.drain(..).partition(is_late);
-        waiting.line = line;
+    /// Takes the tasks that have waited for `limit` or longer at `now`.
+    pub(super) fn take_late(&self, limit: Duration, now: Instant) -> Vec<Waiting> {
+        let is_late = |one: &Waiting| now.saturating_duration_since(one.since) >= limit;
+        let mut tasks = self.lock();
+        let (late, waiting) = tasks.waiting.drain(..).partition(is_late);
+        tasks.waiting = waiting;
         late.into()
     }
 
     pub(super) fn take_all(&self) -> Vec<Waiting> {
-        self.lock().line.drain(..).collect()
+        self.lock().waiting.drain(..).collect()
     }
 }

@@ -1,3 +1,5 @@
+//! Sets up a worker pool: checks the options, and starts it.
+
 use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
@@ -9,13 +11,14 @@ use std::time::Duration;
 use omniq_core::storage::ClaimFilter;
 use omniq_core::{Args, Error, ErrorKind, Format, Result, TaskError};
 use serde::Serialize;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 use super::buffer::Buffer;
 use super::held::Held;
 use super::pace::Pace;
-use super::{AsyncWorkerPool, Shared};
-use crate::context::{Given, States, Surroundings};
+use super::pool::AsyncWorkerPool;
+use super::shared::Shared;
+use crate::context::{NamedState, PoolEnvironment, States};
 use crate::settings::check_prefetch;
 use crate::token::Token;
 use crate::{AsyncOmniQ, Handler, TaskContext, TaskDef};
@@ -88,11 +91,11 @@ impl WorkerBuilder {
 
     /// A value for [`TaskContext::state`]; one per type, the last one counts.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        let given = Given {
+        let state = NamedState {
             name: type_name::<T>(),
-            value: Arc::new(value),
+            value: Box::new(value),
         };
-        self.states.insert(TypeId::of::<T>(), given);
+        self.states.insert(TypeId::of::<T>(), state);
         self
     }
 
@@ -123,13 +126,14 @@ impl WorkerBuilder {
         if let Some(queues) = self.queues {
             filter = filter.queues(queues);
         }
-        let surroundings = Surroundings {
+        let environment = PoolEnvironment {
             omniq: self.omniq.clone(),
             states: self.states,
             progressed: Notify::new(),
         };
+        let (sender, stopped) = watch::channel(None);
         let shared = Shared {
-            surroundings: Arc::new(surroundings),
+            environment: Arc::new(environment),
             handlers: HashMap::from_iter(self.handlers),
             filter: Arc::new(filter),
             concurrency: self.concurrency,
@@ -139,18 +143,19 @@ impl WorkerBuilder {
             pace: Pace::new(self.concurrency, self.prefetch),
             held: Held::default(),
             seat_or_room: Notify::new(),
-            look_again: Notify::new(),
-            owner_left: Notify::new(),
+            check_leases: Notify::new(),
+            owner_exited: Notify::new(),
             writing_progress: Mutex::new(()),
-            asked: OnceLock::new(),
+            stop_request: OnceLock::new(),
             stopping: Token::default(),
             grace_over: Token::default(),
             claimed_last: Token::default(),
             settled: Token::default(),
             finished: AtomicU64::new(0),
             released: AtomicU64::new(0),
+            stopped,
         };
-        AsyncWorkerPool::start(Arc::new(shared))
+        AsyncWorkerPool::start(Arc::new(shared), sender)
     }
 
     fn check(&self) -> Result<()> {
@@ -226,5 +231,12 @@ impl fmt::Debug for WorkerBuilder {
             .field("queues", &self.queues)
             .field("concurrency", &self.concurrency)
             .finish_non_exhaustive()
+    }
+}
+
+impl AsyncOmniQ {
+    /// Returns a builder for a worker pool, to be set up and started.
+    pub fn worker(&self) -> WorkerBuilder {
+        WorkerBuilder::new(self.clone())
     }
 }

@@ -1,93 +1,93 @@
-//! Takes due tasks: for the seats that are free first, and some ahead.
+//! Claims due tasks: for the seats that are free first, and some ahead.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use omniq_core::Task;
 use omniq_core::storage::BoxFuture;
-use omniq_core::{Outcome, Task};
 use tokio::time::Instant;
 
-use super::Shared;
-use super::buffer::Waiting;
-use super::poison_isolation::wait_for_turn;
-use super::run::{Reports, fill_seats};
-use super::settle::Report;
+use super::poison_isolation::wait_for_isolation;
+use super::report::{Reports, release};
+use super::run::fill_seats;
+use super::shared::Shared;
 use crate::clock;
 use crate::context::Execution;
 use crate::poller::Poller;
 use crate::storage_retry::StorageRetry;
 
-/// What was claimed and has not started after this goes back.
+/// A claimed task that has not started within this time is released.
 const START_WITHIN: Duration = Duration::from_millis(50);
 
-/// A claim under way; it gives its tools back.
-type UnderWay = BoxFuture<'static, (Claimer, Vec<Task>)>;
+/// A claim that is running; it returns its claimer.
+type RunningClaim = BoxFuture<'static, (Claimer, Vec<Task>)>;
 
 /// What a claim needs.
 struct Claimer {
-    due: Poller,
-    /// It outlives the claimer: a claim that is given up does not change the storage's condition.
-    trouble: Arc<Mutex<StorageRetry>>,
+    poller: Poller,
+    /// Shared with the next claimer: a claim that is abandoned does not change the storage's condition.
+    retry: Arc<Mutex<StorageRetry>>,
 }
 
 impl Claimer {
-    fn new(pool: &Shared, trouble: &Arc<Mutex<StorageRetry>>) -> Self {
+    fn new(pool: &Shared, retry: &Arc<Mutex<StorageRetry>>) -> Self {
         Self {
-            due: pool.omniq().queue().due_tasks(Arc::clone(&pool.filter)),
-            trouble: Arc::clone(trouble),
+            poller: pool.omniq().queue().poller(Arc::clone(&pool.filter)),
+            retry: Arc::clone(retry),
         }
     }
 
-    fn trouble(&self) -> MutexGuard<'_, StorageRetry> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn retry(&self) -> MutexGuard<'_, StorageRetry> {
+        self.retry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Claims until the pool stops, then gives back what has not started.
+/// Claims until the pool stops, then releases what has not started.
 pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
-    let _end = pool.claimed_last.at_the_end();
-    let mut under_way: Option<UnderWay> = None;
-    let trouble = Arc::new(Mutex::new(StorageRetry::new("claiming tasks")));
-    let mut idle = Some(Claimer::new(&pool, &trouble));
+    let _end = pool.claimed_last.fire_on_drop();
+    let mut running: Option<RunningClaim> = None;
+    let retry = Arc::new(Mutex::new(StorageRetry::new("claiming tasks")));
+    let mut idle = Some(Claimer::new(&pool, &retry));
     loop {
         fill_seats(&pool, &reports);
-        if let Some(limit) = wish(&pool)
+        if let Some(limit) = tasks_to_claim(&pool)
             && let Some(claimer) = idle.take()
         {
             pool.held.claim_begins();
-            under_way = Some(Box::pin(claim(Arc::clone(&pool), claimer, limit)));
+            running = Some(Box::pin(claim(Arc::clone(&pool), claimer, limit)));
         }
-        let give_back_at = pool.buffer.oldest().map(|claimed| claimed + START_WITHIN);
+        let release_at = pool.buffer.oldest().map(|claimed| claimed + START_WITHIN);
         tokio::select! {
             biased;
             () = pool.stopping.fired() => break,
-            (claimer, tasks) = answer(&mut under_way) => {
-                under_way = None;
-                take_in(&pool, &claimer, tasks, &reports);
+            (claimer, tasks) = answer_of(&mut running) => {
+                running = None;
+                accept(&pool, &claimer, tasks, &reports);
                 idle = Some(claimer);
             }
-            // Seats that are about to be free share the claim, and the claim shares the commit of what freed them.
+            // Seats that become free in this moment share the claim, and the claim shares the commit of the
+            // outcomes that freed them.
             () = pool.seat_or_room.notified() => tokio::task::yield_now().await,
-            () = sleep_until(give_back_at) => {
+            () = sleep_until(release_at) => {
                 pool.pace.stall();
-                // A claim that is still parked would take them right back.
-                under_way = None;
-                idle = Some(Claimer::new(&pool, &trouble));
+                // A claim that is still parked would take them back at once.
+                running = None;
+                idle = Some(Claimer::new(&pool, &retry));
                 let late = pool.buffer.take_late(START_WITHIN, clock::instant());
-                give_back(&pool, late, &reports).await;
+                release(&pool, late, &reports).await;
             }
         }
     }
-    if let Some(claim) = under_way {
+    if let Some(claim) = running {
         let (claimer, tasks) = claim.await;
-        take_in(&pool, &claimer, tasks, &reports);
+        accept(&pool, &claimer, tasks, &reports);
     }
-    give_back(&pool, pool.buffer.take_all(), &reports).await;
+    release(&pool, pool.buffer.take_all(), &reports).await;
 }
 
-/// How many tasks to claim now; `None` while enough are waiting.
-fn wish(pool: &Shared) -> Option<usize> {
+/// Returns how many tasks to claim now; `None` while enough are waiting.
+fn tasks_to_claim(pool: &Shared) -> Option<usize> {
     let (waiting, prefetch) = (pool.buffer.len(), pool.pace.prefetch());
     let room = pool.seats.available_permits() + prefetch;
     let enough = waiting > prefetch / 2;
@@ -96,17 +96,17 @@ fn wish(pool: &Shared) -> Option<usize> {
 
 async fn claim(pool: Arc<Shared>, mut claimer: Claimer, limit: usize) -> (Claimer, Vec<Task>) {
     loop {
-        match claimer.due.claim(limit, pool.stopping.fired()).await {
+        match claimer.poller.claim(limit, pool.stopping.fired()).await {
             Ok(tasks) => {
                 if !tasks.is_empty() {
-                    claimer.trouble().over();
+                    claimer.retry().succeeded();
                 }
                 return (claimer, tasks);
             }
             Err(error) => {
-                let wait = claimer.trouble().failed(&error);
-                let rested = tokio::time::timeout(wait, pool.stopping.fired()).await;
-                if rested.is_ok() {
+                let wait = claimer.retry().failed(&error);
+                let stopped = tokio::time::timeout(wait, pool.stopping.fired()).await;
+                if stopped.is_ok() {
                     return (claimer, Vec::new());
                 }
             }
@@ -114,8 +114,8 @@ async fn claim(pool: Arc<Shared>, mut claimer: Claimer, limit: usize) -> (Claime
     }
 }
 
-async fn answer(under_way: &mut Option<UnderWay>) -> (Claimer, Vec<Task>) {
-    match under_way {
+async fn answer_of(running: &mut Option<RunningClaim>) -> (Claimer, Vec<Task>) {
+    match running {
         Some(claim) => claim.await,
         None => pending().await,
     }
@@ -128,42 +128,22 @@ async fn sleep_until(time: Option<Instant>) {
     }
 }
 
-fn take_in(pool: &Arc<Shared>, claimer: &Claimer, tasks: Vec<Task>, reports: &Reports) {
-    if let Some(span) = claimer.due.round_trip() {
+fn accept(pool: &Arc<Shared>, claimer: &Claimer, tasks: Vec<Task>, reports: &Reports) {
+    if let Some(span) = claimer.poller.round_trip() {
         pool.pace.claim_took(span);
     }
     let executions: Vec<_> = tasks
         .into_iter()
-        .map(|task| Arc::new(Execution::new(task, Arc::clone(&pool.surroundings))))
+        .map(|task| Arc::new(Execution::new(task, Arc::clone(&pool.environment))))
         .collect();
     if pool.held.add(executions.iter()) {
-        pool.look_again.notify_one();
+        pool.check_leases.notify_one();
     }
     let (marked, others): (Vec<_>, Vec<_>) =
         executions.into_iter().partition(|one| one.task.crashes > 0);
     for execution in marked {
-        let waiting = wait_for_turn(Arc::clone(pool), execution, reports.clone());
+        let waiting = wait_for_isolation(Arc::clone(pool), execution, reports.clone());
         tokio::spawn(waiting);
     }
     pool.buffer.add(others, pool.pace.prefetch() / 2);
-}
-
-pub(super) async fn give_back(pool: &Shared, line: Vec<Waiting>, reports: &Reports) {
-    if !line.is_empty() {
-        let (count, concurrency) = (line.len(), pool.concurrency);
-        tracing::debug!(count, concurrency, "giving back what could not start");
-    }
-    for Waiting {
-        execution, turn, ..
-    } in line
-    {
-        let report = Report {
-            execution,
-            outcome: Outcome::Released,
-            turn,
-        };
-        if reports.send(report).await.is_err() {
-            return;
-        }
-    }
 }

@@ -9,7 +9,7 @@ use omniq_core::storage::{Hold, Lease, Signal, Watch};
 use tokio::time::sleep_until;
 use tokio_stream::StreamExt as _;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::clock;
 use crate::storage_retry::StorageRetry;
 
@@ -17,7 +17,7 @@ use crate::storage_retry::StorageRetry;
 /// no cancel of what it claims is missed.
 pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
     let lease_for = pool.settings().lease();
-    let mut trouble = StorageRetry::new("renewing leases");
+    let mut retry = StorageRetry::new("renewing leases");
     let mut next_beat = clock::instant() + lease_for / 3;
     loop {
         tokio::select! {
@@ -26,16 +26,16 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
                 let wait = match renew(&pool, lease_for).await {
                     Ok(any) => {
                         if any {
-                            trouble.over();
+                            retry.succeeded();
                         }
                         lease_for / 3
                     }
-                    Err(error) => trouble.failed(&error).min(lease_for / 3),
+                    Err(error) => retry.failed(&error).min(lease_for / 3),
                 };
                 next_beat = clock::instant() + wait;
             }
-            () = pool.look_again.notified() => look(&pool, &mut trouble).await,
-            signal = watch.next() => hear(&pool, &mut watch, signal, &mut trouble).await,
+            () = pool.check_leases.notified() => check_all(&pool, &mut retry).await,
+            signal = watch.next() => handle_signal(&pool, &mut watch, signal, &mut retry).await,
         }
     }
 }
@@ -67,38 +67,46 @@ fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
     }
 }
 
-async fn hear(
+async fn handle_signal(
     pool: &Shared,
     watch: &mut Watch,
     signal: Option<Signal>,
-    trouble: &mut StorageRetry,
+    retry: &mut StorageRetry,
 ) {
     match signal {
-        Some(Signal::Cancelled(ids)) => pool.held.hear_cancelled(&ids),
-        Some(Signal::OwnerExited) => pool.owner_left.notify_one(),
-        Some(Signal::Unknown) => look(pool, trouble).await,
+        Some(Signal::Cancelled(ids)) => {
+            let leases = pool.held.record_cancelled(&ids);
+            check(pool, leases, retry).await;
+        }
+        Some(Signal::OwnerExited) => pool.owner_exited.notify_one(),
+        Some(Signal::Unknown) => check_all(pool, retry).await,
         Some(_) => {}
         None => {
             // Meanwhile no lease is renewed.
             let settings = pool.settings();
             tokio::time::sleep(settings.poll_interval().min(settings.lease() / 3)).await;
             *watch = pool.omniq().storage().watch();
-            look(pool, trouble).await;
+            check_all(pool, retry).await;
         }
     }
 }
 
-/// Asks of every lease whether it is still held.
-async fn look(pool: &Shared, trouble: &mut StorageRetry) {
+/// Checks all leases of the pool.
+async fn check_all(pool: &Shared, retry: &mut StorageRetry) {
     let leases = pool.held.leases_after_unknown();
+    check(pool, leases, retry).await;
+}
+
+/// Asks the storage which of these leases are still held, and stops the handlers of the others.
+async fn check(pool: &Shared, leases: Vec<Lease>, retry: &mut StorageRetry) {
     if leases.is_empty() {
         return;
     }
     match pool.omniq().storage().held(leases.clone()).await {
         Ok(answers) => stop_others(pool, leases, answers),
-        // The next beat asks again.
+        // The next renewal asks again.
         Err(error) => {
-            trouble.failed(&error);
+            retry.failed(&error);
         }
     }
 }

@@ -67,9 +67,9 @@ impl Held {
     }
 
     /// The executions with a progress that nobody has written down yet, and that progress.
-    pub(super) fn take_notes(&self) -> (Vec<Arc<Execution>>, Vec<ProgressUpdate>) {
+    pub(super) fn take_updates(&self) -> (Vec<Arc<Execution>>, Vec<ProgressUpdate>) {
         let book = self.lock();
-        let told = |one: &Arc<Execution>| Some((Arc::clone(one), one.take_note()?));
+        let told = |one: &Arc<Execution>| Some((Arc::clone(one), one.take_update()?));
         book.executions.values().filter_map(told).unzip()
     }
 
@@ -77,13 +77,17 @@ impl Held {
         self.lock().executions.contains_key(&lease)
     }
 
-    /// These tasks were cancelled: tells their handlers to stop.
-    pub(super) fn hear_cancelled(&self, ids: &[TaskId]) {
-        if let Some(heard) = &mut self.lock().heard {
+    /// Records that these tasks were cancelled, and returns the leases that this may be about. The signal may be
+    /// late: a task that was requeued and claimed again since then is not cancelled any more, so the caller
+    /// checks the leases.
+    pub(super) fn record_cancelled(&self, ids: &[TaskId]) -> Vec<Lease> {
+        let mut book = self.lock();
+        if let Some(heard) = &mut book.heard {
             heard.cancelled.extend(ids);
         }
         let ids: HashSet<_> = ids.iter().collect();
-        self.stop(|lease| ids.contains(&lease.id));
+        let leases = book.executions.keys().copied();
+        leases.filter(|lease| ids.contains(&lease.id)).collect()
     }
 
     /// Tells the handlers of these leases to stop.

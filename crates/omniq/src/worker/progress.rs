@@ -7,7 +7,7 @@ use omniq_core::Result;
 use omniq_core::storage::ProgressUpdate;
 use tokio::time::sleep_until;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::clock;
 use crate::context::Execution;
 use crate::storage_retry::StorageRetry;
@@ -18,11 +18,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Writes until the pool's last outcome is settled. Apart from the heartbeat, so that a slow write keeps
 /// no lease waiting. There is no timer unless a handler told of progress.
 pub(super) async fn progress_loop(pool: Arc<Shared>) {
-    let mut trouble = StorageRetry::new("writing down progress");
+    let mut retry = StorageRetry::new("writing down progress");
     let mut not_before = clock::instant();
     loop {
         let pending = async {
-            pool.surroundings.progressed.notified().await;
+            pool.environment.progressed.notified().await;
             sleep_until(not_before).await;
         };
         tokio::select! {
@@ -32,12 +32,12 @@ pub(super) async fn progress_loop(pool: Arc<Shared>) {
         let wait = match write(&pool).await {
             Ok(false) => continue,
             Ok(true) => {
-                trouble.over();
+                retry.succeeded();
                 PAUSE
             }
             Err(error) => {
-                pool.surroundings.progressed.notify_one();
-                trouble.failed(&error).max(PAUSE)
+                pool.environment.progressed.notify_one();
+                retry.failed(&error).max(PAUSE)
             }
         };
         not_before = clock::instant() + wait;
@@ -47,7 +47,7 @@ pub(super) async fn progress_loop(pool: Arc<Shared>) {
 /// Writes what is pending; says whether there was any.
 async fn write(pool: &Shared) -> Result<bool> {
     let _turn = pool.writing_progress.lock().await;
-    let (executions, notes) = pool.held.take_notes();
+    let (executions, notes) = pool.held.take_updates();
     if notes.is_empty() {
         return Ok(false);
     }
@@ -58,13 +58,13 @@ async fn write(pool: &Shared) -> Result<bool> {
     match written.await {
         Ok(held) => {
             if held.contains(&false) {
-                pool.look_again.notify_one();
+                pool.check_leases.notify_one();
             }
             Ok(true)
         }
         Err(error) => {
             for (execution, note) in executions.iter().zip(notes) {
-                execution.put_note_back(note);
+                execution.put_update_back(note);
             }
             Err(error)
         }
@@ -73,14 +73,14 @@ async fn write(pool: &Shared) -> Result<bool> {
 
 /// What these tasks told last and nobody has written; what is being written is waited for, so that a later
 /// settlement can't overtake it.
-pub(super) async fn last_notes(
+pub(super) async fn last_updates(
     pool: &Shared,
     executions: &[Arc<Execution>],
 ) -> Vec<ProgressUpdate> {
     let _turn = pool.writing_progress.lock().await;
     executions
         .iter()
-        .filter_map(|one| one.take_note())
+        .filter_map(|one| one.take_update())
         .collect()
 }
 

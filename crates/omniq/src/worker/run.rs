@@ -5,22 +5,19 @@ use std::time::Duration;
 
 use omniq_core::storage::BoxFuture;
 use omniq_core::{Outcome, TaskError};
-use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::Shared;
 use super::buffer::Waiting;
-use super::settle::Report;
+use super::report::{Report, Reports};
+use super::shared::Shared;
+use crate::clock;
 use crate::context::{Execution, TaskContext};
 use crate::events::EventKind;
-use crate::handler::{Ended, Run};
+use crate::handler::Run;
 use crate::panic::{Caught, catch};
+use crate::result_payload::{Ended, check_size};
 use crate::seat_number::SeatNumber;
 use crate::token::Token;
-use crate::{clock, handler};
-
-/// Where outcomes go.
-pub(super) type Reports = mpsc::Sender<Report>;
 
 /// How long a handler that was told to stop may take before it is dropped.
 const LONGEST_FAREWELL: Duration = Duration::from_secs(5);
@@ -59,7 +56,9 @@ async fn sit(seat: Seat, first: Waiting, reports: Reports) {
     let pool = &seat.pool;
     let mut next = Some(first);
     while let Some(Waiting {
-        execution, turn, ..
+        execution,
+        isolation,
+        ..
     }) = next
     {
         let begin = clock::instant();
@@ -69,7 +68,7 @@ async fn sit(seat: Seat, first: Waiting, reports: Reports) {
             .send(Report {
                 execution,
                 outcome,
-                turn,
+                isolation,
             })
             .await
             .is_err()
@@ -97,7 +96,7 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         return Outcome::Released;
     };
     // Before it begins: a function that ends the process at once has been started, too.
-    pool.omniq().queue().note_start(seat, task);
+    pool.omniq().queue().mark_started(seat, task);
     let span = tracing::error_span!("task", id = %task.id, name = task.name, queue = task.queue, attempt = task.attempts);
     let ctx = TaskContext::new(Arc::clone(execution));
     match function.run() {
@@ -120,7 +119,7 @@ fn begin(pool: &Shared, execution: &Execution) -> Option<Duration> {
     let task = &execution.task;
     let ends = task.timeout.map(|limit| pool.clock().after(limit));
     let events = pool.omniq().queue().events();
-    events.tell_of(task, EventKind::Started);
+    events.notify_of(task, EventKind::Started);
     tracing::debug!("started");
     tracing::trace!(target: "omniq::payload", arguments = %String::from_utf8_lossy(&task.payload.bytes));
     ends
@@ -140,7 +139,7 @@ async fn run_async(
     tokio::select! {
         biased;
         ended = &mut work => to_outcome(pool, execution, ended),
-        () = over(pool, ends) => Outcome::Failed(timed_out(execution)),
+        () = time_limit(pool, ends) => Outcome::Failed(timed_out(execution)),
         () = farewell(pool, execution) => Outcome::LeaseLost,
         () = pool.grace_over.fired() => Outcome::Released,
     }
@@ -180,7 +179,7 @@ async fn run_blocking(
         tokio::select! {
             biased;
             ended = &mut running => break ended,
-            () = over(pool, ends), if !late => {
+            () = time_limit(pool, ends), if !late => {
                 late = true;
                 let limit = execution.task.timeout;
                 tracing::warn!(?limit, "the time is over, but a blocking handler can't be ended: waiting for it");
@@ -200,7 +199,7 @@ async fn run_blocking(
 
 fn to_outcome(pool: &Shared, execution: &Execution, ended: Ended) -> Outcome {
     let limit = pool.settings().max_payload();
-    let fitting = ended.and_then(|result| handler::fits(&result, limit).map(|()| result));
+    let fitting = ended.and_then(|result| check_size(&result, limit).map(|()| result));
     match fitting {
         Ok(result) => Outcome::Succeeded {
             result,
@@ -211,7 +210,7 @@ fn to_outcome(pool: &Shared, execution: &Execution, ended: Ended) -> Outcome {
 }
 
 /// The time limit of an attempt, if it has one.
-async fn over(pool: &Shared, ends: Option<Duration>) {
+async fn time_limit(pool: &Shared, ends: Option<Duration>) {
     match ends {
         Some(ends) => pool.clock().until(ends).await,
         None => std::future::pending().await,

@@ -1,43 +1,38 @@
-//! Writes down what became of executions: everything that waits, in one call.
+//! Records the outcomes of executions: all that wait, in one write.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use omniq_core::storage::Settled;
-use omniq_core::{Change, Error, Outcome, Result, TaskError, TaskStatus, settle};
+use omniq_core::storage::{ProgressUpdate, Settled};
+use omniq_core::{Change, Error, Outcome, Result, TaskError, TaskStatus};
 use tokio::sync::mpsc;
 
-use super::Shared;
-use super::poison_isolation::Turn;
-use super::progress::{last_notes, write_last};
+use super::progress::{last_updates, write_last};
+use super::report::Report;
+use super::shared::Shared;
 use crate::context::Execution;
 use crate::events::EventKind;
+use crate::settlement::{Answers, Recorded, Settlement, WriteChanges, record};
 use crate::storage_retry::StorageRetry;
 
-/// How many are written at once.
+/// The most outcomes in one write.
 const BATCH: usize = 1000;
-/// How many may wait; then seats wait too.
+/// The most outcomes that wait to be written; if there are more, seats wait too.
 pub(super) const ROOM: usize = 2 * BATCH;
 
-/// What became of an execution.
-pub(super) struct Report {
-    pub(super) execution: Arc<Execution>,
-    pub(super) outcome: Outcome,
-    pub(super) turn: Option<Turn>,
-}
+/// How long after the grace the outcomes of dropped handlers may take to be written.
+pub(super) const LAST_WRITES: Duration = Duration::from_secs(5);
 
-/// After the grace, how long what was dropped may take to be written down.
-pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// Settles until nobody can report any more, or until some time after the grace.
+/// Settles until no seat can report any more, or until [`LAST_WRITES`] after the grace.
 pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
     // However settling ends, the heartbeat ends with it.
-    let _end = pool.settled.at_the_end();
+    let _end = pool.settled.fire_on_drop();
     let mut inbox = Vec::with_capacity(BATCH);
-    let mut writer = Writer {
+    let mut settler = Settler {
         pool: Arc::clone(&pool),
-        trouble: StorageRetry::new("settling tasks"),
+        retry: StorageRetry::new("settling tasks"),
+        last_progress: Vec::new(),
     };
     let settle_all = async {
         while reports.recv_many(&mut inbox, BATCH).await > 0 {
@@ -48,12 +43,12 @@ pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<R
             {
                 inbox.push(report);
             }
-            writer.settle(&mut inbox).await;
+            settler.settle(&mut inbox).await;
         }
     };
     let too_late = async {
         pool.grace_over.fired().await;
-        tokio::time::sleep(LAST_WORDS).await;
+        tokio::time::sleep(LAST_WRITES).await;
     };
     tokio::select! {
         () = settle_all => {}
@@ -61,192 +56,190 @@ pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<R
     }
 }
 
-struct Writer {
+struct Settler {
     pool: Arc<Shared>,
-    trouble: StorageRetry,
+    retry: StorageRetry,
+    /// The last progress of the tasks whose outcomes are written next.
+    last_progress: Vec<ProgressUpdate>,
 }
 
-impl Writer {
+impl Settler {
     async fn settle(&mut self, inbox: &mut Vec<Report>) {
+        let pool = Arc::clone(&self.pool);
         let mut executions = Vec::with_capacity(inbox.len());
-        let mut changes = Vec::with_capacity(inbox.len());
-        let mut turns = Vec::new();
-        for Report {
-            execution,
-            outcome,
-            turn,
-        } in inbox.drain(..)
-        {
-            turns.extend(turn);
-            let ran = matches!(outcome, Outcome::Succeeded { .. } | Outcome::Failed(_));
-            self.pool
-                .finished
-                .fetch_add(u64::from(ran), Ordering::Relaxed);
-            match settle::settle(
-                &execution.task,
-                outcome,
-                self.pool.clock().now(),
-                fastrand::f64(),
-            ) {
-                Ok(change) => {
-                    changes.push(change);
-                    executions.push(execution);
+        let mut outcomes = Vec::with_capacity(inbox.len());
+        // Kept until the outcomes are written.
+        let mut isolations = Vec::new();
+        for report in inbox.drain(..) {
+            executions.push(report.execution);
+            outcomes.push(report.outcome);
+            isolations.extend(report.isolation);
+        }
+        let settlements = self.decide(&executions, outcomes);
+        self.last_progress = last_updates(&pool, &executions).await;
+        let queue = pool.omniq().queue();
+        match record(queue, self, &settlements).await {
+            Ok(all_recorded) => {
+                for (settlement, recorded) in settlements.iter().zip(all_recorded) {
+                    self.report(settlement, &recorded);
                 }
+            }
+            Err(error) => tracing::error!(%error, "outcomes could not be recorded"),
+        }
+        pool.held
+            .remove(executions.iter().map(|one| one.task.lease()));
+    }
+
+    /// Decides what is written. An outcome for which the rules have no change is logged and left out.
+    fn decide<'a>(
+        &self,
+        executions: &'a [Arc<Execution>],
+        outcomes: Vec<Outcome>,
+    ) -> Vec<Settlement<'a>> {
+        let mut settlements = Vec::with_capacity(executions.len());
+        for (execution, outcome) in executions.iter().zip(outcomes) {
+            let ran = matches!(outcome, Outcome::Succeeded { .. } | Outcome::Failed(_));
+            self.count_finished(ran);
+            match Settlement::decide(self.pool.omniq().queue(), &execution.task, outcome) {
+                Ok(settlement) => settlements.push(settlement),
                 Err(error) => {
                     tracing::error!(task = %execution.task.id, %error, "an outcome can't be settled");
-                    self.pool.held.remove([execution.task.lease()].into_iter());
                 }
             }
         }
-        let (answers, retried) = self.write_all(&executions, &changes).await;
-        let mut left_with_us = Vec::new();
-        for ((execution, change), answer) in executions.iter().zip(&changes).zip(answers) {
-            if answer.is_cancelled_under(change.lease) {
-                left_with_us.push(Change::release_cancelled(&execution.task));
-            } else if answer == Settled::Applied || (retried && is_as_wished(change, answer)) {
-                self.note(execution, change);
-            } else if answer.is_success_under(change.lease) {
-                self.note_own_transaction(execution, change);
-            } else {
-                let task = execution.task.id;
-                tracing::debug!(%task, ?answer, "a late outcome was refused");
-            }
-        }
-        if !left_with_us.is_empty() {
-            self.write(&left_with_us).await;
-        }
-        let settled = executions.iter().map(|one| one.task.lease());
-        self.pool.held.remove(settled);
+        settlements
     }
 
-    /// Writes what the tasks told last, and what became of them: sent without a wait in between, so that a
-    /// storage can write both in one go.
-    async fn write_all(
-        &mut self,
-        executions: &[Arc<Execution>],
-        changes: &[Change],
-    ) -> (Vec<Settled>, bool) {
-        let pool = Arc::clone(&self.pool);
-        let notes = last_notes(&pool, executions).await;
-        let ((), settled) = tokio::join! {
-            biased;
-            write_last(&pool, notes),
-            self.write(changes),
-        };
-        settled
+    fn count_finished(&self, ran: bool) {
+        let finished = &self.pool.finished;
+        finished.fetch_add(u64::from(ran), Ordering::Relaxed);
     }
 
-    /// Writes until the storage answers; also says whether it took more than one try.
-    async fn write(&mut self, changes: &[Change]) -> (Vec<Settled>, bool) {
-        let mut retried = false;
+    /// Writes until the storage answers.
+    async fn write_until_answered(&mut self, changes: Vec<Change>) -> Answers {
+        let mut repeated = false;
         loop {
-            match self.settle_now(changes.to_vec()).await {
-                Ok(answers) => return (answers, retried),
-                Err(error) if is_for_good(&error) => {
-                    let mut answers = Vec::with_capacity(changes.len());
+            match self.write_once(changes.clone()).await {
+                Ok(settled) => return Answers { settled, repeated },
+                Err(error) if is_permanent(&error) => {
+                    let mut settled = Vec::with_capacity(changes.len());
                     for change in changes {
-                        answers.push(self.write_alone(change).await);
+                        settled.push(self.write_alone(change).await);
                     }
-                    return (answers, true);
+                    let repeated = true;
+                    return Answers { settled, repeated };
                 }
-                Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+                Err(error) => tokio::time::sleep(self.retry.failed(&error)).await,
             }
-            retried = true;
+            repeated = true;
         }
     }
 
-    /// One change that the storage refuses must not keep the others waiting. It becomes a failure; if even
-    /// that is refused, the task is left to whoever finds its lease over.
-    async fn write_alone(&mut self, change: &Change) -> Settled {
-        let mut change = change.clone();
-        let mut given_up = false;
+    /// Writes one change by itself, because one that the storage refuses must not keep the others waiting. It
+    /// becomes a failure; if even that is refused, the task is left to whoever finds its lease expired.
+    async fn write_alone(&mut self, mut change: Change) -> Settled {
+        let mut is_failure = false;
         loop {
-            match self.settle_now(vec![change.clone()]).await {
-                Ok(answers) => return answers.first().copied().unwrap_or(Settled::NotFound),
-                Err(error) if is_for_good(&error) => {
-                    tracing::error!(task = %change.id, %error, "an outcome can't be written");
+            match self.write_once(vec![change.clone()]).await {
+                Ok(settled) => return settled.first().copied().unwrap_or(Settled::NotFound),
+                Err(error) if is_permanent(&error) => {
+                    let error = error.chain().to_string();
+                    tracing::error!(task = %change.id, error, "an outcome can't be written");
                     let text = format!("the outcome could not be written: {error}");
                     let failure = TaskError::new("result", text).with_retryable(false);
                     match change.given_up(failure, self.pool.clock().now()) {
-                        Ok(instead) if !given_up => change = instead,
+                        Ok(instead) if !is_failure => change = instead,
                         _ => return Settled::NotFound,
                     }
-                    given_up = true;
+                    is_failure = true;
                 }
-                Err(error) => tokio::time::sleep(self.trouble.failed(&error)).await,
+                Err(error) => tokio::time::sleep(self.retry.failed(&error)).await,
             }
         }
     }
 
-    async fn settle_now(&mut self, changes: Vec<Change>) -> Result<Vec<Settled>> {
-        let answers = self
-            .pool
-            .omniq()
-            .storage()
-            .settle(changes, self.pool.clock().now())
-            .await?;
-        self.trouble.over();
-        Ok(answers)
+    async fn write_once(&mut self, changes: Vec<Change>) -> Result<Vec<Settled>> {
+        let now = self.pool.clock().now();
+        let settled = self.pool.omniq().storage().settle(changes, now).await?;
+        self.retry.succeeded();
+        Ok(settled)
     }
 
-    /// Counts, tells and logs what was written.
-    fn note(&self, execution: &Execution, change: &Change) {
-        let task = &execution.task;
-        let Some(kind) = EventKind::of(change) else {
-            return;
-        };
-        match (&kind, &change.error) {
-            (EventKind::Released, _) => {
+    /// Counts and logs what became of an outcome.
+    fn report(&self, settlement: &Settlement<'_>, recorded: &Recorded) {
+        match recorded {
+            Recorded::Written => self.report_written(settlement),
+            Recorded::SucceededBefore => self.report_own_transaction(settlement),
+            Recorded::Refused(answer) => {
+                let task = settlement.task().id;
+                tracing::debug!(%task, ?answer, "a late outcome was refused");
+            }
+        }
+    }
+
+    fn report_written(&self, settlement: &Settlement<'_>) {
+        let (task, change) = (settlement.task(), settlement.change());
+        let (id, name) = (task.id, &task.name);
+        match (EventKind::of(change), &change.error) {
+            (None, _) => {}
+            (Some(EventKind::Released), _) => {
                 self.pool.released.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(task = %id, name, "released");
             }
-            (EventKind::Retried, Some(error)) => {
-                let attempt = task.attempts;
-                tracing::warn!(task = %task.id, name = task.name, attempt, error_type = error.error_type, error = sayable(error), "failed, and will be tried again");
+            (Some(EventKind::Retried), Some(error)) => {
+                let (attempt, error_type) = (task.attempts, &error.error_type);
+                let error = loggable(error);
+                tracing::warn!(task = %id, name, attempt, error_type, error, "failed, and will be tried again");
             }
-            (EventKind::Failed, Some(error)) => {
-                tracing::error!(task = %task.id, name = task.name, error_type = error.error_type, error = sayable(error), "failed for good");
+            (Some(EventKind::Failed), Some(error)) => {
+                let error_type = &error.error_type;
+                let error = loggable(error);
+                tracing::error!(task = %id, name, error_type, error, "failed permanently");
             }
-            _ => tracing::debug!(task = %task.id, name = task.name, "finished"),
+            _ => tracing::debug!(task = %id, name, "finished"),
         }
-        self.pool.omniq().queue().events().tell_of(task, kind);
     }
 
-    /// The handler had completed its task in a transaction of its own: how it ended does not matter then.
-    fn note_own_transaction(&self, execution: &Execution, change: &Change) {
-        let task = &execution.task;
+    /// The handler had completed its task in a transaction of its own, so how it ended no longer matters.
+    fn report_own_transaction(&self, settlement: &Settlement<'_>) {
+        let (task, change) = (settlement.task(), settlement.change());
+        let (id, name) = (task.id, &task.name);
         match &change.error {
             Some(error) => {
                 let error_type = &error.error_type;
-                tracing::warn!(task = %task.id, name = task.name, error_type, "failed after it had been completed in its own transaction: it stays a success");
+                tracing::warn!(task = %id, name, error_type, "failed after it had been completed in its own transaction: it stays a success");
             }
-            None => tracing::debug!(task = %task.id, name = task.name, "finished"),
+            None => tracing::debug!(task = %id, name, "finished"),
         }
-        let ran = change.error.is_some() || change.status == TaskStatus::Success;
-        self.pool
-            .finished
-            .fetch_add(u64::from(!ran), Ordering::Relaxed);
-        let events = self.pool.omniq().queue().events();
-        events.tell_of(task, EventKind::Succeeded);
+        let counted = change.error.is_some() || change.status == TaskStatus::Success;
+        self.count_finished(!counted);
     }
 }
 
-/// The text of an error, as far as it is no argument's.
-fn sayable(error: &TaskError) -> String {
+impl WriteChanges for Settler {
+    /// Writes the last progress of these tasks and their changes: both are sent without a wait in between, so
+    /// that a storage can write them in one commit.
+    async fn write(&mut self, changes: Vec<Change>) -> Result<Answers> {
+        let pool = Arc::clone(&self.pool);
+        let updates = std::mem::take(&mut self.last_progress);
+        let ((), answers) = tokio::join! {
+            biased;
+            write_last(&pool, updates),
+            self.write_until_answered(changes),
+        };
+        Ok(answers)
+    }
+}
+
+/// The text of an error, unless it may quote an argument.
+fn loggable(error: &TaskError) -> String {
     match error.error_type.as_str() {
-        "payload" => "(the text may quote an argument: it is kept with the task)".to_owned(),
+        "payload" => "(the text may quote an argument: it is stored with the task)".to_owned(),
         _ => error.with_causes(),
     }
 }
 
-/// Whether a write that was tried twice had happened the first time.
-fn is_as_wished(change: &Change, answer: Settled) -> bool {
-    matches!(
-        answer,
-        Settled::Stale { status, lease } if status == change.status && lease == change.lease
-    )
-}
-
-/// Whether the same write would be refused again and again.
-fn is_for_good(error: &Error) -> bool {
+/// Whether the storage would refuse the same write again and again.
+fn is_permanent(error: &Error) -> bool {
     !error.is_retryable() && !error.is_unknown()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use omniq_core::storage::{Orphan, PurgeRequest, Settled};
 use omniq_core::{Result, TaskStatus, settle};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::clock;
 use crate::events::EventKind;
 use crate::storage_retry::StorageRetry;
@@ -26,7 +26,7 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     loop {
         let mut wait = match take_over_all(&pool).await {
             Ok(()) => {
-                taking_over.over();
+                taking_over.succeeded();
                 pause
             }
             Err(error) => taking_over.failed(&error),
@@ -34,13 +34,13 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
         if pool.clock().read().passed >= next_purge {
             next_purge = pool.clock().after(PURGE_EVERY);
             match purge(&pool).await {
-                Ok(()) => purging.over(),
+                Ok(()) => purging.succeeded(),
                 Err(error) => wait = wait.max(purging.failed(&error)),
             }
         }
         tokio::select! {
             () = pool.stopping.fired() => return,
-            () = pool.owner_left.notified() => {}
+            () = pool.owner_exited.notified() => {}
             () = tokio::time::sleep(wait) => {}
             () = pool.clock().until(next_purge) => {}
         }
@@ -96,7 +96,7 @@ async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<usize> {
             pool.omniq()
                 .queue()
                 .events()
-                .tell_of(task, EventKind::TakenOver);
+                .notify_of(task, EventKind::TakenOver);
         }
     }
     Ok(settled)

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use omniq::storage::*;
-use omniq::{Change, Error, ErrorKind, NewTask, OwnerId, Result, Storage, Task, TaskId, Timestamp};
+use omniq::storage::{Change, NewTask, OwnerId};
+use omniq::{Error, ErrorKind, Result, Storage, Task, TaskId, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
 use crate::setup::Open;

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use omniq::storage::{ClaimFilter, ClaimRequest};
+use omniq::storage::{CoreSettings, OwnerId};
 use omniq::{
-    Args, AsyncOmniQ, CoreSettings, EventKind, OwnerId, Storage, TaskContext, TaskError, TaskId,
-    TaskStatus, Timestamp, call,
+    Args, AsyncOmniQ, EventKind, Storage, TaskContext, TaskError, TaskId, TaskStatus, Timestamp,
+    call,
 };
 
 use tokio::sync::Notify;

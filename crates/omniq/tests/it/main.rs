@@ -3,26 +3,32 @@
 #![allow(clippy::unwrap_used)]
 
 mod failing;
+mod proxy_storage;
 mod setup;
 
 #[cfg(feature = "macros")]
 mod blocking;
 mod blocking_handlers;
 mod clocks;
+mod closing;
 mod connecting;
+mod event_lag;
 mod failures;
 mod handles;
 mod hangs;
 #[cfg(feature = "memory")]
 mod inside_runtime;
+mod late_signals;
 #[cfg(feature = "sqlite")]
 mod many_waits;
+mod order_options;
 mod own_loop;
 #[cfg(feature = "sqlite")]
 mod own_transaction;
 mod pools;
 mod progress;
 mod running;
+mod server_clock;
 mod settings;
 mod stopping;
 #[cfg(feature = "macros")]

@@ -7,10 +7,9 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use omniq::storage::OwnerId;
 use omniq::storage::{ClaimFilter, ClaimRequest};
-use omniq::{
-    AsyncOmniQ, Order, OwnerId, SqliteStorage, Storage, Task, TaskHandle, Timestamp, call,
-};
+use omniq::{AsyncOmniQ, Order, SqliteStorage, Storage, Task, TaskHandle, Timestamp, call};
 use omniq_core::{Format, Outcome, Payload, settle};
 
 use crate::failing::Failing;

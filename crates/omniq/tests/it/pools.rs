@@ -98,7 +98,7 @@ async fn only_named_queues_are_served(open: Open) {
 async fn claim_and_vanish(storage: &dyn omniq::Storage, lease_for: Duration) {
     use omniq::storage::{ClaimFilter, ClaimRequest};
     let now = std::time::SystemTime::now().into();
-    let owner = omniq::OwnerId::from_i64(1).unwrap();
+    let owner = omniq::storage::OwnerId::from_i64(1).unwrap();
     let request = ClaimRequest::new(owner, ClaimFilter::any(), now, lease_for);
     let claimed = storage.claim(request).await.unwrap();
     assert_eq!(claimed.tasks.len(), 1);

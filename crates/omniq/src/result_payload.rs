@@ -1,0 +1,28 @@
+//! The result of a handler as bytes, and its size limit.
+
+use omniq_core::{Format, Payload, TaskError};
+use serde::Serialize;
+
+/// How a handler ended: with its result as bytes, or with an error.
+pub(crate) type Ended = Result<Payload, TaskError>;
+
+/// Encodes the value that a handler returned.
+pub(crate) fn encode_result<T: Serialize + ?Sized>(format: Format, value: &T) -> Ended {
+    Payload::encode(format, value).map_err(|e| {
+        let text = format!("the result can't be written: {}", e.chain());
+        TaskError::new("result", text).with_retryable(false)
+    })
+}
+
+/// Refuses a result that is larger than `limit` bytes.
+pub(crate) fn check_size(result: &Payload, limit: usize) -> Result<(), TaskError> {
+    let size = result.bytes.len();
+    if size <= limit {
+        return Ok(());
+    }
+    let text = format!(
+        "the result takes {size} bytes, but the limit is {limit}: return a path or a key instead of the \
+         data, or raise max_payload in the settings"
+    );
+    Err(TaskError::new("result", text).with_retryable(false))
+}
