@@ -12,7 +12,7 @@ use crate::location::{ChunkName, Location, Shelf};
 use crate::op::Op;
 use crate::paths::Paths;
 
-/// What steps are applied to.
+/// Applies steps to the files on a disk.
 pub(crate) struct Apply<'a> {
     pub(crate) disk: &'a dyn Disk,
     pub(crate) paths: &'a mut Paths,

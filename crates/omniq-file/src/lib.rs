@@ -64,7 +64,7 @@ use omniq_writer::{OrphanFinder, SharedData, Writer};
 use crate::disk::real::RealDisk;
 use crate::session::Session;
 
-/// Tasks in a folder of files. Safe for several processes on one machine at once.
+/// Stores tasks in a folder of files, which several processes of one machine may use at the same time.
 ///
 /// ```
 /// # use omniq_core::storage::{ClaimFilter, ClaimRequest};
@@ -87,13 +87,14 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// Opens the folder, and makes it where it is missing. Blocks for some milliseconds; longer after a crash,
-    /// until what was left undone is done.
+    /// Opens the folder; creates it if it is missing. Blocks for some milliseconds; longer after a crash, because it
+    /// applies the log to the files.
     ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), with nothing changed: the folder is not
-    /// writable, is no folder of ours, or a newer OmniQ wrote it.
+    /// writable, has other contents than OmniQ's, or was written by a newer OmniQ. The source is the `io::Error` or the
+    /// `serde_json::Error`, if there is one.
     pub fn open(folder: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
         let (folder, settings) = (folder.as_ref(), settings.as_ref());
         layout::ensure_base(folder)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use omniq_core::{Error, ErrorKind};
+use omniq_writer::ipc::BootId;
 
 use crate::disk::{Disk, OpenFile};
 use crate::errors::Failure;
@@ -28,7 +29,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// Opens the lock file and acquires the lock.
-    pub(crate) fn open(disk: &dyn Disk, paths: &Paths, boot: &str) -> Result<Self, Failure> {
+    pub(crate) fn open(disk: &dyn Disk, paths: &Paths, boot: &BootId) -> Result<Self, Failure> {
         let path = paths.at("queue/lock");
         let file = disk.open(&path)?;
         let mut lock = Self {
@@ -87,9 +88,9 @@ fn only_file(paths: &Paths) -> std::path::PathBuf {
 }
 
 /// Records that this is the only process that uses the folder; fails if another one is recorded.
-fn become_only_process(disk: &dyn Disk, paths: &Paths, boot: &str) -> Result<(), Failure> {
+fn become_only_process(disk: &dyn Disk, paths: &Paths, boot: &BootId) -> Result<(), Failure> {
     let path = only_file(paths);
-    let text = format!("{}\n{boot}\n", std::process::id());
+    let text = format!("{}\n{}\n", std::process::id(), boot.as_str());
     match disk.create_new(&path, text.as_bytes()) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
             Err(other_process(disk, &path, boot).into())
@@ -102,13 +103,15 @@ fn become_only_process(disk: &dyn Disk, paths: &Paths, boot: &str) -> Result<(),
 }
 
 /// Returns the error that names the process that uses the folder.
-fn other_process(disk: &dyn Disk, path: &Path, boot: &str) -> Error {
+fn other_process(disk: &dyn Disk, path: &Path, boot: &BootId) -> Error {
     let text = disk.read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     let mut lines = text.lines();
     let process = lines.next().unwrap_or("?").to_owned();
     let reboot = match lines.next() {
-        Some(other) if other != boot => ", before the machine was rebooted",
+        Some(other) if BootId::from_text(other).is_same_as(boot) == Some(false) => {
+            ", before the machine was rebooted"
+        }
         _ => "",
     };
     let text = format!(

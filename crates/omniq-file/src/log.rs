@@ -6,6 +6,8 @@
 use std::io;
 use std::path::Path;
 
+use omniq_writer::ipc::BootId;
+
 use crate::binary::{BinaryReader, BinaryWriter as _};
 use crate::disk::{Disk, OpenFile};
 
@@ -32,7 +34,7 @@ pub(crate) struct Epoch {
     /// The largest id that was given out before the epoch began.
     pub(crate) high_water: i64,
     /// The boot id when the epoch began.
-    pub(crate) boot: String,
+    pub(crate) boot: BootId,
     /// [`FLUSH_FAILED`] and [`UNFLUSHED`].
     pub(crate) flags: u8,
 }
@@ -61,22 +63,22 @@ pub(crate) struct Record {
 impl Epoch {
     /// Returns the first epoch of a log without valid slots: a new log, or a damaged one. A damaged log may still have
     /// records, so the number is random to avoid the number of an earlier epoch.
-    pub(crate) fn first(boot: &str) -> Self {
+    pub(crate) fn first(boot: &BootId) -> Self {
         Self {
             number: fastrand::i64(1..1 << 40),
             high_water: 0,
-            boot: boot.to_owned(),
+            boot: boot.clone(),
             flags: 0,
         }
     }
 
     /// Returns the next epoch, which is written into the other slot. If that slot is lost later, the epoch before counts
     /// again, and its next epoch must not have the same number: hence the random part.
-    pub(crate) fn next(&self, high_water: i64, boot: &str) -> Self {
+    pub(crate) fn next(&self, high_water: i64, boot: &BootId) -> Self {
         Self {
             number: self.number + 1 + 2 * fastrand::i64(0..1 << 20),
             high_water,
-            boot: boot.to_owned(),
+            boot: boot.clone(),
             flags: 0,
         }
     }
@@ -257,7 +259,7 @@ fn write_slot(epoch: &Epoch) -> Vec<u8> {
     let from = slot.len();
     slot.put_i64(epoch.number);
     slot.put_i64(epoch.high_water);
-    slot.put_bytes(epoch.boot.as_bytes());
+    slot.put_bytes(epoch.boot.as_str().as_bytes());
     let sum = crc32fast::hash(&slot[from..]);
     slot.put_u32(sum);
     slot
@@ -272,7 +274,7 @@ fn read_slot(slot: &[u8]) -> Option<Epoch> {
     (from.u32()? == sum).then_some(Epoch {
         number,
         high_water,
-        boot,
+        boot: BootId::from_text(boot),
         flags,
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use omniq_core::{CoreSettings, Durability};
 use omniq_writer::CommitError;
+use omniq_writer::ipc::BootId;
 
 use crate::apply::Apply;
 use crate::disk::{Disk, OpenFile};
@@ -21,9 +22,6 @@ use crate::store::Store;
 
 /// A log that is longer than this is checkpointed.
 const CHECKPOINT_AT: u64 = if cfg!(test) { 24 << 10 } else { 48 << 20 };
-
-/// The boot id of an operating system that has none.
-const NO_BOOT: &str = "-";
 
 pub(crate) struct OpenFolder {
     pub(crate) identity: String,
@@ -41,7 +39,7 @@ pub(crate) struct OpenFolder {
     files_are_behind: bool,
     /// A flush failed and [`FLUSH_FAILED`] could not be written: the lock is kept until a checkpoint succeeds.
     keeps_lock: bool,
-    boot: String,
+    boot: BootId,
     incoming: Incoming,
 }
 
@@ -54,7 +52,7 @@ impl OpenFolder {
     ) -> Result<Self, Failure> {
         let paths = Paths::new(base);
         layout::ensure_folder(&**disk, &paths, "queue")?;
-        let boot = disk.boot().unwrap_or_else(|| NO_BOOT.to_owned());
+        let boot = disk.boot();
         let lock = Lock::open(&**disk, &paths, &boot)?;
         let identity = layout::prepare(&**disk, &paths)?;
         let mut log = Log::open(&**disk, &paths.at("queue/redo"))?;
@@ -89,7 +87,7 @@ impl OpenFolder {
     /// Applies to the files what the log has. After a reboot it is unknown which files reached the disk, so all records
     /// of the epoch are applied again; so they are if the operating system has no boot id.
     fn recover(&mut self, is_new: bool) -> Result<(), Failure> {
-        let same_boot = self.epoch.boot == self.boot && self.boot != NO_BOOT;
+        let same_boot = self.epoch.boot.is_same_as(&self.boot) == Some(true);
         self.store.forget_all()?;
         let recorded = self.read_applied()?;
         if !same_boot {

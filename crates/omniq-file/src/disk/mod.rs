@@ -8,6 +8,8 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use omniq_writer::ipc::BootId;
+
 /// The disk that the folder is on. Every error names the path.
 pub(crate) trait Disk: Send + Sync + 'static {
     /// Reads a file. It does not follow a link.
@@ -31,8 +33,8 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
     /// Flushes everything that was written below a folder (`syncfs`, or an fsync of each file).
     fn sync_all(&self, folder: &Path) -> io::Result<()>;
-    /// Returns the id of this boot of the machine, if the operating system has one.
-    fn boot(&self) -> Option<String>;
+    /// Returns the id of this boot of the machine.
+    fn boot(&self) -> BootId;
 }
 
 /// An open file.

@@ -6,6 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use omniq_writer::ipc::BootId;
+
 use super::{DirEntry, Disk, Kind, OpenFile};
 
 /// Most task files are shorter than this, so one call reads them.
@@ -80,9 +82,8 @@ impl Disk for RealDisk {
         sync_all(folder).map_err(at_path(folder))
     }
 
-    fn boot(&self) -> Option<String> {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(id.trim().to_owned())
+    fn boot(&self) -> BootId {
+        BootId::current()
     }
 }
 

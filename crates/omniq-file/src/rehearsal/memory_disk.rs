@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use omniq_writer::ipc::BootId;
+
 use crate::disk::{DirEntry, Disk, Kind, OpenFile};
 use crate::rehearsal::file_tree::{DiskOp, FileTree, or_not_found};
 
@@ -178,8 +180,8 @@ impl Disk for MemoryDisk {
         self.lock().perform(DiskOp::SyncAll)
     }
 
-    fn boot(&self) -> Option<String> {
-        Some(self.lock().boot.to_string())
+    fn boot(&self) -> BootId {
+        BootId::from_text(self.lock().boot.to_string())
     }
 }
 
