@@ -56,7 +56,7 @@ impl Incoming {
         Ok(any)
     }
 
-    /// Makes the next batch look into `queue/taking`: the batch that took files in was rolled back.
+    /// Makes the next batch list `queue/taking`: the batch that took files in was rolled back.
     pub(crate) fn expect_leftovers(&mut self) {
         self.has_leftovers = true;
     }

@@ -75,12 +75,14 @@ impl Lanes {
                     Some(Kind::File) => if_exists(disk.read(&file))?.unwrap_or_default(),
                     _ => Vec::new(),
                 };
-                // A folder without its lane.json has lost it, or was created by a batch that is still being applied.
-                let lane = serde_json::from_slice::<Lane>(&text).ok();
-                // The copy of a folder has the same number as the original.
-                let Some(lane) = lane.filter(|_| !lanes.by_number.contains_key(&number)) else {
-                    lanes.unreadable.push(folder.to_owned());
-                    continue;
+                let lane = match serde_json::from_slice::<Lane>(&text) {
+                    // The copy of a folder has the same number as the original.
+                    Ok(lane) if !lanes.by_number.contains_key(&number) => lane,
+                    // A folder without its lane.json has lost it, or a batch that creates it is still being applied.
+                    _ => {
+                        lanes.unreadable.push(folder.to_owned());
+                        continue;
+                    }
                 };
                 paths.set_lane_folder(number, folder.to_owned());
                 lanes.add(number, lane);

@@ -115,8 +115,11 @@ impl Findings {
         let folder = store.paths.shelf(shelf);
         let chunks = Chunks::list(&*store.disk, &folder)?;
         for found in if_exists(store.disk.list(&folder))?.unwrap_or_default() {
-            let chunk = found.text().and_then(ChunkName::parse);
-            let Some(chunk) = chunk.filter(|_| found.kind == Kind::Folder) else {
+            let chunk = match found.kind {
+                Kind::Folder => found.text().and_then(ChunkName::parse),
+                _ => None,
+            };
+            let Some(chunk) = chunk else {
                 self.file(store, &found, folder.join(&found.name), None)?;
                 continue;
             };

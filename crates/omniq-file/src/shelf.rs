@@ -130,7 +130,9 @@ impl Chunks {
 /// Lists the names in a chunk's folder.
 pub(crate) fn names_in(disk: &dyn Disk, folder: &Path) -> io::Result<BTreeSet<FileName>> {
     let found = if_exists(disk.list(folder))?.unwrap_or_default();
-    let name =
-        |found: &DirEntry| FileName::of_file(found.text()?).filter(|_| found.kind != Kind::Folder);
+    let name = |found: &DirEntry| match found.kind {
+        Kind::Folder => None,
+        _ => FileName::of_file(found.text()?),
+    };
     Ok(found.iter().filter_map(name).collect())
 }

@@ -94,18 +94,21 @@ impl Store {
     }
 
     /// Returns an entry with the latest renewal: renewals are only written into the index, also by other processes.
-    pub(crate) fn with_renewals(&mut self, id: TaskId, known: Entry) -> Result<Entry, Failure> {
+    pub(crate) fn with_renewals(&mut self, id: TaskId, entry: Entry) -> Result<Entry, Failure> {
         if self.batch.renewed.contains_key(&id) {
-            return Ok(known);
+            return Ok(entry);
         }
-        let fresh = self.files.read(&*self.disk, &self.paths, id)?;
-        let fresh =
-            fresh.filter(|fresh| fresh.lease == known.lease && fresh.renewals > known.renewals);
-        Ok(fresh.map_or(known, |fresh| Entry {
-            renewals: fresh.renewals,
-            lease_for: fresh.lease_for,
-            ..known
-        }))
+        let on_disk = self.files.read(&*self.disk, &self.paths, id)?;
+        Ok(match on_disk {
+            Some(latest) if latest.lease == entry.lease && latest.renewals > entry.renewals => {
+                Entry {
+                    renewals: latest.renewals,
+                    lease_for: latest.lease_for,
+                    ..entry
+                }
+            }
+            _ => entry,
+        })
     }
 
     /// Returns where a file is on the disk, before the changes of the batch.

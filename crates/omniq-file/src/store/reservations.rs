@@ -7,7 +7,6 @@ use omniq_core::{Task, TaskId};
 
 use super::Store;
 use crate::disk::if_exists;
-use crate::entry::Entry;
 use crate::errors::Failure;
 use crate::op::Op;
 
@@ -20,36 +19,39 @@ pub(crate) struct Reservations {
 
 impl Reservations {
     pub(crate) fn of(task: &Task) -> Self {
-        let key = task.unique_key.clone().filter(|_| task.holds_unique_key());
-        Self {
-            key: key.map(|key| (task.name.clone(), key)),
-            series: task.series_id.filter(|_| !task.status.is_finished()),
+        let mut reservations = Self::default();
+        if let Some(key) = &task.unique_key
+            && task.holds_unique_key()
+        {
+            reservations.key = Some((task.name.clone(), key.clone()));
         }
+        if !task.status.is_finished() {
+            reservations.series = task.series_id;
+        }
+        reservations
     }
 }
 
 impl Store {
     /// Stages the changes of a task's reservations: they depend on its status.
     pub(super) fn update_reservations(&mut self, stored: &StoredTask) {
-        let task = &stored.task;
-        let old = self.cached_tasks.get(&task.id).map(|stored| &stored.task);
-        if let Some(key) = &task.unique_key {
-            let held = old.is_some_and(|old| old.holds_unique_key());
-            if held != task.holds_unique_key() {
-                let holder = (!held).then_some(task.id);
-                let (name, key) = (task.name.clone(), key.clone());
-                self.batch.keys.insert((name.clone(), key.clone()), holder);
-                self.stage(Op::UniqueKey { name, key, holder });
-            }
+        let new = Reservations::of(&stored.task);
+        let cached = self.cached_tasks.get(&stored.task.id);
+        let old = cached.map_or_else(Reservations::default, |old| Reservations::of(&old.task));
+        let id = stored.task.id;
+        if old.key.is_some() != new.key.is_some()
+            && let Some((name, key)) = old.key.or(new.key.clone())
+        {
+            let holder = new.key.map(|_| id);
+            self.batch.keys.insert((name.clone(), key.clone()), holder);
+            self.stage(Op::UniqueKey { name, key, holder });
         }
-        let old = self.cached_tasks.get(&task.id).map(|stored| &stored.task);
-        if let Some(series) = task.series_id {
-            let was_unfinished = old.is_some_and(|old| !old.status.is_finished());
-            if was_unfinished == task.status.is_finished() {
-                let holder = (!was_unfinished).then_some(task.id);
-                self.batch.series.insert(series, holder);
-                self.stage(Op::SeriesMember { series, holder });
-            }
+        if old.series.is_some() != new.series.is_some()
+            && let Some(series) = old.series.or(new.series)
+        {
+            let holder = new.series.map(|_| id);
+            self.batch.series.insert(series, holder);
+            self.stage(Op::SeriesMember { series, holder });
         }
     }
 
@@ -84,31 +86,32 @@ impl Store {
         key: Option<&str>,
         series: Option<TaskId>,
     ) -> Result<Option<TaskId>, Failure> {
-        let mut holder = None;
         if let Some(key) = key {
-            let known = self.batch.keys.get(&(name.to_owned(), key.to_owned()));
-            holder = match known {
-                Some(known) => *known,
+            let staged = self.batch.keys.get(&(name.to_owned(), key.to_owned()));
+            let holder = match staged {
+                Some(staged) => *staged,
                 None => self.read_id(&self.paths.key(name, key))?,
             };
-            if let Some(id) = holder {
-                let holds = |e: Entry| !e.status.is_finished() || e.owner.is_some();
-                holder = self.entry(id)?.filter(|e| holds(*e)).map(|_| id);
+            if let Some(id) = holder
+                && let Some(entry) = self.entry(id)?
+                && (!entry.status.is_finished() || entry.owner.is_some())
+            {
+                return Ok(Some(id));
             }
         }
-        if let (None, Some(series)) = (holder, series) {
-            holder = match self.batch.series.get(&series) {
-                Some(known) => *known,
+        if let Some(series) = series {
+            let member = match self.batch.series.get(&series) {
+                Some(staged) => *staged,
                 None => self.read_id(&self.paths.series(series))?,
             };
-            if let Some(id) = holder {
-                holder = self
-                    .entry(id)?
-                    .filter(|e| !e.status.is_finished())
-                    .map(|_| id);
+            if let Some(id) = member
+                && let Some(entry) = self.entry(id)?
+                && !entry.status.is_finished()
+            {
+                return Ok(Some(id));
             }
         }
-        Ok(holder)
+        Ok(None)
     }
 
     /// Reads the id in the file of a reservation.

@@ -88,7 +88,7 @@ impl Store {
         Ok(())
     }
 
-    /// Stages the move of a task's file to where its new entry says, and the new entry.
+    /// Stages the new entry of a task, and the move of its file to where the entry says.
     fn stage_change(
         &mut self,
         id: TaskId,
