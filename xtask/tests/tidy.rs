@@ -196,7 +196,7 @@ fn ci_runs_the_commands_of_the_readme() {
     let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
     for command in [
         "cargo test --workspace --all-features --locked",
-        "cargo run --release --example quickstart",
+        "cargo run --release -p quickstart",
     ] {
         assert!(
             readme.contains(command),

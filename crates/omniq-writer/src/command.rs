@@ -103,6 +103,15 @@ pub(crate) struct Claim<E: Engine> {
 }
 
 impl<E: Engine> Claim<E> {
+    /// The first try, at its place in the batch. A caller that is no longer there gets nothing: its claim must not
+    /// take a task, not even until the task is released again.
+    fn run(&mut self, engine: &mut E) -> Result<(), E::Failure> {
+        if !self.reply.is_closed() {
+            self.answer = engine.claim(&self.request, self.request.now)?;
+        }
+        Ok(())
+    }
+
     /// Whether it has no answer yet.
     pub(crate) fn stays_parked(&self) -> bool {
         !self.request.is_answered_by(&self.answer)
@@ -111,6 +120,9 @@ impl<E: Engine> Claim<E> {
     /// Retries at the end of a batch that added work. The time of work that other writers added is not known, and
     /// the request's own time may be long past: then the claim only peeks, and its caller claims again.
     pub(crate) fn retry(&mut self, engine: &mut E) -> Result<(), E::Failure> {
+        if self.reply.is_closed() {
+            return Ok(());
+        }
         self.answer = match engine.effects().work_added {
             Some(now) => engine.claim(&self.request, now)?,
             None => engine.peek(&self.request)?,
@@ -187,10 +199,7 @@ impl<E: Engine> Command<E> {
     pub(crate) fn run(&mut self, engine: &mut E) -> Result<(), E::Failure> {
         match self {
             Self::Enqueue(job) => job.run(engine),
-            Self::Claim(claim) => {
-                claim.answer = engine.claim(&claim.request, claim.request.now)?;
-                Ok(())
-            }
+            Self::Claim(claim) => claim.run(engine),
             Self::Renew(job) => job.run(engine),
             Self::RecordProgress(job) => job.run(engine),
             Self::Settle(job) => job.run(engine),

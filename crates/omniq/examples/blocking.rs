@@ -1,4 +1,4 @@
-//! A program without async: it counts the words of some texts in a pool of its own.
+//! A program without async counts the words of some texts in a worker pool.
 //!
 //! ```sh
 //! cargo run --example blocking
@@ -10,13 +10,13 @@ use std::time::Duration;
 use omniq::blocking::TaskHandle;
 use omniq::{OmniQ, TaskContext, TaskError};
 
-/// A plain function runs on a thread of its own, and may block it.
+/// A plain function runs on a thread of its own, which it may block.
 #[omniq::task]
 fn count_words(text: String) -> usize {
     text.split_whitespace().count()
 }
 
-/// An async one works as well: it runs on the threads that all blocking queues of the process share.
+/// An async function works too: it runs on the threads that all blocking queues of the process share.
 #[omniq::task(max_attempts = 5, timeout = "10s")]
 async fn greet(ctx: TaskContext, name: String) -> Result<String, TaskError> {
     if ctx.attempt() == 1 {
@@ -41,7 +41,7 @@ fn main() -> omniq::Result<()> {
     let greeting = omniq.enqueue(greet::with("Ada".into()))?;
     println!("{}", greeting.wait(Duration::from_secs(10))?);
 
-    // A daemon would say pool.run_until_signal() here.
+    // A service would call pool.run_until_signal() instead.
     let summary = pool.stop()?;
     println!("{} attempts in all", summary.total_finished);
     Ok(())

@@ -1,5 +1,5 @@
-//! Work that keeps a thread busy. A plain `fn` runs on a thread of its own, and can't be ended from outside:
-//! it looks at `ctx.is_cancelled()` now and then, and returns.
+//! Work that keeps a thread busy. A plain `fn` runs on a thread of its own and can't be stopped from outside, so it checks
+//! `ctx.is_cancelled()` from time to time and returns.
 //!
 //! ```text
 //! cargo run --example blocking_work
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use omniq::{AsyncOmniQ, ErrorKind, EventKind, TaskContext, TaskError};
 
-/// Counts the primes below a number. It is asked to stop when it was cancelled, and when its time is over.
+/// Counts the primes below a number. `is_cancelled` is true once the task is cancelled or its time limit has expired.
 #[omniq::task(timeout = "1s", max_attempts = 1)]
 fn count_primes(ctx: TaskContext, below: u64) -> Result<u64, TaskError> {
     let mut count = 0;
@@ -55,7 +55,10 @@ async fn main() -> omniq::Result<()> {
     let error = late.wait(limit).await.err();
     println!("{}", error.as_ref().map_or("?".into(), ToString::to_string));
     let failure = error.as_ref().and_then(|error| error.task_error());
-    assert_eq!(failure.map(|it| it.error_type.as_str()), Some("timeout"));
+    assert_eq!(
+        failure.map(|failure| failure.error_type.as_str()),
+        Some("timeout")
+    );
 
     let summary = pool.stop().await?;
     assert_eq!(summary.left, 0, "every thread has returned");

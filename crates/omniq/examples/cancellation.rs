@@ -1,4 +1,4 @@
-//! Ending a task that waits, and one that runs.
+//! Cancels a task that waits, and one that runs.
 //!
 //! ```text
 //! cargo run --example cancellation
@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use omniq::{AsyncOmniQ, ErrorKind, EventKind, State, TaskContext, TaskStatus};
 
-/// Raised when a cancelled upload has put things in order.
-type TidiedUp = Arc<AtomicBool>;
+/// Becomes true when a cancelled upload has cleaned up.
+type CleanedUp = Arc<AtomicBool>;
 
-/// A handler is told, and has a few seconds for what it wants to put in order before it is dropped.
+/// A cancelled handler is notified, and has a few seconds to clean up before it is dropped.
 #[omniq::task]
-async fn upload(ctx: TaskContext, tidied_up: State<TidiedUp>, parts: u32) -> u32 {
+async fn upload(ctx: TaskContext, cleaned_up: State<CleanedUp>, parts: u32) -> u32 {
     for part in 1..=parts {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => println!("part {part} of {parts}"),
             () = ctx.cancelled() => {
                 println!("told to stop: the {} parts so far are removed", part - 1);
-                tidied_up.store(true, Ordering::Relaxed);
+                cleaned_up.store(true, Ordering::Relaxed);
                 return part - 1;
             }
         }
@@ -35,14 +35,14 @@ async fn upload(ctx: TaskContext, tidied_up: State<TidiedUp>, parts: u32) -> u32
 async fn main() -> omniq::Result<()> {
     let omniq = AsyncOmniQ::connect("memory:").await?;
     let mut events = omniq.events();
-    let tidied_up = TidiedUp::default();
+    let cleaned_up = CleanedUp::default();
     let worker = omniq
         .worker()
         .task::<upload>()
-        .state(Arc::clone(&tidied_up));
+        .state(Arc::clone(&cleaned_up));
     let pool = worker.start().await?;
 
-    // One that waits never runs.
+    // A task that is cancelled while it waits never runs.
     let later = omniq
         .enqueue(upload::with(3).delay(Duration::from_secs(60)))
         .await?;
@@ -50,21 +50,22 @@ async fn main() -> omniq::Result<()> {
     println!("The one that waits is {}.", later.status().await?);
     assert_eq!(later.status().await?, TaskStatus::Cancelled);
 
-    // One that runs is cancelled at once, and its handler is told.
+    // A running task is cancelled immediately, and its handler is notified.
     let running = omniq.enqueue(upload::with(1_000)).await?;
     while let Some(event) = events.next().await {
-        let far = matches!(event.kind, EventKind::Progressed { fraction, .. } if fraction >= 0.003);
-        if event.id == running.id() && far {
+        let has_begun =
+            matches!(event.kind, EventKind::Progressed { fraction, .. } if fraction >= 0.003);
+        if event.id == running.id() && has_begun {
             break;
         }
     }
     assert!(running.cancel().await?);
-    assert!(!running.cancel().await?, "it has ended");
+    assert!(!running.cancel().await?, "it is already cancelled");
     let error = running.wait(Duration::from_secs(10)).await.err();
 
-    // A stop waits for handlers that are still busy.
+    // Stopping the pool waits for handlers that still run.
     pool.stop().await?;
-    assert!(tidied_up.load(Ordering::Relaxed));
+    assert!(cleaned_up.load(Ordering::Relaxed));
     println!("{}", error.as_ref().map_or("?".into(), ToString::to_string));
     assert_eq!(error.map(|e| e.kind()), Some(ErrorKind::TaskCancelled));
     Ok(())

@@ -1,4 +1,4 @@
-//! A program that its environment sets up: the same text on SQLite, in memory, with more or less to log.
+//! A program that environment variables configure: the same code on SQLite or in memory, with more or fewer log lines.
 //!
 //! ```text
 //! cargo run --example from_env --features logging
@@ -13,7 +13,7 @@ use omniq::{AsyncOmniQ, ResultExt as _, TaskError};
 
 #[omniq::task(max_attempts = 2, backoff = "10ms")]
 async fn greet(ctx: omniq::TaskContext, name: String) -> Result<String, TaskError> {
-    // Inside a handler, a log line tells which task it is about.
+    // Inside a handler, each log line names the task.
     tracing::info!("looking for a card");
     if ctx.attempt() == 1 {
         Err("the card is not there yet").retryable()?;
@@ -26,9 +26,9 @@ async fn main() -> omniq::Result<()> {
     omniq::logging::init()?;
     let omniq = AsyncOmniQ::from_env().await?;
     let settings = omniq.settings();
-    let place = settings.url().unwrap_or("the default database");
+    let storage = settings.url().unwrap_or("the default database");
     println!(
-        "{place}, durability {:?}, lease {:?}",
+        "{storage}, durability {:?}, lease {:?}",
         settings.durability(),
         settings.lease()
     );

@@ -1,4 +1,4 @@
-//! A worker loop of one's own, on the engine below the pools: claim, run, settle.
+//! A custom worker loop instead of a pool: it claims tasks, runs them and settles them.
 //!
 //! ```text
 //! cargo run --example own_loop
@@ -12,19 +12,19 @@ use omniq::{AsyncTaskQueue, MemoryStorage, Parameter, Settings, TaskError, call}
 
 const PARAMETERS: &[Parameter] = &[Parameter::new("a"), Parameter::new("b")];
 
-/// Runs one task after the other until none has come for a while. A claim renews its lease by itself, and one that
-/// is dropped is given back.
+/// Runs one task after the other until none has come for a while. A claim renews its lease by itself; a dropped claim
+/// releases its task.
 async fn work(queue: &AsyncTaskQueue) -> omniq::Result<()> {
-    let patience = Duration::from_millis(100);
-    while let Some(claim) = queue.dequeue(&["sums"], patience).await? {
+    let longest_wait = Duration::from_millis(100);
+    while let Some(claim) = queue.dequeue(&["sums"], longest_wait).await? {
         println!("{} {}, attempt {}", claim.name, claim.id(), claim.attempts);
         let outcome = match claim.name.as_str() {
             "add" => claim
                 .payload
                 .bind(PARAMETERS)
                 .map(|(a, b): (i64, i64)| a + b),
-            "shy" if claim.attempts == 1 => Err(TaskError::retry_after(Duration::ZERO)),
-            "shy" => Ok(0),
+            "retried" if claim.attempts == 1 => Err(TaskError::retry_after(Duration::ZERO)),
+            "retried" => Ok(0),
             other => Err(TaskError::fatal(format!("nobody handles {other:?}"))),
         };
         match outcome {
@@ -41,13 +41,13 @@ async fn main() -> omniq::Result<()> {
     let orders = [
         call("add").arg(40).kwarg("b", 2),
         call("add").arg("forty").arg(2),
-        call("shy"),
+        call("retried"),
         call("unknown"),
     ];
     let orders = orders.map(|order| order.queue("sums"));
     let ids = queue.enqueue_many(orders).await?;
 
-    // Not ours to run after all: dropped, it is as if it had not been claimed.
+    // A claim that is dropped counts as if the task had not been claimed.
     drop(queue.dequeue(&["sums"], Duration::ZERO).await?);
 
     work(&queue).await?;
@@ -56,7 +56,7 @@ async fn main() -> omniq::Result<()> {
         match result.map(|result| result.decode::<i64>()) {
             Some(Ok(value)) => println!("{id} gave {value}"),
             Some(Err(error)) => println!("{error}"),
-            None => println!("{id} has not ended"),
+            None => println!("{id} has not finished"),
         }
     }
     Ok(())

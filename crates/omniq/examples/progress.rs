@@ -1,4 +1,4 @@
-//! How far a task is: told by its handler, heard at once in the same program, and stored for everybody else.
+//! A handler reports its progress: as events in the same program, and in the storage for other processes.
 //!
 //! ```text
 //! cargo run --example progress
@@ -28,16 +28,16 @@ async fn main() -> omniq::Result<()> {
     let pages = (1..=8).map(|n| format!("page {n}")).collect();
     let handle = omniq.enqueue(index::with(pages)).await?;
 
-    // A listener hears every step.
+    // A subscriber gets every step.
     let mut steps = 0;
     while let Some(event) = events.next().await {
         match event.kind {
             EventKind::Progressed { fraction, message } => {
                 steps += 1;
-                let done = (fraction * 20.0).round() as usize;
+                let bar_length = (fraction * 20.0).round() as usize;
                 println!(
                     "[{:20}] {:3.0} %  {message}",
-                    "#".repeat(done),
+                    "#".repeat(bar_length),
                     fraction * 100.0
                 );
             }
@@ -51,7 +51,7 @@ async fn main() -> omniq::Result<()> {
         handle.wait(Duration::from_secs(10)).await?
     );
 
-    // Other processes read what is stored: at most one step every 500 ms, and always the last.
+    // Other processes read the stored progress: at most one step every 500 ms, and always the last one.
     let task = omniq.get_task(handle.id()).await?;
     let last = task.and_then(|task| task.progress);
     let last = last.map(|last| (last.fraction, last.message));

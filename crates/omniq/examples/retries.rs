@@ -1,4 +1,4 @@
-//! What becomes of failures: tried again with a growing wait, given up at once, or tried when it was asked for.
+//! Failed attempts: retried with a growing wait, failed immediately, or retried when the handler asks for it.
 //!
 //! ```text
 //! cargo run --example retries
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use omniq::{AsyncOmniQ, ResultExt as _, TaskContext, TaskError};
 
-/// Any error is a failed attempt. The next one comes after 100 ms, then 200 ms, then 400 ms, up to 2 s.
+/// Any error fails the attempt. The next attempts come after 100 ms, then 200 ms, then 400 ms, up to 2 s.
 #[omniq::task(max_attempts = 5, backoff = "100ms..2s")]
 async fn fetch(ctx: TaskContext, url: String) -> io::Result<String> {
     println!("fetch: attempt {}", ctx.attempt());
@@ -20,14 +20,14 @@ async fn fetch(ctx: TaskContext, url: String) -> io::Result<String> {
     Ok(format!("the page at {url}"))
 }
 
-/// What is no number today will be none tomorrow: `fatal` skips the attempts that are left.
+/// A text that is not a number will not become one: `fatal` skips the remaining attempts.
 #[omniq::task(max_attempts = 5)]
 async fn read_number(text: String) -> Result<u32, TaskError> {
     println!("read_number: reading {text:?}");
     text.parse::<u32>().fatal()
 }
 
-/// A server that says when to come again has the last word on the wait.
+/// If a server says when to try again, `retry_after` sets that wait.
 #[omniq::task]
 async fn send(ctx: TaskContext) -> Result<u16, TaskError> {
     println!("send: attempt {}", ctx.attempt());
@@ -37,10 +37,10 @@ async fn send(ctx: TaskContext) -> Result<u16, TaskError> {
     }
 }
 
-/// An attempt that takes too long has failed; so has one that panics.
+/// An attempt that exceeds its time limit fails, and so does one that panics.
 #[omniq::task(max_attempts = 2, timeout = "100ms", backoff = "50ms")]
 async fn hang() {
-    println!("hang: waiting for what never comes");
+    println!("hang: waiting forever");
     std::future::pending().await
 }
 
@@ -55,26 +55,26 @@ async fn main() -> omniq::Result<()> {
     println!("fetch gave: {}\n", fetched.wait(limit).await?);
     let task = omniq.get_task(fetched.id()).await?;
     let failures = task.map_or(0, |task| task.errors.len());
-    assert_eq!(failures, 2, "they are kept");
+    assert_eq!(failures, 2, "the error of each failed attempt is stored");
 
     let sent = omniq.enqueue(send::with()).await?;
     println!("send gave: {}\n", sent.wait(limit).await?);
 
     let read = omniq.enqueue(read_number::with("ten".into())).await?;
-    tell_failure(read.wait(limit).await, "ParseIntError", 0);
+    print_failure(read.wait(limit).await, "ParseIntError", 0);
     let hung = omniq.enqueue(hang::with()).await?;
-    tell_failure(hung.wait(limit).await, "timeout", 1);
+    print_failure(hung.wait(limit).await, "timeout", 1);
 
     pool.stop().await?;
     Ok(())
 }
 
-fn tell_failure<T>(outcome: omniq::Result<T>, error_type: &str, retries: u32) {
+fn print_failure<T>(outcome: omniq::Result<T>, error_type: &str, retries: u32) {
     let error = outcome.err();
     if let Some(error) = &error {
         println!("{error}\n");
     }
     let failure = error.as_ref().and_then(|error| error.task_error());
-    let failure = failure.map(|it| (it.error_type.as_str(), it.retry_count));
+    let failure = failure.map(|failure| (failure.error_type.as_str(), failure.retry_count));
     assert_eq!(failure, Some((error_type, retries)));
 }

@@ -1,4 +1,4 @@
-//! Tasks that run later, and tasks that run again and again.
+//! Tasks that run later, and tasks that run repeatedly.
 //!
 //! ```text
 //! cargo run --example schedules
@@ -14,8 +14,8 @@ async fn remind(begin: State<Instant>, text: String) {
     println!("{:>4} ms  {text}", begin.elapsed().as_millis());
 }
 
-/// The next run comes 200 ms after the finish of the last. The key keeps it one series, however many
-/// processes order it when they start.
+/// The next run starts 200 ms after the last one has finished. Because of the key there is one series, even if several
+/// processes enqueue the task when they start.
 #[omniq::task(interval = "200ms", unique_key = "tick")]
 async fn tick(begin: State<Instant>) {
     println!("{:>4} ms  tick", begin.elapsed().as_millis());
@@ -35,7 +35,7 @@ async fn main() -> omniq::Result<()> {
     omniq.enqueue(order).await?;
     let first = omniq.enqueue(tick::with()).await?;
     let again = omniq.enqueue(tick::with()).await?;
-    assert_eq!(first.id(), again.id(), "one series");
+    assert_eq!(first.id(), again.id(), "there is one series");
 
     let worker = omniq.worker().task::<remind>().task::<tick>();
     let pool = worker.state(begin).start().await?;
@@ -49,7 +49,7 @@ async fn main() -> omniq::Result<()> {
     assert!(begin.elapsed() >= Duration::from_millis(4 * 200));
     reminder.wait(Duration::from_secs(10)).await?;
 
-    end_of_ticks(&omniq).await?;
+    cancel_ticks(&omniq).await?;
     pool.stop().await?;
     let runs = omniq.list_tasks(TaskFilter::new().name(tick::NAME)).await?;
     println!("The series ended with {} runs.", runs.len() - 1);
@@ -61,13 +61,13 @@ async fn main() -> omniq::Result<()> {
     Ok(())
 }
 
-/// Each run is a task of its own: the series ends when the one that is still to come is cancelled.
-async fn end_of_ticks(omniq: &AsyncOmniQ) -> omniq::Result<()> {
+/// Ends the series. Each run is a task of its own, so the next one has to be cancelled.
+async fn cancel_ticks(omniq: &AsyncOmniQ) -> omniq::Result<()> {
     loop {
         let runs = omniq.list_tasks(TaskFilter::new().name(tick::NAME)).await?;
         match runs.iter().find(|run| !run.status.is_finished()) {
-            // If it has ended just now, there is another.
-            Some(live) if !omniq.cancel_task(live.id).await? => {}
+            // If this run has just finished, there is a new one to cancel.
+            Some(next) if !omniq.cancel_task(next.id).await? => {}
             _ => return Ok(()),
         }
     }

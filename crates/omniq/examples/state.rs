@@ -1,4 +1,4 @@
-//! What handlers share: a parameter of type `State<T>` is handed in by the pool, never put in the queue.
+//! Values that handlers share: the pool passes a parameter of type `State<T>`, which is never stored in the queue.
 //!
 //! ```text
 //! cargo run --example state
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use omniq::{AsyncOmniQ, ResultExt as _, State, TaskError};
 
-/// Stands for a connection pool: made once, used by every task.
+/// Stands for something like a connection pool: created once, and used by every task.
 struct Stock(Mutex<HashMap<String, u32>>);
 
 impl Stock {
@@ -24,7 +24,7 @@ impl Stock {
     }
 }
 
-/// A setting is a state as well.
+/// A setting can be a state too.
 #[derive(Clone)]
 struct Shop(&'static str);
 
@@ -43,13 +43,13 @@ async fn main() -> omniq::Result<()> {
     let omniq = AsyncOmniQ::connect("memory:").await?;
     let worker = || omniq.worker().task::<sell>().state(Shop("The Corner"));
 
-    // What is forgotten is told before anything runs.
+    // A missing state is reported before any task runs.
     if let Err(error) = worker().start().await {
         println!("{error}");
         assert!(error.to_string().contains("needs a state of type"));
     }
 
-    // The program keeps an `Arc` of what it wants to look at itself.
+    // The program keeps an `Arc` of a state that it uses itself.
     let stock = Arc::new(Stock(Mutex::new(HashMap::from([("teapot".into(), 2)]))));
     let pool = worker().state(Arc::clone(&stock)).start().await?;
     for sold in [true, true, false] {
@@ -61,7 +61,10 @@ async fn main() -> omniq::Result<()> {
             Err(error) => println!("{error}"),
         }
     }
-    assert!(stock.take("teapot").is_err(), "it is the same stock");
+    assert!(
+        stock.take("teapot").is_err(),
+        "the program and the handlers share the stock"
+    );
     pool.stop().await?;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! A shop whose database is also its queue: an order and the task that confirms it are one commit, and a
-//! payment is booked in the very commit that ends its task.
+//! A shop whose database is also its queue. A purchase and the task that confirms it are one commit, and a payment is
+//! booked in the commit that completes its task.
 //!
 //! `cargo run --example transaction [DATABASE]`
 #![allow(clippy::print_stdout)]
@@ -15,7 +15,7 @@ use omniq::{
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The shop's side of the database.
+/// The shop's part of the database.
 struct Shop {
     path: PathBuf,
     storage: Arc<SqliteStorage>,
@@ -39,7 +39,7 @@ impl Shop {
         Ok(conn)
     }
 
-    /// A purchase and its two tasks: all of it, or nothing.
+    /// Stores a purchase and its two tasks atomically.
     fn buy(&self, mail: &str, cents: i64, in_stock: bool) -> Outcome<TaskId> {
         let mut conn = self.connect()?;
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -54,17 +54,17 @@ impl Shop {
             .storage
             .enqueue_in(&tx, call("shop.pay").arg(purchase))?;
         if !in_stock {
-            // The transaction is dropped, and so rolled back: its purchase and its tasks never were.
+            // The transaction is dropped and thereby rolled back, with the purchase and its tasks.
             return Err("it is sold out".into());
         }
         tx.commit()?;
-        // Whoever waits for work looks now, and not only at its next safety check.
+        // This wakes waiting pools. Without it, they would find the tasks at their next safety check.
         self.storage.ring();
         Ok(payment)
     }
 
-    /// Books the payment and completes the task in one commit. If the process dies before it, the task runs
-    /// again and nothing was booked; after it, the task has succeeded. Nothing is booked twice.
+    /// Books the payment and completes the task in one commit. If the process dies before the commit, nothing is booked
+    /// and the task runs again; after it, the task has succeeded. No payment is booked twice.
     fn pay(&self, ctx: &TaskContext, purchase: i64) -> Outcome<i64> {
         let mut conn = self.connect()?;
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -74,7 +74,7 @@ impl Shop {
             "INSERT INTO payment (purchase, cents) VALUES (?1, ?2)",
             (purchase, cents),
         )?;
-        // An error means that the task is no longer ours: `?` leaves, and the payment is rolled back.
+        // An error means that this process has lost the task: `?` returns, and the payment is rolled back.
         self.storage.complete_in(&tx, ctx, &cents)?;
         tx.commit()?;
         Ok(cents)
@@ -89,16 +89,16 @@ impl Shop {
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
-    let given = std::env::args_os().nth(1).map(PathBuf::from);
-    let path = given.unwrap_or_else(|| folder.path().join("shop.db"));
+    let database = std::env::args_os().nth(1).map(PathBuf::from);
+    let path = database.unwrap_or_else(|| folder.path().join("shop.db"));
     let settings = Settings::default();
     let shop = Arc::new(Shop::open(&path, &settings)?);
     let omniq = AsyncOmniQ::with_storage(shop.storage.clone(), settings).await?;
 
-    let till = Arc::clone(&shop);
+    let cashier = Arc::clone(&shop);
     let pay = Handler::blocking(move |ctx: TaskContext, args: Args| {
         let (purchase,): (i64,) = args.bind(&["purchase"])?;
-        till.pay(&ctx, purchase).map_err(TaskError::retryable)
+        cashier.pay(&ctx, purchase).map_err(TaskError::retryable)
     });
     let confirm = |_: TaskContext, args: Args| async move {
         let (mail, purchase): (String, i64) = args.bind(&["mail", "purchase"])?;

@@ -1,4 +1,4 @@
-//! How to do things with OmniQ.
+//! Guides to using OmniQ.
 
 #[doc = include_str!("../docs/writing-tasks.md")]
 pub mod writing_tasks {}

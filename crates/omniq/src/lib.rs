@@ -1,6 +1,8 @@
-//! A task queue that you embed instead of operating.
+//! An embedded task queue: durable background tasks without a server.
 //!
-//! Tasks are enqueued, claimed by a worker pool, run by a handler, and their results are waited for:
+//! Enqueue a call of a function; a worker pool, in this process or in another one, runs it, and you wait for its result.
+//! Tasks and results are stored in a SQLite file (it may be your application's own database), in a folder of readable
+//! files, or in memory.
 //!
 //! ```
 //! use std::time::Duration;
@@ -14,7 +16,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> omniq::Result<()> {
-//!     let omniq = AsyncOmniQ::connect("memory:").await?;
+//!     let omniq = AsyncOmniQ::connect("memory:").await?; // or "sqlite:///jobs.db"
 //!     let pool = omniq.worker().concurrency(8).task::<greet>().start().await?;
 //!
 //!     let handle = omniq.enqueue(greet::with("Ada".into())).await?;
@@ -25,28 +27,42 @@
 //! }
 //! ```
 //!
-//! Every form of a task, with an example for each: [writing tasks](guide::writing_tasks).
+//! # Promises
 //!
-//! An enqueue that returned is never lost, on a storage that outlives the process. A task runs at least
-//! once, and never under two valid leases at the same time; what a late worker writes is refused.
+//! - After `enqueue` has returned, the task is not lost: not by `kill -9`, and not by a power cut (a SQLite file or a
+//!   folder, default durability).
+//! - A task runs at least once, and never under two valid leases at the same time. "Exactly once" is not promised: write
+//!   handlers that may run again. A handler's writes to the queue's own database happen exactly once, if it completes the
+//!   task in the same transaction (`SqliteStorage::complete_in`).
+//! - A worker that lost its lease changes nothing: every later write is checked against the lease number.
+//! - An error says whether anything was changed; a commit that failed is reported as [unknown](Error::is_unknown).
+//!
+//! # Where to find what
 //!
 //! | to | use |
 //! | --- | --- |
-//! | learn all of it in ten minutes | the guide `omniq::guide::writing_tasks` |
-//! | make a task of a function | [`#[omniq::task]`](macro@task) |
-//! | enqueue, look, cancel | [`AsyncOmniQ`] |
-//! | say what and when | [`Order`], made by `with` of a task or by [`call`] |
+//! | turn a function into a task | [`#[omniq::task]`](macro@task) |
+//! | enqueue, wait, list, cancel; start worker pools | [`AsyncOmniQ`], or [`OmniQ`] without async (see [`blocking`]) |
+//! | describe a call: when, in which order, how often | [`Order`], from `with` of a task or from [`call`] |
 //! | wait for a result | [`TaskHandle`] |
-//! | run tasks | [`AsyncOmniQ::worker`], [`AsyncWorkerPool`] |
-//! | do all of that without async | [`OmniQ`], [`blocking`] |
-//! | know about the execution | [`TaskContext`] |
-//! | commit tasks with data of one's own | `SqliteStorage::enqueue_in`, `SqliteStorage::complete_in` |
-//! | write a loop of one's own | [`AsyncTaskQueue`] |
+//! | use the running task: progress, cancellation, state | [`TaskContext`] |
+//! | commit tasks with your own data | `SqliteStorage::enqueue_in`, `SqliteStorage::complete_in` |
+//! | write a worker loop of your own, without a pool | [`AsyncTaskQueue`] |
 //! | write a storage | [`storage`] |
-//! | set it up | [`Settings`], also [from the environment](Settings::from_env) |
-//! | see what happens | [`AsyncOmniQ::events`], and `omniq::logging` |
-//! | know what went wrong | [`Error`] for calls, [`TaskError`] for attempts |
+//! | configure | [`Settings`], also [from the environment](Settings::from_env) |
+//! | observe | [`AsyncOmniQ::events`], `omniq::logging` |
+//! | handle errors | [`Error`] of calls, [`TaskError`] of attempts |
 //! | test your tasks | [`testing`]: a clock that you move, `drain`, `assert_enqueued` |
+//!
+//! # Features and requirements
+//!
+//! On by default: `sqlite`, `memory` and `macros` (the attribute `#[omniq::task]`). Opt-in: `file` (a folder of files),
+//! `msgpack`, `anyhow`, `logging`, `jiff`, `chrono`, and `sqlx` (transactions of sqlx 0.9).
+//!
+//! Rust 1.91 or later (1.94 with `sqlx`), and a C compiler for the bundled SQLite. Tested on Linux.
+//!
+//! Read on: [writing tasks](guide::writing_tasks). The repository, which docs.rs links at the top of this page, has whole
+//! programs in `crates/omniq/examples`, the architecture, and benchmarks beside other queues.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

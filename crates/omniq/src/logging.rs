@@ -1,11 +1,11 @@
-//! Log output for programs that have no `tracing` subscriber of their own.
+//! Writes log lines, for programs that have no `tracing` subscriber of their own.
 //!
-//! The library itself installs none. Whatever a handler logs stands inside a span `task` with the fields `id`,
-//! `name`, `queue` and `attempt`. Arguments are logged only where they are asked for, by a directive such as
+//! The library never installs a subscriber by itself. All log lines of a handler are inside a span `task` with the fields
+//! `id`, `name`, `queue` and `attempt`. Arguments are logged only if a directive asks for them, such as
 //! `OMNIQ_LOG_LEVEL=info,omniq::payload=trace`.
 //!
 //! ```no_run
-//! omniq::logging::init()?; // From now on, what is logged goes to the standard error.
+//! omniq::logging::init()?; // From now on, log lines go to the standard error.
 //! # Ok::<(), omniq::Error>(())
 //! ```
 
@@ -19,14 +19,14 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::{LogLevel, Settings};
 
-/// Writes text to the standard error, as much as `OMNIQ_LOG_LEVEL` says (`info` by default).
+/// Logs as text to the standard error, at the level of `OMNIQ_LOG_LEVEL` (`info` by default).
 ///
-/// An error of kind `Settings` if that can't be used, or if the program has a subscriber already.
+/// Fails with kind `Settings` if that level is invalid, or if the program already has a subscriber.
 pub fn init() -> Result<()> {
     init_with(&from_env()?)
 }
 
-/// As [`init`], but as much as this says: [`Settings::log_level`] of your own file, say.
+/// Logs like [`init`], at the given level, for example [`Settings::log_level`] of your own configuration file.
 pub fn init_with(level: &LogLevel) -> Result<()> {
     let colours = io::stderr().is_terminal();
     install(
@@ -35,25 +35,28 @@ pub fn init_with(level: &LogLevel) -> Result<()> {
     )
 }
 
-/// As [`init`], but one JSON object a line.
+/// Logs like [`init`], with one JSON object per line.
 pub fn init_json() -> Result<()> {
     install(fmt::layer().with_writer(io::stderr).json(), &from_env()?)
 }
 
 fn from_env() -> Result<LogLevel> {
-    let only_this = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .filter(|_| name == "OMNIQ_LOG_LEVEL")
+    let only_the_level = |name: &str| {
+        if name == "OMNIQ_LOG_LEVEL" {
+            std::env::var(name).ok()
+        } else {
+            None
+        }
     };
-    Ok(Settings::from_lookup(only_this)?.log_level().clone())
+    Ok(Settings::from_lookup(only_the_level)?.log_level().clone())
 }
 
 fn install(layer: impl Layer<Registry> + Send + Sync, level: &LogLevel) -> Result<()> {
     let refused = |text: String| Error::new(ErrorKind::Settings, text);
-    let filter: Targets = (level.as_str().parse())
-        .map_err(|e| refused(format!("the log level {level} can't be used: {e}")).with_source(e))?;
+    let filter: Targets = (level.as_str().parse()).map_err(|error| {
+        refused(format!("the log level {level} can't be used")).with_source(error)
+    })?;
     let subscriber = Registry::default().with(layer.with_filter(filter));
-    let already = "the program has a log subscriber already: leave out omniq::logging";
-    (subscriber.try_init()).map_err(|e| refused(already.to_owned()).with_source(e))
+    let already = "the program already has a log subscriber: leave out omniq::logging";
+    (subscriber.try_init()).map_err(|error| refused(already.to_owned()).with_source(error))
 }

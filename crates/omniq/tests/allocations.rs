@@ -1,4 +1,4 @@
-//! What a typed task costs beyond a call by hand: nothing that is counted here.
+//! A typed task allocates no more than a call that is written by hand.
 #![cfg(feature = "macros")]
 #![allow(clippy::unwrap_used)]
 
@@ -14,7 +14,7 @@ async fn resize(path: String, width: u32) -> u64 {
 const PARAMETERS: &[Parameter] = &[Parameter::new("path"), Parameter::new("width")];
 
 fn allocations(mut work: impl FnMut()) -> u64 {
-    // Once for what is set up on first use.
+    // The first run sets up what is created on first use.
     work();
     measure(work).count_total
 }
@@ -24,7 +24,7 @@ fn task<T>(order: Order<T>) -> NewTask {
 }
 
 #[test]
-fn a_typed_order_allocates_what_one_by_hand_does() {
+fn a_typed_order_allocates_as_much_as_a_call_by_hand() {
     let typed = allocations(|| drop(task(resize::with("cat.png".into(), 640))));
     let path = || "cat.png".to_owned();
     let by_hand = allocations(|| drop(task(call(resize::NAME).arg(path()).arg(640))));
@@ -32,13 +32,13 @@ fn a_typed_order_allocates_what_one_by_hand_does() {
 }
 
 #[test]
-fn reading_arguments_allocates_what_they_own() {
+fn reading_typed_arguments_allocates_only_owned_values() {
     let payload = task(resize::with("cat.png".into(), 640)).payload;
     let typed = allocations(|| {
         let (path, width): (String, u32) = payload.bind(PARAMETERS).unwrap();
         assert_eq!((path.as_str(), width), ("cat.png", 640));
     });
-    assert_eq!(typed, 1, "the path");
+    assert_eq!(typed, 1, "only the path");
     let by_hand = allocations(|| {
         let args = payload.decode_args().unwrap();
         let _: (String, u32) = args.bind(&["path", "width"]).unwrap();

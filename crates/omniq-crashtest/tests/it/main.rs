@@ -5,7 +5,6 @@ mod examples;
 mod judge;
 mod kills;
 mod poison;
-mod quickstart;
 mod shop_app;
 #[cfg(unix)]
 mod sigstop;

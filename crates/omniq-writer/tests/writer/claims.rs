@@ -97,6 +97,18 @@ async fn a_parked_claim_whose_caller_is_no_longer_there_takes_nothing() {
     assert_eq!(fixture.control.steps(), ["begin", "enqueue a", "commit"]);
 }
 
+/// A pool that stops drops its claim. A task that is enqueued after the stop must not be seen running.
+#[tokio::test]
+async fn a_claim_that_was_dropped_before_its_batch_takes_nothing() {
+    let fixture = Fixture::start();
+    fixture.hold_thread();
+    drop(fixture.claim(request(1).park(None)));
+    let enqueue = fixture.enqueue("a");
+    fixture.control.release();
+    enqueue.answer().await.unwrap();
+    assert_eq!(fixture.steps_since_hold(), ["begin", "enqueue a", "commit"]);
+}
+
 #[tokio::test]
 async fn tasks_are_released_if_the_caller_is_no_longer_there_at_the_commit() {
     let fixture = Fixture::start();

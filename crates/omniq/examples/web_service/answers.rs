@@ -1,4 +1,4 @@
-//! What the service tells as JSON.
+//! The answers of the service, as JSON.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::thumbnail::Thumbnail;
 
-/// How a task stands.
+/// The state of a task.
 #[derive(Serialize)]
 pub struct Answer {
     id: TaskId,
@@ -37,35 +37,35 @@ impl Answer {
     }
 }
 
-/// Why there is no answer.
-pub enum Refused {
+/// Why a request has no answer.
+pub enum RequestError {
     NoSuchTask,
     Finished,
-    Trouble(omniq::Error),
+    Queue(omniq::Error),
 }
 
-impl From<omniq::Error> for Refused {
+impl From<omniq::Error> for RequestError {
     fn from(error: omniq::Error) -> Self {
         match error.is_not_found() {
             true => Self::NoSuchTask,
-            false => Self::Trouble(error),
+            false => Self::Queue(error),
         }
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let (code, text) = match self {
             Self::NoSuchTask => (StatusCode::NOT_FOUND, "there is no such task".to_owned()),
             Self::Finished => (
                 StatusCode::CONFLICT,
-                "the task has ended already".to_owned(),
+                "the task has already finished".to_owned(),
             ),
-            Self::Trouble(error) => {
+            Self::Queue(error) => {
                 eprintln!("web_service: {error:?}");
                 (
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    "the queue could not do it".to_owned(),
+                    "the queue could not process the request".to_owned(),
                 )
             }
         };

@@ -1,12 +1,12 @@
-//! A web service and its workers: processes that share one SQLite file, and nothing else.
+//! A web service and its workers, in separate processes that share only one SQLite file.
 //!
 //! ```text
 //! cargo run --example web_service -- serve --listen 127.0.0.1:8080
 //! cargo run --example web_service -- worker
 //! ```
 //!
-//! Open the page, order thumbnails, kill a worker with `kill -9` and start another: nothing is lost. Both
-//! end in good order on Ctrl-C and SIGTERM.
+//! Open the page, order thumbnails, kill a worker with `kill -9` and start another: no task is lost. Both processes shut
+//! down cleanly on Ctrl-C and SIGTERM.
 #![allow(clippy::print_stdout, unreachable_pub)]
 
 mod answers;
@@ -27,22 +27,22 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 struct Options {
     #[command(subcommand)]
     role: Role,
-    /// The file that all of them share.
+    /// The SQLite file that all processes share.
     #[arg(long, global = true, default_value = "omniq_data/thumbnails.db")]
     db: PathBuf,
 }
 
 #[derive(Subcommand)]
 enum Role {
-    /// Takes orders over HTTP, and shows how far they are.
+    /// Takes orders over HTTP and shows their progress.
     Serve {
-        /// Port 0 takes a free one.
+        /// The address to listen on; port 0 picks a free port.
         #[arg(long, default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
     },
     /// Makes the thumbnails that were ordered.
     Worker {
-        /// How many at once.
+        /// How many thumbnails to make at the same time.
         #[arg(long, default_value_t = 4)]
         concurrency: usize,
     },

@@ -1,4 +1,4 @@
-//! The service's process: axum, with the queue as its state.
+//! The process of the service: axum, with the queue as its state.
 
 use std::net::SocketAddr;
 
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::Result;
-use crate::answers::{Answer, Refused};
+use crate::answers::{Answer, RequestError};
 use crate::thumbnail::thumbnail;
 
-/// Serves until it is asked to end, and answers what is under way.
+/// Serves until a shutdown signal, and answers the requests that it has already received.
 pub async fn run(omniq: AsyncOmniQ, listen: SocketAddr) -> Result<()> {
     let routes = Router::new()
         .route("/", get(async || Html(include_str!("page.html"))))
@@ -25,14 +25,14 @@ pub async fn run(omniq: AsyncOmniQ, listen: SocketAddr) -> Result<()> {
     let listener = TcpListener::bind(listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, routes)
-        .with_graceful_shutdown(asked_to_end())
+        .with_graceful_shutdown(shutdown_signal())
         .await?;
     println!("stopped");
     Ok(())
 }
 
 #[derive(Deserialize)]
-struct Wish {
+struct ThumbnailRequest {
     picture: String,
     width: u32,
 }
@@ -44,10 +44,10 @@ struct Ordered {
 
 async fn order(
     State(omniq): State<AsyncOmniQ>,
-    Json(wish): Json<Wish>,
-) -> Result<(StatusCode, Json<Ordered>), Refused> {
+    Json(request): Json<ThumbnailRequest>,
+) -> Result<(StatusCode, Json<Ordered>), RequestError> {
     let handle = omniq
-        .enqueue(thumbnail::with(wish.picture, wish.width))
+        .enqueue(thumbnail::with(request.picture, request.width))
         .await?;
     Ok((StatusCode::ACCEPTED, Json(Ordered { id: handle.id() })))
 }
@@ -55,24 +55,24 @@ async fn order(
 async fn show(
     State(omniq): State<AsyncOmniQ>,
     Path(id): Path<TaskId>,
-) -> Result<Json<Answer>, Refused> {
-    let task = omniq.get_task(id).await?.ok_or(Refused::NoSuchTask)?;
+) -> Result<Json<Answer>, RequestError> {
+    let task = omniq.get_task(id).await?.ok_or(RequestError::NoSuchTask)?;
     Ok(Json(Answer::about(&task)?))
 }
 
-/// Cancelled whether it waits or runs; a task that has ended is left as it is.
+/// Cancels a task that waits or runs. A finished task stays as it is.
 async fn cancel(
     State(omniq): State<AsyncOmniQ>,
     Path(id): Path<TaskId>,
-) -> Result<StatusCode, Refused> {
+) -> Result<StatusCode, RequestError> {
     match omniq.cancel_task(id).await? {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Refused::Finished),
+        false => Err(RequestError::Finished),
     }
 }
 
-/// The last 20 orders, the newest first.
-async fn latest(State(omniq): State<AsyncOmniQ>) -> Result<Json<Vec<Answer>>, Refused> {
+/// Returns the last 20 orders, newest first.
+async fn latest(State(omniq): State<AsyncOmniQ>) -> Result<Json<Vec<Answer>>, RequestError> {
     let mut filter = TaskFilter::new().name(thumbnail::NAME).limit(1_000);
     let mut tasks = Vec::new();
     loop {
@@ -86,8 +86,8 @@ async fn latest(State(omniq): State<AsyncOmniQ>) -> Result<Json<Vec<Answer>>, Re
     Ok(Json(answers.collect::<omniq::Result<_>>()?))
 }
 
-/// Ctrl-C, or SIGTERM as service managers send it.
-async fn asked_to_end() {
+/// Waits for Ctrl-C or for SIGTERM, which service managers send.
+async fn shutdown_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -98,6 +98,6 @@ async fn asked_to_end() {
             }
         }
     }
-    // An error means that the signal can't be heard: then it ends at once.
+    // An error means that there is no handler for the signal; the service then stops immediately.
     let _ = tokio::signal::ctrl_c().await;
 }

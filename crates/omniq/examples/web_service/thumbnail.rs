@@ -1,4 +1,4 @@
-//! The task. Both processes know it: one orders it, the other runs it.
+//! The task, which both processes share: the service enqueues it, and the worker runs it.
 
 use std::thread;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use omniq::{TaskContext, TaskError};
 use serde::{Deserialize, Serialize};
 
-/// What the task returns.
+/// The result of the task.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Thumbnail {
     pub width: u32,
@@ -15,13 +15,13 @@ pub struct Thumbnail {
 
 const ROWS: u32 = 16;
 
-/// Stands for real work on a picture: it takes 2 s, row by row. It runs on a thread of its own, so it may
-/// keep it busy; a kill in the middle costs only the time, since the task runs again from the beginning.
+/// Stands for real work on a picture, which takes 2 s, row by row. It runs on a thread of its own, which it may block. If
+/// the process is killed, the task runs again from the beginning.
 #[omniq::task(name = "thumbnail", queue = "thumbnails", timeout = "30s")]
 pub fn thumbnail(ctx: TaskContext, picture: String, width: u32) -> Result<Thumbnail, TaskError> {
     if !(16..=512).contains(&width) {
         return Err(TaskError::fatal(format!(
-            "the width {width} is not within 16 and 512"
+            "the width {width} is not between 16 and 512"
         )));
     }
     println!("{} {picture}: attempt {}", ctx.id(), ctx.attempt());
@@ -46,7 +46,7 @@ pub fn thumbnail(ctx: TaskContext, picture: String, width: u32) -> Result<Thumbn
     Ok(Thumbnail { width, svg })
 }
 
-/// One row of coloured squares that depend on the picture's name alone.
+/// Draws one row of coloured squares, which depend only on the picture's name.
 fn draw(picture: &str, row: u32) -> String {
     let seed = picture.bytes().fold(row + 1, |seed, byte| {
         seed.wrapping_mul(31).wrapping_add(byte.into())

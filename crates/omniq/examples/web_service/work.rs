@@ -1,4 +1,4 @@
-//! The worker's process.
+//! The process of a worker.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use omniq::AsyncOmniQ;
 use crate::Result;
 use crate::thumbnail::thumbnail;
 
-/// Works until it is asked to end; what is under way then may take 10 s more.
+/// Works until a shutdown signal; running tasks then have 10 s to finish.
 pub async fn run(omniq: AsyncOmniQ, concurrency: usize) -> Result<()> {
     let worker = omniq.worker().task::<thumbnail>();
     let worker = worker.queues(["thumbnails"]).concurrency(concurrency);

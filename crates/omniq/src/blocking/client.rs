@@ -11,11 +11,11 @@ use super::runtime::Runtime;
 use super::{EventStream, TaskHandle, WorkerBuilder};
 use crate::{AsyncOmniQ, Settings};
 
-/// A task queue, for programs without async. Clones are the same queue. See [`blocking`](crate::blocking) for
-/// where it works, and [`AsyncOmniQ`] for what its methods do.
+/// A task queue for programs without async. Clones are the same queue.
 ///
-/// Any call may also be an error of kind [`InsideRuntime`](crate::ErrorKind::InsideRuntime), on a thread that
-/// runs async tasks, or [`Closed`](crate::ErrorKind::Closed), in a process that was forked after `connect`.
+/// See [`blocking`](crate::blocking) for the threads on which it works, and [`AsyncOmniQ`] for what its methods do. Each
+/// call may also fail with kind [`InsideRuntime`](crate::ErrorKind::InsideRuntime), on a thread that runs async tasks, or
+/// with kind [`Closed`](crate::ErrorKind::Closed), in a process that was forked after `connect`.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -34,7 +34,7 @@ use crate::{AsyncOmniQ, Settings};
 /// ```
 #[derive(Clone)]
 pub struct OmniQ {
-    // Dropped before the runtime.
+    // This field is dropped before the runtime.
     omniq: AsyncOmniQ,
     runtime: Arc<Runtime>,
 }
@@ -55,13 +55,13 @@ impl OmniQ {
         Self::open(AsyncOmniQ::with_settings(settings))
     }
 
-    /// Uses a storage that is open already; the URL in the settings plays no part.
+    /// Uses a storage that is already open; the URL in the settings is ignored.
     pub fn with_storage(storage: Arc<dyn Storage>, settings: Settings) -> Result<Self> {
         Self::open(AsyncOmniQ::with_storage(storage, settings))
     }
 
     pub(crate) fn open(opening: impl Future<Output = Result<AsyncOmniQ>>) -> Result<Self> {
-        // Before threads are started for it.
+        // The check comes first, so that no threads are started for a refused call.
         may_block()?;
         let runtime = Runtime::of_this_process()?;
         let omniq = runtime.wait(opening)??;
@@ -74,7 +74,7 @@ impl OmniQ {
         Ok(TaskHandle::new(handle, Arc::clone(&self.runtime)))
     }
 
-    /// Adds tasks: all, or none if there is an error. See [`AsyncOmniQ::enqueue_many`].
+    /// Adds all of these tasks, or none if there is an error: see [`AsyncOmniQ::enqueue_many`].
     pub fn enqueue_many<T>(
         &self,
         orders: impl IntoIterator<Item = Order<T>>,
@@ -84,57 +84,57 @@ impl OmniQ {
         Ok(handles.into_iter().map(twin).collect())
     }
 
-    /// The task of this id; `None` if there is none.
+    /// Returns the task with this id, or `None` if there is none.
     pub fn get_task(&self, id: TaskId) -> Result<Option<Task>> {
         self.runtime.wait(self.omniq.get_task(id))?
     }
 
-    /// How the task ended; `None` while it has not, or if there is no such task.
+    /// Returns the outcome of a task; `None` if it has not finished, or if there is no such task.
     pub fn get_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
         self.runtime.wait(self.omniq.get_result(id))?
     }
 
-    /// Tasks by id, from the oldest.
+    /// Returns the tasks that match a filter, in the order of their ids.
     pub fn list_tasks(&self, filter: TaskFilter) -> Result<Vec<Task>> {
         self.runtime.wait(self.omniq.list_tasks(filter))?
     }
 
-    /// Cancels a pending task, or a running one: see [`AsyncOmniQ::cancel_task`].
+    /// Cancels a pending or running task: see [`AsyncOmniQ::cancel_task`].
     pub fn cancel_task(&self, id: TaskId) -> Result<bool> {
         self.runtime.wait(self.omniq.cancel_task(id))?
     }
 
-    /// Tries a failed or cancelled task again: see [`AsyncOmniQ::requeue_task`].
+    /// Makes a failed or cancelled task pending again: see [`AsyncOmniQ::requeue_task`].
     pub fn requeue_task(&self, id: TaskId) -> Result<bool> {
         self.runtime.wait(self.omniq.requeue_task(id))?
     }
 
-    /// Gives a pending task another eta: see [`AsyncOmniQ::reschedule_task`].
+    /// Changes the eta of a pending task: see [`AsyncOmniQ::reschedule_task`].
     pub fn reschedule_task(&self, id: TaskId, eta: impl Into<Timestamp>) -> Result<bool> {
         self.runtime.wait(self.omniq.reschedule_task(id, eta))?
     }
 
-    /// Forgets tasks that finished at least `older_than` ago, however they ended; says how many.
+    /// Deletes all tasks that finished at least `older_than` ago, whatever their outcome; returns how many.
     pub fn purge_results(&self, older_than: Duration) -> Result<u64> {
         self.runtime.wait(self.omniq.purge_results(older_than))?
     }
 
-    /// How many tasks there are by queue, and which ones no running pool takes: see [`AsyncOmniQ::stats`].
+    /// Counts the tasks by queue, and those that no running pool handles: see [`AsyncOmniQ::stats`].
     pub fn stats(&self) -> Result<Stats> {
         self.runtime.wait(self.omniq.stats())?
     }
 
-    /// The handle of a task that was enqueued before, here or elsewhere. `T` is what it returns.
+    /// Returns a handle for a task that was enqueued before, by any process. `T` is the type of its result.
     pub fn handle<T>(&self, id: TaskId) -> TaskHandle<T> {
         TaskHandle::new(self.omniq.handle(id), Arc::clone(&self.runtime))
     }
 
-    /// What happens from now on to tasks through this queue, its clones and their pools.
+    /// Subscribes to events of this queue, its clones and their pools, from now on.
     pub fn events(&self) -> EventStream {
         EventStream::new(self.omniq.events(), Arc::clone(&self.runtime))
     }
 
-    /// A worker pool to be set up and started.
+    /// Returns a builder for a worker pool.
     pub fn worker(&self) -> WorkerBuilder {
         WorkerBuilder::new(self.omniq.worker(), Arc::clone(&self.runtime))
     }
@@ -144,7 +144,7 @@ impl OmniQ {
         self.runtime.wait(self.omniq.close())?
     }
 
-    /// The settings.
+    /// Returns the settings of this queue.
     pub fn settings(&self) -> &Settings {
         self.omniq.settings()
     }

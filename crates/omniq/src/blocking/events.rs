@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::runtime::Runtime;
 use crate::Event;
 
-/// A listener's side: an [`Iterator`] that waits for the next event. The twin of
+/// A subscription to events: an [`Iterator`] that waits for the next event. It is the twin of
 /// [`EventStream`](crate::EventStream).
 ///
 /// ```
@@ -32,14 +32,15 @@ impl EventStream {
 impl Iterator for EventStream {
     type Item = Event;
 
-    /// Waits for the next event; `None` once the [`OmniQ`](crate::OmniQ), its clones, handles and pools are
-    /// gone, and in a forked child. Also on a thread that runs async tasks, where it must not wait: that is
-    /// logged as an error.
+    /// Waits for the next event; returns `None` once the [`OmniQ`](crate::OmniQ), its clones, handles and pools are
+    /// dropped.
+    ///
+    /// In a forked child, and on a thread that runs async tasks, it can't wait: it logs an error and returns `None`.
     fn next(&mut self) -> Option<Event> {
         match self.runtime.wait(self.events.next()) {
             Ok(event) => event,
             Err(error) => {
-                tracing::error!(%error, "events can't be waited for here");
+                tracing::error!(error = %error.chain(), "this thread can't wait for events");
                 None
             }
         }

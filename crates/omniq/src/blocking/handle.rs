@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 
 use super::runtime::Runtime;
 
-/// A task that was enqueued; `T` is what it returns. It can be cloned, sent and kept; dropping it leaves
-/// the task alone. The twin of [`TaskHandle`](crate::TaskHandle).
+/// A handle for an enqueued task; `T` is the type of its result. Dropping it leaves the task alone. It is the twin of
+/// [`TaskHandle`](crate::TaskHandle).
 pub struct TaskHandle<T> {
     handle: crate::TaskHandle<T>,
     runtime: Arc<Runtime>,
@@ -25,12 +25,12 @@ impl<T> TaskHandle<T> {
         self.handle.is_new()
     }
 
-    /// The task's id.
+    /// Returns the task's id.
     pub fn id(&self) -> TaskId {
         self.handle.id()
     }
 
-    /// Where the task stands; an error of kind `NotFound` if it is gone.
+    /// Returns the status of the task. Fails with kind `NotFound` if the task does not exist any more.
     pub fn status(&self) -> Result<TaskStatus> {
         self.runtime.wait(self.handle.status())?
     }
@@ -40,7 +40,7 @@ impl<T> TaskHandle<T> {
         self.runtime.wait(self.handle.cancel())?
     }
 
-    /// Waits until the task has finished for good, at most `limit`, and gives what it returned: see
+    /// Waits until the task has finished, at most `limit`, and returns its result: see
     /// [`TaskHandle::wait`](crate::TaskHandle::wait).
     pub fn wait(&self, limit: Duration) -> Result<T>
     where
@@ -50,7 +50,7 @@ impl<T> TaskHandle<T> {
     }
 
     /// Waits until all of these have finished: see [`TaskHandle::wait_all`](crate::TaskHandle::wait_all).
-    /// Where the call itself is refused, each of the answers is that error.
+    /// If the call itself is refused, each answer is that error.
     pub fn wait_all(handles: &[Self], limit: Duration) -> Vec<Result<T>>
     where
         T: DeserializeOwned,
@@ -60,10 +60,9 @@ impl<T> TaskHandle<T> {
         };
         let twins = twins(handles);
         let waiting = crate::TaskHandle::wait_all(&twins, limit);
-        let refused = |error: &Error| Error::new(error.kind(), error.to_string());
         match first.runtime.wait(waiting) {
             Ok(results) => results,
-            Err(error) => handles.iter().map(|_| Err(refused(&error))).collect(),
+            Err(error) => handles.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 

@@ -1,5 +1,6 @@
-//! OmniQ without async: [`OmniQ`] and what it gives out. The same methods and types as around
-//! [`AsyncOmniQ`](crate::AsyncOmniQ), each of which returns when it is done.
+//! OmniQ without async: [`OmniQ`], its handles, pools and events.
+//!
+//! The types and methods are those of [`AsyncOmniQ`](crate::AsyncOmniQ), and each call blocks until it is done.
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,23 +26,23 @@
 //!
 //! # Where it works
 //!
-//! On every thread that may block: ordinary ones, those of `tokio::task::spawn_blocking`, and a blocking
-//! handler's, in whatever pool. On a thread that polls tokio's async tasks each call is an error of kind
-//! [`InsideRuntime`](crate::ErrorKind::InsideRuntime), for it would hold up the others: use
-//! [`AsyncOmniQ`](crate::AsyncOmniQ) there. (Within [`tokio::task::unconstrained`] it can't be told, and the
-//! call blocks.)
+//! It works on every thread that may block: ordinary threads, those of `tokio::task::spawn_blocking`, and the threads of
+//! blocking handlers in any pool. On a thread that polls tokio's async tasks, each call fails with kind
+//! [`InsideRuntime`](crate::ErrorKind::InsideRuntime), because it would hold up the other tasks: use
+//! [`AsyncOmniQ`](crate::AsyncOmniQ) there. (Inside [`tokio::task::unconstrained`] this can't be detected, and the call
+//! blocks.)
 //!
-//! # What runs beside it
+//! # Threads
 //!
-//! All of a process share one tokio runtime, on threads of its own. It starts with the first [`OmniQ`] and
-//! ends when the last one, and the last handle, pool, builder and event stream of one, is dropped; a dropped
-//! pool gives back its tasks before that. The handlers of a [`WorkerPool`] run there, async or blocking.
+//! All blocking queues of a process share one tokio runtime with threads of its own, which run the handlers of each
+//! [`WorkerPool`], async or blocking. The runtime starts with the first [`OmniQ`]. It ends when the last [`OmniQ`], handle,
+//! pool, builder and event stream is dropped, and dropped pools have released their tasks.
 //!
 //! | file | job |
 //! | --- | --- |
-//! | `client`, `handle`, `worker`, `events` | the twins of the async types |
-//! | `runtime` | the one runtime, and a call that waits |
-//! | `inside` | whether this thread may wait |
+//! | `client`, `handle`, `worker`, `events` | twins of the async types |
+//! | `runtime` | holds the shared runtime, and runs each call |
+//! | `inside` | checks whether this thread may block |
 //! | `park` | waits for a future |
 
 mod client;

@@ -1,46 +1,48 @@
-//! Waits for a future on this thread.
+//! Waits for a future on the calling thread.
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Sleeps between polls. Not `std::thread::park`, whose wake-ups may be meant for the caller.
+/// Wakes the thread that waits. `std::thread::park` would not do, because its wake-ups may be meant for the caller.
 #[derive(Default)]
-struct Bell {
-    rung: Mutex<bool>,
-    sleeper: Condvar,
+struct ThreadWaker {
+    is_woken: Mutex<bool>,
+    changed: Condvar,
 }
 
-impl Bell {
+impl ThreadWaker {
     fn wait(&self) {
-        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let rung = self.sleeper.wait_while(rung, |rung| !*rung);
-        *rung.unwrap_or_else(PoisonError::into_inner) = false;
+        let is_woken = self.is_woken.lock();
+        let is_woken = is_woken.unwrap_or_else(PoisonError::into_inner);
+        let is_woken = self.changed.wait_while(is_woken, |is_woken| !*is_woken);
+        *is_woken.unwrap_or_else(PoisonError::into_inner) = false;
     }
 }
 
-impl Wake for Bell {
+impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.sleeper.notify_one();
+        let is_woken = self.is_woken.lock();
+        *is_woken.unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_one();
     }
 }
 
-/// Polls until it is ready. Unlike tokio's own, it never panics, wherever it is called.
+/// Polls a future until it is ready. Unlike tokio's `block_on`, it does not panic on any thread.
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let bell = Arc::new(Bell::default());
-    let waker = Waker::from(Arc::clone(&bell));
+    let thread = Arc::new(ThreadWaker::default());
+    let waker = Waker::from(Arc::clone(&thread));
     let mut cx = Context::from_waker(&waker);
     loop {
         match future.as_mut().poll(&mut cx) {
             Poll::Ready(output) => return output,
-            Poll::Pending => bell.wait(),
+            Poll::Pending => thread.wait(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one runtime behind all blocking queues of a process.
+//! The runtime that all blocking queues of a process share.
 
 use std::future::Future;
 use std::num::NonZero;
@@ -11,22 +11,22 @@ use super::inside::may_block;
 use super::park::block_on;
 use crate::process::Process;
 
-/// With one alone, a handler that blocks it would stop every timer.
-const FEWEST_THREADS: usize = 2;
+/// With a single thread, a handler that blocks it would stop every timer.
+const MIN_THREADS: usize = 2;
 
-/// More than anybody needs: how many blocking handlers run is up to the pools. They start as they are needed.
-const MOST_BLOCKING: usize = 32_768;
+/// High enough to be no limit: the pools decide how many blocking handlers run. Threads start only when they are needed.
+const MAX_BLOCKING_THREADS: usize = 32_768;
 
-/// The running threads. They end when the last who needs them is gone.
+/// The shared runtime. It ends when its last user is dropped.
 pub(super) struct Runtime {
-    /// There until the drop.
+    /// `None` only while it is dropped.
     threads: Option<tokio::runtime::Runtime>,
     handle: Handle,
     process: Process,
 }
 
 impl Runtime {
-    /// The runtime of this process, started if there is none.
+    /// Returns the runtime of this process; starts one if there is none.
     pub(super) fn of_this_process() -> Result<Arc<Self>> {
         static RUNTIME: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
         let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,15 +41,15 @@ impl Runtime {
     fn start() -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let threads = Builder::new_multi_thread()
-            .worker_threads(cores.max(FEWEST_THREADS))
-            .max_blocking_threads(MOST_BLOCKING)
+            .worker_threads(cores.max(MIN_THREADS))
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
             .thread_name("omniq-blocking")
             .enable_all()
             .build()
-            .map_err(|e| {
-                let text = format!("the threads behind OmniQ can't be started: {e}");
+            .map_err(|error| {
+                let text = "the operating system can't start the threads of blocking queues";
                 Error::new(ErrorKind::Storage, text)
-                    .with_source(e)
+                    .with_source(error)
                     .retryable()
             })?;
         Ok(Self {
@@ -59,9 +59,10 @@ impl Runtime {
         })
     }
 
-    /// Waits for a call, on this thread: the runtime gives timers, and threads for what the call spawns.
+    /// Runs a call on this thread and waits for it. The runtime provides its timers, and threads for the tasks that it
+    /// spawns.
     ///
-    /// An error of kind `InsideRuntime` where async tasks are polled, and of kind `Closed` after a fork.
+    /// Fails with kind `InsideRuntime` on a thread that polls async tasks, and with kind `Closed` in a forked child.
     pub(super) fn wait<T>(&self, call: impl Future<Output = T>) -> Result<T> {
         self.process.check()?;
         may_block()?;
@@ -69,25 +70,25 @@ impl Runtime {
         Ok(block_on(call))
     }
 
-    /// Stays until this is over.
-    pub(super) fn stay_until(self: &Arc<Self>, over: impl Future<Output = ()> + Send + 'static) {
+    /// Keeps the runtime alive until a future is ready.
+    pub(super) fn stay_until(self: &Arc<Self>, ready: impl Future<Output = ()> + Send + 'static) {
         let runtime = Arc::clone(self);
         self.handle.spawn(async move {
-            over.await;
+            ready.await;
             drop(runtime);
         });
     }
 }
 
 impl Drop for Runtime {
-    /// Waits for nothing, since it may be one of its own threads, or any async one, that drops it last.
+    /// Does not wait for the threads, because the last drop may be on one of them, or in an async task.
     fn drop(&mut self) {
         let Some(threads) = self.threads.take() else {
             return;
         };
         match self.process.is_this() {
             true => threads.shutdown_background(),
-            // A forked child has none of its threads, but shares its descriptors with the parent.
+            // A forked child has none of these threads, and must leave the descriptors that it shares with the parent alone.
             false => std::mem::forget(threads),
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::runtime::Runtime;
 use crate::{AsyncWorkerPool, Handler, StopSummary, TaskContext, TaskDef};
 
-/// Sets up a worker pool; nothing happens before [`start`](Self::start). The twin of
+/// Configures a worker pool; nothing happens before [`start`](Self::start). It is the twin of
 /// [`WorkerBuilder`](crate::WorkerBuilder).
 #[must_use = "a pool does nothing until it is started"]
 pub struct WorkerBuilder {
@@ -29,23 +29,23 @@ impl WorkerBuilder {
         }
     }
 
-    /// How many handlers run at the same time, at least 1; 8 by default.
+    /// Sets how many handlers run at the same time, at least 1; 8 by default.
     pub fn concurrency(self, handlers: usize) -> Self {
         self.map(|builder| builder.concurrency(handlers))
     }
 
-    /// Takes tasks from these queues only; from every queue by default.
+    /// Takes tasks from these queues only; by default, from every queue.
     pub fn queues<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
         self.map(|builder| builder.queues(names))
     }
 
-    /// Runs the tasks of a definition, be its function async or not.
+    /// Runs the tasks of a definition, whether its function is async or not.
     pub fn task<D: TaskDef>(self) -> Self {
         self.map(|builder| builder.task::<D>())
     }
 
-    /// Runs the tasks of this name with an async function of the context and the arguments; for one that
-    /// blocks, see [`Handler::blocking`] and [`with_handler`](Self::with_handler).
+    /// Runs the tasks of this name with an async function of the context and the arguments. For a function that blocks, see
+    /// [`Handler::blocking`] and [`with_handler`](Self::with_handler).
     pub fn handler<F, Fut, T>(self, name: &str, function: F) -> Self
     where
         F: Fn(TaskContext, Args) -> Fut + Send + Sync + 'static,
@@ -55,22 +55,22 @@ impl WorkerBuilder {
         self.map(|builder| builder.handler(name, function))
     }
 
-    /// Runs the tasks of this name with a handler: one that blocks, say, or reads its arguments typed.
+    /// Runs the tasks of this name with a handler, for example one that blocks or that has typed arguments.
     pub fn with_handler(self, name: &str, handler: Handler) -> Self {
         self.map(|builder| builder.with_handler(name, handler))
     }
 
-    /// A value for [`TaskContext::state`]; one per type, the last one counts.
+    /// Adds a value for [`TaskContext::state`]. There is one value per type; a later one replaces it.
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.map(|builder| builder.state(value))
     }
 
-    /// How long a stopping pool waits for running handlers; from the settings by default.
+    /// Sets how long a stopping pool waits for running handlers; by default, as the settings say.
     pub fn grace(self, span: Duration) -> Self {
         self.map(|builder| builder.grace(span))
     }
 
-    /// How many tasks are claimed ahead of the free seats: see
+    /// Sets how many tasks the pool claims beyond its free seats: see
     /// [`WorkerBuilder::prefetch`](crate::WorkerBuilder::prefetch).
     pub fn prefetch(self, tasks: usize) -> Self {
         self.map(|builder| builder.prefetch(tasks))
@@ -80,7 +80,7 @@ impl WorkerBuilder {
     /// [`WorkerBuilder::start`](crate::WorkerBuilder::start).
     pub fn start(self) -> Result<WorkerPool> {
         let pool = self.runtime.wait(self.builder.start())??;
-        // Dropped, a pool gives its tasks back: for that it needs its threads.
+        // A dropped pool still releases its tasks, for which it needs these threads.
         self.runtime.stay_until(pool.stopped());
         Ok(WorkerPool {
             pool,
@@ -95,11 +95,11 @@ impl fmt::Debug for WorkerBuilder {
     }
 }
 
-/// A running worker pool, on threads of its own. Clones are the same pool: one thread may stop it while
-/// others [`join`](Self::join). The twin of [`AsyncWorkerPool`].
+/// A running worker pool. Clones are the same pool: one thread may stop it while others [`join`](Self::join) it. It is the
+/// twin of [`AsyncWorkerPool`].
 ///
-/// When the last clone is dropped, it stops with no grace, and nobody waits for it: running async handlers are
-/// dropped, and their tasks given back.
+/// When the last clone is dropped, the pool stops without a grace, and the drop does not wait for it: running async handlers
+/// are dropped, and their tasks are released.
 ///
 /// ```
 /// # use omniq::{Args, OmniQ, TaskContext, TaskError};
@@ -107,34 +107,34 @@ impl fmt::Debug for WorkerBuilder {
 /// # let omniq = OmniQ::connect("memory:")?;
 /// # let nothing = |_: TaskContext, _: Args| async { Ok::<_, TaskError>(()) };
 /// let pool = omniq.worker().handler("nothing", nothing).start()?;
-/// let of_another_thread = pool.clone();
-/// let stopping = std::thread::spawn(move || of_another_thread.stop());
+/// let clone = pool.clone();
+/// let stopping = std::thread::spawn(move || clone.stop());
 /// let summary = pool.join()?;
 /// # assert_eq!(stopping.join().unwrap()?, summary);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-#[must_use = "a dropped pool stops at once"]
+#[must_use = "a dropped pool stops immediately"]
 pub struct WorkerPool {
     pool: AsyncWorkerPool,
     runtime: Arc<Runtime>,
 }
 
 impl WorkerPool {
-    /// Stops, and returns when what ran is settled: see [`AsyncWorkerPool::stop`].
+    /// Stops the pool, and returns once its running tasks are settled: see [`AsyncWorkerPool::stop`].
     ///
-    /// Refused on a thread that runs async tasks, it leaves the pool to be dropped.
+    /// On a thread that runs async tasks, the call is refused and drops this clone of the pool.
     pub fn stop(self) -> Result<StopSummary> {
         self.runtime.wait(self.pool.stop())?
     }
 
-    /// Waits until the pool has stopped: because another thread told a clone of it to [`stop`](Self::stop), or
-    /// runs [`until a signal`](Self::run_until_signal) and got one. See [`AsyncWorkerPool::join`].
+    /// Waits until the pool has stopped, because another thread called [`stop`](Self::stop) on a clone, or got a signal in
+    /// [`run_until_signal`](Self::run_until_signal). See [`AsyncWorkerPool::join`].
     pub fn join(&self) -> Result<StopSummary> {
         self.runtime.wait(self.pool.join())?
     }
 
-    /// Runs until the process is asked to end, or another thread stops a clone of it, and then stops: see
+    /// Waits for a shutdown signal or until another thread stops a clone, then stops the pool: see
     /// [`AsyncWorkerPool::run_until_signal`].
     pub fn run_until_signal(self) -> Result<StopSummary> {
         self.runtime.wait(self.pool.run_until_signal())?

@@ -9,7 +9,7 @@ use crate::connect;
 /// SQLite holds no value of 1,000,000,000 bytes; half of that leaves room for the rest of the row.
 pub(super) const MAX_PAYLOAD: usize = 512 * 1024 * 1024;
 
-/// Changes settings one by one; [`build`](Self::build) checks them.
+/// Sets the settings one by one; [`build`](Self::build) checks them.
 #[derive(Debug, Clone)]
 #[must_use = "settings do nothing until they are built"]
 pub struct SettingsBuilder {
@@ -17,121 +17,132 @@ pub struct SettingsBuilder {
     pub(super) backend: Option<Backend>,
 }
 
+impl Settings {
+    /// Returns a builder that starts with the defaults.
+    pub fn builder() -> SettingsBuilder {
+        SettingsBuilder {
+            settings: Self::default(),
+            backend: None,
+        }
+    }
+}
+
 impl SettingsBuilder {
-    /// Where tasks are kept, such as `sqlite:///jobs.db` or `memory:`.
+    /// Sets the URL of the storage, such as `sqlite:///jobs.db` or `memory:`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.settings.url = Some(Url(url.into()));
         self
     }
 
-    /// The kind of storage: at its usual place, unless there is a URL, which then has to name the same kind.
+    /// Sets the kind of storage, at its default location. If there is a URL too, it has to name the same kind.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
         self
     }
 
-    /// The folder of the default database; `./omniq_data` by default.
+    /// Sets the folder of the file storage, or of the default database; `./omniq_data` by default.
     pub fn base_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.base_dir = folder.into();
         self
     }
 
-    /// The queue of an order that names none; `default` by default.
+    /// Sets the queue of orders that name none; `default` by default.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.settings.core.queue = queue.into();
         self
     }
 
-    /// The total number of executions, at least 1; 3 by default.
+    /// Sets the total number of executions of a task, at least 1; 3 by default.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.settings.core.max_attempts = attempts;
         self
     }
 
-    /// The time limit of one attempt; `None` for no limit; 300 s by default.
+    /// Sets the time limit of one attempt; `None` means no limit; 300 s by default.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.core.timeout = limit.into();
         self
     }
 
-    /// The wait between attempts; exponential from 1 s to 60 s by default.
+    /// Sets the wait between attempts; by default it doubles from 1 s up to 60 s.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.settings.core.backoff = backoff;
         self
     }
 
-    /// The largest payload or result, in bytes; 1 MiB by default.
+    /// Sets the largest size of a payload or a result, in bytes; 1 MiB by default.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.settings.core.max_payload = bytes;
         self
     }
 
-    /// How arguments and results are written; JSON by default.
+    /// Sets the format of arguments and results; JSON by default.
     pub fn serializer(mut self, serializer: Serializer) -> Self {
         self.settings.core.serializer = serializer;
         self
     }
 
-    /// What a commit means; full by default.
+    /// Sets what a commit survives; full by default.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.settings.core.durability = durability;
         self
     }
 
-    /// How often to look for what nobody told of; 1 s by default.
+    /// Sets the time between two safety checks, which find changes that caused no notification; 1 s by default.
     pub fn poll_interval(mut self, span: Duration) -> Self {
         self.settings.core.poll_interval = span;
         self
     }
 
-    /// How long successes and cancellations are kept; 24 h by default.
+    /// Sets how long succeeded and cancelled tasks are stored; 24 h by default.
     pub fn result_ttl(mut self, span: Duration) -> Self {
         self.settings.result_ttl = span;
         self
     }
 
-    /// How long failures are kept; 30 days by default.
+    /// Sets how long failed tasks are stored; 30 days by default.
     pub fn failed_ttl(mut self, span: Duration) -> Self {
         self.settings.failed_ttl = span;
         self
     }
 
-    /// How long a claim holds unless it is renewed; 30 s by default.
+    /// Sets how long a lease is valid unless it is renewed; 30 s by default.
     pub fn lease(mut self, span: Duration) -> Self {
         self.settings.lease = span;
         self
     }
 
-    /// How long a stopping pool waits for running handlers; 30 s by default.
+    /// Sets how long a stopping pool waits for running handlers; 30 s by default.
     pub fn grace(mut self, span: Duration) -> Self {
         self.settings.grace = span;
         self
     }
 
-    /// How many tasks a pool claims ahead of its free seats: 0 for none, at most 10,000; measured by
-    /// each pool by default.
+    /// Sets how many tasks a pool claims beyond its free seats, at most 10,000; 0 means none. By default, each pool
+    /// measures it.
     pub fn prefetch(mut self, tasks: usize) -> Self {
         self.settings.prefetch = Some(tasks);
         self
     }
 
-    /// With how many crashes a task fails, at least 1; 3 by default.
+    /// Sets the number of crashes at which a task fails, at least 1; 3 by default.
     pub fn max_crashes(mut self, crashes: u32) -> Self {
         self.settings.max_crashes = crashes;
         self
     }
 
-    /// What to log, for `omniq::logging::init_with`; `info` by default.
+    /// Sets what to log, for `omniq::logging::init_with`; `info` by default.
     pub fn log_level(mut self, level: LogLevel) -> Self {
         self.settings.log_level = level;
         self
     }
 
-    /// The settings; an error of kind `Settings` names the first one that can't be used. Spans of more than
-    /// 1,000 years count as 1,000 years.
+    /// Checks the settings and returns them. Time spans of more than 1,000 years become 1,000 years.
+    ///
+    /// Fails with kind `Settings` if a value is not allowed; the error names the first such setting.
     pub fn build(mut self) -> Result<Settings> {
-        self.find_place()?;
-        self.shorten();
+        self.resolve_url()?;
+        self.limit_spans();
         let s = &self.settings;
         let limit = s.core.timeout;
         check(
@@ -173,8 +184,8 @@ impl SettingsBuilder {
 }
 
 impl SettingsBuilder {
-    /// A span of centuries is as good as for ever, and can be written into a file.
-    fn shorten(&mut self) {
+    /// Limits time spans to [`LONGEST`], which can be written to a file, unlike `Duration::MAX`.
+    fn limit_spans(&mut self) {
         let s = &mut self.settings;
         let spans = [
             &mut s.core.poll_interval,
@@ -188,8 +199,8 @@ impl SettingsBuilder {
         }
     }
 
-    /// The URL that was said, or that the backend has by itself.
-    fn find_place(&mut self) -> Result<()> {
+    /// Checks the given URL, or sets the default URL of the backend.
+    fn resolve_url(&mut self) -> Result<()> {
         if let Some(url) = &self.settings.url {
             let of_url = connect::backend(&url.0)?;
             let expected = format!("{of_url}, which is what the URL names");
@@ -210,7 +221,7 @@ impl SettingsBuilder {
     }
 }
 
-/// A prefetch larger than this would only keep work from others.
+/// A larger prefetch would only keep tasks from other pools.
 pub(super) const MOST_PREFETCH: usize = 10_000;
 
 pub(crate) fn check_prefetch(prefetch: Option<usize>) -> Result<()> {
@@ -218,7 +229,7 @@ pub(crate) fn check_prefetch(prefetch: Option<usize>) -> Result<()> {
     check("prefetch", tasks, tasks <= MOST_PREFETCH, "0 to 10000")
 }
 
-/// Shorter spans would spin.
+/// A shorter span would make a pool spin.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
 /// A thousand years.
@@ -241,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_cannot_be_used_is_named_with_what_is_allowed() {
+    fn an_error_names_the_invalid_setting_its_value_and_what_is_allowed() {
         let zero = Duration::ZERO;
         let cases = [
             (Settings::builder().lease(zero), "lease is 0ns"),

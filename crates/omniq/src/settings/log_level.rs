@@ -3,11 +3,11 @@ use std::str::FromStr;
 
 use omniq_core::{Error, ErrorKind};
 
-/// What is logged: one level for everything, or directives such as `info,omniq=debug` (a level, or
-/// `target=level`, separated by commas; a target is a module's path, and nothing else can be picked).
+/// What to log: one level for everything, or directives such as `info,omniq=debug`.
 ///
-/// Besides the names of `tracing` (`TRACE DEBUG INFO WARN ERROR OFF`) those of Python are taken: `WARNING`,
-/// and `CRITICAL`, which is `ERROR` here.
+/// Directives are separated by commas; each is a level or `target=level`, where the target is the path of a module. The
+/// other filters of `tracing` directives are not supported. Levels have the names of `tracing` (`TRACE DEBUG INFO WARN
+/// ERROR OFF`) or those of Python: `WARNING`, and `CRITICAL`, which means `ERROR`.
 ///
 /// ```
 /// let level: omniq::LogLevel = "Warning".parse()?;
@@ -18,11 +18,11 @@ use omniq_core::{Error, ErrorKind};
 pub struct LogLevel(String);
 
 impl LogLevel {
-    /// What is allowed, for errors.
+    /// The allowed values, for error texts.
     pub(crate) const ALLOWED: &str =
         "DEBUG, INFO, WARNING, ERROR or CRITICAL, or directives such as info,omniq=debug";
 
-    /// As `tracing` writes it.
+    /// Returns the directives in the form that `tracing` expects.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -38,7 +38,7 @@ impl FromStr for LogLevel {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let directives: Option<Vec<_>> = text.split(',').map(directive).collect();
+        let directives: Option<Vec<_>> = text.split(',').map(parse_directive).collect();
         match directives {
             Some(directives) => Ok(Self(directives.join(","))),
             None => {
@@ -58,15 +58,15 @@ impl fmt::Display for LogLevel {
     }
 }
 
-fn directive(text: &str) -> Option<String> {
+fn parse_directive(text: &str) -> Option<String> {
     match text.trim().split_once('=') {
-        None => level(text.trim()).map(str::to_owned),
+        None => parse_level(text.trim()).map(str::to_owned),
         Some((target, _)) if target.is_empty() || target.contains(['[', ']', ' ', '/']) => None,
-        Some((target, name)) => Some(format!("{target}={}", level(name)?)),
+        Some((target, name)) => Some(format!("{target}={}", parse_level(name)?)),
     }
 }
 
-fn level(name: &str) -> Option<&'static str> {
+fn parse_level(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().as_str() {
         "trace" => "trace",
         "debug" => "debug",

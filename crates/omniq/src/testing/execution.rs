@@ -6,15 +6,16 @@ use tokio::sync::Notify;
 use crate::context::{Execution, PoolEnvironment, States};
 use crate::{AsyncOmniQ, TaskContext};
 
-/// Of no task in a queue.
+/// The id of a task that is in no queue.
 const ID: TaskId = match TaskId::from_i64(1) {
     Some(id) => id,
     None => panic!("each number from 1 is an id"),
 };
 
-/// A context for calling a task's function in a test: the first attempt of a task that is not in the queue.
-/// What it enqueues is; what it tells or wants to follow goes nowhere. A [`State`](crate::State) is made by
-/// `State::new(value)`.
+/// Returns a context with which a test can call a task's function: the first attempt of a task that is not in the queue.
+///
+/// [`TaskContext::enqueue`] adds tasks to the queue, but progress is not stored and follow-up tasks are ignored. Pass a
+/// [`State`](crate::State) as `State::new(value)`.
 ///
 /// ```
 /// # use omniq::{TaskContext, testing};
@@ -41,7 +42,7 @@ pub fn context(omniq: &AsyncOmniQ) -> TaskContext {
     TaskContext::new(Arc::new(Execution::new(task, Arc::new(environment))))
 }
 
-/// Tells the execution of this context to stop, as a cancel does.
+/// Cancels the execution of this context, as a cancel of the task does.
 pub fn cancel(ctx: &TaskContext) {
     ctx.execution().stop.fire();
 }

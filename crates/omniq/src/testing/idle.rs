@@ -6,10 +6,10 @@ use tokio_stream::StreamExt as _;
 
 use crate::{AsyncOmniQ, StopSummary, WorkerBuilder};
 
-/// Starts this pool, lets it run all that is due and all that comes of it, and stops it. What has a later eta
-/// stays where it is, retries after a wait among it: move the [clock](super::ManualClock) and drain again.
+/// Starts a pool, waits until all due tasks and the due tasks that they enqueue have run, and stops it.
 ///
-/// Errors as from [`WorkerBuilder::start`] and [`until_idle`].
+/// Tasks with a later eta stay pending, and so do retries that wait: advance the [clock](super::ManualClock) and drain
+/// again. Fails like [`WorkerBuilder::start`] and [`until_idle`].
 pub async fn drain(worker: WorkerBuilder, limit: Duration) -> Result<StopSummary> {
     let omniq = worker.omniq().clone();
     let pool = worker.start().await?;
@@ -18,33 +18,34 @@ pub async fn drain(worker: WorkerBuilder, limit: Duration) -> Result<StopSummary
     idle.map(|()| summary)
 }
 
-/// Waits until nothing runs, and nothing is due that a running pool of this queue takes; at most `limit`, which
-/// is real time. Then it is an error of kind `WaitTimeout` that says what is left.
+/// Waits until no task runs, and no due task is left that a running pool of this queue handles.
+///
+/// Fails with kind `WaitTimeout` after `limit`, which is real time; the error says how many tasks are left.
 pub async fn until_idle(omniq: &AsyncOmniQ, limit: Duration) -> Result<()> {
-    // Before the first look, so that nothing which happens after it is missed.
+    // The subscription comes before the first check, so that no later change is missed.
     let mut watch = omniq.storage().watch();
     let idle = async {
         loop {
             let stats = omniq.stats().await?;
-            if left(&stats) == (0, 0) {
+            if tasks_left(&stats) == (0, 0) {
                 return Ok(());
             }
-            let safety = omniq.settings().poll_interval();
-            // However the wait ends, the next look decides.
-            let _ = tokio::time::timeout(safety, watch.next()).await;
+            let poll_interval = omniq.settings().poll_interval();
+            // However the wait ends, the next check decides.
+            let _ = tokio::time::timeout(poll_interval, watch.next()).await;
         }
     };
     if let Ok(idle) = tokio::time::timeout(limit, idle).await {
         return idle;
     }
-    let (running, due) = left(&omniq.stats().await?);
+    let (running, due) = tasks_left(&omniq.stats().await?);
     let text =
         format!("the queue is not idle after {limit:?}: {running} tasks run and {due} are due");
     Err(Error::new(ErrorKind::WaitTimeout, text))
 }
 
-/// How many tasks run, and how many are due and will run.
-fn left(stats: &Stats) -> (u64, u64) {
+/// Returns how many tasks run, and how many are due and have a handler.
+fn tasks_left(stats: &Stats) -> (u64, u64) {
     let queues = stats.queues.values();
     let due: u64 = queues
         .clone()

@@ -8,15 +8,14 @@ use tokio::sync::watch;
 use crate::clock::{Clock, Reading};
 use crate::{AsyncOmniQ, AsyncTaskQueue, OmniQ, Settings};
 
-/// A clock that moves only when it is told to: days pass in a moment. Clones are the same clock.
+/// A clock that moves only on command, so that days pass in a moment. Clones are the same clock.
 ///
-/// A queue that [`open`](Self::open) opened takes the time of its tasks from this clock: their etas, delays,
-/// retries, intervals, time limits and retention, and every time that is kept or told.
+/// A queue that [`open`](Self::open) opened uses this clock for everything about tasks: etas, delays, retries, intervals,
+/// time limits, retention, and all times that are stored or reported.
 ///
-/// All else stays on the real clock, because it is about the process and not about tasks: leases, the look
-/// for lost owners, the safety check, a stopping pool's grace, and how long a caller waits. So however far
-/// the clock moves, a running pool keeps its leases. Clocks are not shared between processes: a storage
-/// that several use gets times from each of them.
+/// Everything about the process stays on the real clock: leases, the sweep, the safety check, the grace of a stopping pool,
+/// and the time limits of waits. So a running pool keeps its leases, however far this clock moves. Processes do not share
+/// the clock: if several of them use one storage, each passes its own times to it.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};
@@ -43,12 +42,12 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands still at the current time.
+    /// Returns a clock that stands still at the current time.
     pub fn new() -> Self {
         Self::at(Clock::system().now())
     }
 
-    /// A clock that stands still at this time.
+    /// Returns a clock that stands still at this time.
     pub fn at(wall: impl Into<Timestamp>) -> Self {
         let (wall, passed) = (wall.into(), Duration::ZERO);
         Self {
@@ -56,48 +55,48 @@ impl ManualClock {
         }
     }
 
-    /// A queue whose tasks live by this clock; otherwise like [`AsyncOmniQ::with_storage`], with the same
-    /// errors.
+    /// Opens a queue whose tasks follow this clock, otherwise like [`AsyncOmniQ::with_storage`].
     pub async fn open(&self, storage: Arc<dyn Storage>, settings: Settings) -> Result<AsyncOmniQ> {
         AsyncOmniQ::with_clock(storage, settings, self.clock()).await
     }
 
-    /// As [`open`](Self::open), without async.
+    /// Opens a blocking queue whose tasks follow this clock, otherwise like [`OmniQ::with_storage`].
     pub fn open_blocking(&self, storage: Arc<dyn Storage>, settings: Settings) -> Result<OmniQ> {
         OmniQ::open(self.open(storage, settings))
     }
 
-    /// A queue without workers whose tasks live by this clock; otherwise like [`AsyncTaskQueue::new`], with
-    /// the same errors.
+    /// Opens a queue without pools whose tasks follow this clock, otherwise like [`AsyncTaskQueue::new`].
     pub fn queue(&self, storage: Arc<dyn Storage>, settings: &Settings) -> Result<AsyncTaskQueue> {
         AsyncTaskQueue::with_clock(storage, settings, self.clock())
     }
 
-    /// The time that it shows.
+    /// Returns the current time of this clock.
     pub fn now(&self) -> Timestamp {
         self.readings.borrow().wall
     }
 
-    /// Lets this much time pass at once, to the microsecond. What comes due on the way comes due now:
-    /// delayed tasks, retries, time limits, retention. A task with an interval runs once however many
-    /// intervals have passed, because its next run counts from the end of the last.
+    /// Moves the clock forwards by `span`, to the microsecond.
     ///
-    /// It returns at once; what it sets off happens in the pools. Wait for that by a handle or by
+    /// Everything that becomes due in between is due now: delayed tasks, retries, time limits, retention. A task with an
+    /// interval runs once, however many intervals have passed, because its next run counts from the end of the last one.
+    ///
+    /// It returns immediately, and the pools react afterwards: wait for them with a handle or with
     /// [`AsyncOmniQ::events`].
     pub fn advance(&self, span: Duration) {
-        self.readings.send_modify(|shown| {
-            shown.wall = shown.wall.after(span);
-            // There is always time after: a time limit is never over at its beginning.
-            shown.passed = shown.passed.saturating_add(span).min(Duration::MAX / 2);
+        self.readings.send_modify(|reading| {
+            reading.wall = reading.wall.after(span);
+            // The cap leaves room for more time, so that a new time limit has never expired at its beginning.
+            reading.passed = reading.passed.saturating_add(span).min(Duration::MAX / 2);
         });
     }
 
-    /// Sets the time that it shows, forwards or backwards, as an administrator or a time server does. No time
-    /// passes: no time limit is reached. What a jump forwards makes due is found at a pool's next safety
-    /// check: see [`SettingsBuilder::poll_interval`](crate::SettingsBuilder::poll_interval).
+    /// Sets the clock forwards or backwards, as an administrator or a time server does.
+    ///
+    /// No time passes, so no time limit is reached. A pool notices the tasks that a jump forwards makes due at its next
+    /// safety check: see [`SettingsBuilder::poll_interval`](crate::SettingsBuilder::poll_interval).
     pub fn jump_to(&self, wall: impl Into<Timestamp>) {
         let wall = wall.into();
-        self.readings.send_modify(|shown| shown.wall = wall);
+        self.readings.send_modify(|reading| reading.wall = wall);
     }
 
     fn clock(&self) -> Clock {

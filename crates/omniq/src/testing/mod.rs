@@ -1,11 +1,11 @@
-//! What the tests of a program that uses OmniQ need.
+//! Helpers for the tests of programs that use OmniQ.
 //!
-//! | to | use |
+//! | you want to | use |
 //! | --- | --- |
 //! | get a queue in memory and its clock in one line | [`memory`] |
 //! | let days pass in a moment, or set the clock | [`ManualClock`] |
-//! | run all that is due | [`drain`], or [`until_idle`] beside a running pool |
-//! | see what was enqueued | [`assert_enqueued`], [`assert_not_enqueued`] |
+//! | run all due tasks | [`drain`], or [`until_idle`] beside a running pool |
+//! | check what was enqueued | [`assert_enqueued`], [`assert_not_enqueued`] |
 //! | call a function that takes a [`TaskContext`](crate::TaskContext) | [`context`] |
 //!
 //! ```
@@ -52,7 +52,7 @@ pub use execution::{cancel, context};
 pub use idle::{drain, until_idle};
 pub use manual_clock::ManualClock;
 
-/// A queue in memory with the default settings, and the clock that its tasks live by.
+/// Returns a queue in memory with the default settings, and the clock that its tasks follow.
 #[cfg(feature = "memory")]
 pub async fn memory() -> crate::Result<(crate::AsyncOmniQ, ManualClock)> {
     let clock = ManualClock::new();

@@ -1,4 +1,4 @@
-//! The blocking twin of the front door.
+//! The blocking API does what the async one does.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
@@ -12,7 +12,7 @@ use omniq::{
 
 use crate::setup::{CEILING, Open, echo, forever, quick};
 
-/// Each scenario becomes a test on each storage.
+/// Makes a test on each storage of each scenario.
 macro_rules! on_each_storage {
     ($($name:ident),+ $(,)?) => {
         #[cfg(feature = "memory")]
@@ -35,21 +35,21 @@ macro_rules! on_each_storage {
 }
 
 on_each_storage!(
-    every_method_does_what_its_twin_does,
-    many_handles_are_waited_for,
-    async_and_blocking_handlers_run_alike,
-    a_pool_is_stopped_by_one_thread_and_joined_by_others,
-    a_dropped_pool_gives_back_what_it_ran,
-    many_threads_share_a_queue,
-    the_last_drop_may_be_in_a_handler_or_in_a_task,
-    a_blocking_handler_may_wait_for_other_tasks,
+    every_method_does_what_its_async_twin_does,
+    many_handles_can_be_waited_for,
+    a_blocking_pool_runs_async_and_blocking_handlers,
+    one_thread_can_stop_a_pool_while_others_join_it,
+    a_dropped_pool_releases_its_running_tasks,
+    many_threads_can_share_a_queue,
+    a_queue_may_be_dropped_last_in_a_handler_or_in_an_async_task,
+    a_blocking_handler_may_wait_for_another_task,
 );
 
 fn queue(storage: Arc<dyn Storage>) -> OmniQ {
     OmniQ::with_storage(storage, quick().build().unwrap()).unwrap()
 }
 
-fn every_method_does_what_its_twin_does(open: Open) {
+fn every_method_does_what_its_async_twin_does(open: Open) {
     let omniq = queue(open());
     let mut events = omniq.events();
     let order = call("echo").arg(7).delay(Duration::from_secs(3_600));
@@ -80,10 +80,13 @@ fn every_method_does_what_its_twin_does(open: Open) {
     assert!(again.status().unwrap_err().is_not_found());
     assert!(events.any(|event| event.kind == EventKind::Succeeded));
     drop((omniq, handle, again));
-    assert!(events.next().is_none(), "nothing is left that could tell");
+    assert!(
+        events.next().is_none(),
+        "nothing is left that could send an event"
+    );
 }
 
-fn many_handles_are_waited_for(open: Open) {
+fn many_handles_can_be_waited_for(open: Open) {
     let omniq = queue(open());
     let worker = omniq.worker().handler("echo", echo);
     let pool = worker.handler("forever", forever).start().unwrap();
@@ -104,7 +107,7 @@ fn many_handles_are_waited_for(open: Open) {
     pool.stop().unwrap();
 }
 
-fn async_and_blocking_handlers_run_alike(open: Open) {
+fn a_blocking_pool_runs_async_and_blocking_handlers(open: Open) {
     #[omniq::task]
     async fn polled(ctx: TaskContext, base: State<u64>, n: u64) -> Result<u64, TaskError> {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -131,11 +134,11 @@ fn async_and_blocking_handlers_run_alike(open: Open) {
     pool.stop().unwrap();
 }
 
-fn a_pool_is_stopped_by_one_thread_and_joined_by_others(open: Open) {
+fn one_thread_can_stop_a_pool_while_others_join_it(open: Open) {
     let omniq = queue(open());
     let pool = omniq.worker().handler("echo", echo).start().unwrap();
     omniq.enqueue(call("echo")).unwrap().wait(CEILING).unwrap();
-    let waiting: Vec<_> = (0..3)
+    let joining: Vec<_> = (0..3)
         .map(|_| {
             let pool = pool.clone();
             std::thread::spawn(move || pool.join().unwrap())
@@ -146,16 +149,20 @@ fn a_pool_is_stopped_by_one_thread_and_joined_by_others(open: Open) {
     let again = pool.clone();
     let summary = pool.stop().unwrap();
     assert_eq!(summary.total_finished, 1);
-    for thread in waiting {
+    for thread in joining {
         assert_eq!(thread.join().unwrap(), summary);
     }
     assert_eq!(listening.join().unwrap(), summary);
     assert_eq!(again.join().unwrap(), summary);
-    assert_eq!(again.stop().unwrap(), summary, "once more changes nothing");
+    assert_eq!(
+        again.stop().unwrap(),
+        summary,
+        "a second stop changes nothing"
+    );
 }
 
-/// The threads stay until the tasks are given back, although nobody else needs them.
-fn a_dropped_pool_gives_back_what_it_ran(open: Open) {
+/// The shared threads stay until the tasks are released, although no queue needs them any more.
+fn a_dropped_pool_releases_its_running_tasks(open: Open) {
     let storage = open();
     let omniq = queue(Arc::clone(&storage));
     let mut events = omniq.events();
@@ -173,7 +180,7 @@ fn a_dropped_pool_gives_back_what_it_ran(open: Open) {
     pool.stop().unwrap();
 }
 
-fn many_threads_share_a_queue(open: Open) {
+fn many_threads_can_share_a_queue(open: Open) {
     const THREADS: usize = 8;
     let storage = open();
     let omniq = queue(Arc::clone(&storage));
@@ -184,7 +191,7 @@ fn many_threads_share_a_queue(open: Open) {
             let (omniq, storage, together) = (&omniq, &storage, &together);
             scope.spawn(move || {
                 together.wait();
-                // One of their own as well, so that queues come and go at the same time.
+                // Each thread opens a queue of its own too, so that queues are opened and dropped at the same time.
                 let own = queue(Arc::clone(storage));
                 for (round, omniq) in [omniq, &own].into_iter().cycle().take(20).enumerate() {
                     let value = number * 100 + round;
@@ -201,39 +208,39 @@ fn many_threads_share_a_queue(open: Open) {
     );
 }
 
-fn the_last_drop_may_be_in_a_handler_or_in_a_task(open: Open) {
-    let (dropped, drops) = channel();
-    let kept: Arc<Mutex<Option<Vec<OmniQ>>>> = Arc::default();
-    let (polled, blocking) = (Arc::clone(&kept), Arc::clone(&kept));
-    let (told, told_too) = (dropped.clone(), dropped.clone());
+fn a_queue_may_be_dropped_last_in_a_handler_or_in_an_async_task(open: Open) {
+    let (sender, drops) = channel();
+    let queues: Arc<Mutex<Option<Vec<OmniQ>>>> = Arc::default();
+    let (of_polled, of_blocking) = (Arc::clone(&queues), Arc::clone(&queues));
+    let polled_sender = sender.clone();
     let omniq = queue(open());
     let worker = omniq.worker().with_handler(
         "polled",
         Handler::new(move |_: TaskContext, _: Args| {
-            drop(polled.lock().unwrap().take());
-            told.send("polled").unwrap();
+            drop(of_polled.lock().unwrap().take());
+            polled_sender.send("polled").unwrap();
             async { Ok::<_, TaskError>(()) }
         }),
     );
-    let last = Handler::blocking(move |_: TaskContext, _: Args| {
-        drop(blocking.lock().unwrap().take());
-        told_too.send("blocking").unwrap();
+    let blocking = Handler::blocking(move |_: TaskContext, _: Args| {
+        drop(of_blocking.lock().unwrap().take());
+        sender.send("blocking").unwrap();
         Ok(())
     });
-    let pool = worker.with_handler("blocking", last).start().unwrap();
+    let pool = worker.with_handler("blocking", blocking).start().unwrap();
     for name in ["polled", "blocking"] {
-        *kept.lock().unwrap() = Some(vec![queue(open()), queue(open())]);
+        *queues.lock().unwrap() = Some(vec![queue(open()), queue(open())]);
         omniq.enqueue(call(name)).unwrap();
         assert_eq!(drops.recv_timeout(CEILING).unwrap(), name);
     }
-    // The pool and its queue go on a thread that polls, while one more handler is to run.
+    // The pool and its queue are dropped on a thread that polls async tasks, while one more task is to run.
     omniq.enqueue(call("polled")).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let gone = runtime.spawn(async move { drop((pool, omniq)) });
-    runtime.block_on(gone).unwrap();
+    let dropped = runtime.spawn(async move { drop((pool, omniq)) });
+    runtime.block_on(dropped).unwrap();
 }
 
-fn a_blocking_handler_may_wait_for_other_tasks(open: Open) {
+fn a_blocking_handler_may_wait_for_another_task(open: Open) {
     let omniq = queue(open());
     let inner = omniq.clone();
     let outer = Handler::blocking(move |_: TaskContext, _: Args| {
@@ -249,7 +256,7 @@ fn a_blocking_handler_may_wait_for_other_tasks(open: Open) {
 }
 
 #[test]
-fn a_pool_that_cannot_work_is_refused() {
+fn a_pool_without_handlers_and_an_unknown_url_are_refused() {
     let omniq = OmniQ::connect("memory:").unwrap();
     let error = omniq.worker().start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Settings);
@@ -258,7 +265,7 @@ fn a_pool_that_cannot_work_is_refused() {
 }
 
 #[test]
-fn days_pass_in_a_moment_here_too() {
+fn a_manual_clock_works_with_a_blocking_queue() {
     let clock = omniq::testing::ManualClock::new();
     let storage = Arc::new(omniq::MemoryStorage::new());
     let omniq = clock.open_blocking(storage, Settings::default()).unwrap();
@@ -271,7 +278,7 @@ fn days_pass_in_a_moment_here_too() {
 }
 
 #[test]
-fn everything_can_be_sent_and_shared() {
+fn queues_pools_and_handles_can_be_sent_and_shared() {
     fn is<T: Clone + Send + Sync + 'static>() {}
     is::<OmniQ>();
     is::<omniq::WorkerPool>();

@@ -1,4 +1,4 @@
-//! Functions that block run beside the runtime, and are waited for, whatever happens to their task.
+//! Blocking handlers run beside the runtime. The pool waits until they return, whatever happens to their task.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -14,50 +14,50 @@ use crate::setup::{CEILING, Open, event, omniq, quick, released, scenarios, with
 
 scenarios!(
     a_blocking_handler_does_not_block_the_runtime,
-    a_late_blocking_handler_is_told_and_settled_as_timeout_when_it_returns,
-    a_cancelled_blocking_handler_is_told_and_its_result_refused,
-    a_blocking_handler_that_panics_fails_its_attempt_only,
-    a_stop_leaves_a_blocking_handler_that_does_not_return,
-    a_stop_tells_a_blocking_handler_that_its_grace_is_over,
-    a_dropped_pool_tells_a_blocking_handler,
-    a_time_limit_begins_with_the_function,
+    a_blocking_handler_past_its_time_limit_is_cancelled_and_fails_with_timeout,
+    a_cancelled_blocking_handler_is_notified_and_its_result_is_ignored,
+    a_panic_in_a_blocking_handler_fails_only_its_own_attempt,
+    a_stopping_pool_keeps_the_task_of_a_blocking_handler_that_does_not_return,
+    a_stopping_pool_cancels_a_blocking_handler_after_the_grace,
+    a_dropped_pool_cancels_a_blocking_handler,
+    a_time_limit_starts_when_the_function_starts,
 );
 
-/// What a blocking handler tells the scenario, and what it waits for.
+/// Lets a scenario see when a blocking handler starts, and lets the handler continue.
 struct Gate {
-    begun: Receiver<u32>,
-    go_on: Sender<()>,
+    started: Receiver<u32>,
+    permits: Sender<()>,
 }
 
-/// A handler that says when it has begun, and goes on when it is told to or has been told to stop.
-fn gated(until_stopped: bool) -> (Handler, Gate) {
-    let (begins, begun) = channel();
-    let (go_on, goes_on) = channel::<()>();
-    let (begins, goes_on) = (Mutex::new(begins), Mutex::new(goes_on));
+/// Returns a handler that reports its start and then waits for a permit, or also until it is cancelled.
+fn gated(until_cancelled: bool) -> (Handler, Gate) {
+    let (starts, started) = channel();
+    let (permits, permitted) = channel::<()>();
+    let (starts, permitted) = (Mutex::new(starts), Mutex::new(permitted));
     let handler = Handler::typed_blocking(&[], move |ctx: TaskContext, []: [(); 0]| {
-        begins.lock().unwrap().send(ctx.attempt()).unwrap();
-        let goes_on = goes_on.lock().unwrap();
+        starts.lock().unwrap().send(ctx.attempt()).unwrap();
+        let permitted = permitted.lock().unwrap();
         let tick = Duration::from_millis(1);
-        while goes_on.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
-            if until_stopped && ctx.is_cancelled() {
+        while permitted.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+            if until_cancelled && ctx.is_cancelled() {
                 break;
             }
         }
         Ok::<_, TaskError>(ctx.attempt())
     });
-    (handler, Gate { begun, go_on })
+    (handler, Gate { started, permits })
 }
 
-/// Waits without blocking the runtime.
-async fn begun(gate: Gate) -> (u32, Gate) {
-    let waiting = tokio::task::spawn_blocking(move || (gate.begun.recv().unwrap(), gate));
+/// Waits until the handler has started, without blocking the runtime; returns the number of the attempt.
+async fn handler_started(gate: Gate) -> (u32, Gate) {
+    let waiting = tokio::task::spawn_blocking(move || (gate.started.recv().unwrap(), gate));
     waiting.await.unwrap()
 }
 
 async fn a_blocking_handler_does_not_block_the_runtime(open: Open) {
     let omniq = omniq(open).await;
     let barrier = Arc::new(std::sync::Barrier::new(4));
-    // Four at once, on two runtime threads: they meet only if none of them holds one up.
+    // Four handlers run at the same time beside two runtime threads: they meet only if none of them blocks one.
     let meet = Handler::typed_blocking(
         const { &[Parameter::new("n")] },
         move |_: TaskContext, (n,): (u64,)| {
@@ -74,7 +74,7 @@ async fn a_blocking_handler_does_not_block_the_runtime(open: Open) {
     pool.stop().await.unwrap();
 }
 
-async fn a_late_blocking_handler_is_told_and_settled_as_timeout_when_it_returns(open: Open) {
+async fn a_blocking_handler_past_its_time_limit_is_cancelled_and_fails_with_timeout(open: Open) {
     let omniq = omniq(open).await;
     let (handler, gate) = gated(true);
     let mut events = omniq.events();
@@ -88,38 +88,44 @@ async fn a_late_blocking_handler_is_told_and_settled_as_timeout_when_it_returns(
         .timeout(Duration::from_millis(30))
         .max_attempts(2);
     let handle = omniq.enqueue(order).await.unwrap();
-    // Nobody lets it go on: it returns because it is told that its time is over.
-    let (attempt, gate) = begun(gate).await;
+    // The handler gets no permit: it returns because its time limit cancels it.
+    let (attempt, gate) = handler_started(gate).await;
     assert_eq!(attempt, 1);
     event(&mut events, |kind| *kind == EventKind::Retried).await;
-    let (attempt, _gate) = begun(gate).await;
-    assert_eq!(attempt, 2, "after the first has returned");
+    let (attempt, _gate) = handler_started(gate).await;
+    assert_eq!(
+        attempt, 2,
+        "the second attempt starts after the first has returned"
+    );
     let error = handle.wait(CEILING).await.unwrap_err();
     assert_eq!(error.task_error().unwrap().error_type, "timeout");
     pool.stop().await.unwrap();
 }
 
-async fn a_cancelled_blocking_handler_is_told_and_its_result_refused(open: Open) {
+async fn a_cancelled_blocking_handler_is_notified_and_its_result_is_ignored(open: Open) {
     let omniq = omniq(open).await;
     let (handler, gate) = gated(true);
     let pool = omniq
         .worker()
-        .with_handler("told", handler)
+        .with_handler("notified", handler)
         .start()
         .await
         .unwrap();
-    let handle = omniq.enqueue(call("told").unique_key("one")).await.unwrap();
-    let (_, gate) = begun(gate).await;
+    let handle = omniq
+        .enqueue(call("notified").unique_key("one"))
+        .await
+        .unwrap();
+    let (_, gate) = handler_started(gate).await;
     assert!(handle.cancel().await.unwrap());
     assert_eq!(handle.status().await.unwrap(), TaskStatus::Cancelled);
     // Requeueing waits until the handler has returned and its key is free.
     assert!(omniq.requeue_task(handle.id()).await.unwrap());
-    gate.go_on.send(()).unwrap();
+    gate.permits.send(()).unwrap();
     assert_eq!(handle.wait(CEILING).await.unwrap(), 1);
     pool.stop().await.unwrap();
 }
 
-async fn a_blocking_handler_that_panics_fails_its_attempt_only(open: Open) {
+async fn a_panic_in_a_blocking_handler_fails_only_its_own_attempt(open: Open) {
     let omniq = omniq(open).await;
     let panics =
         Handler::blocking(|_: TaskContext, _| -> Result<(), TaskError> { panic!("of glass") });
@@ -148,7 +154,7 @@ async fn stopped_while_running(
     let worker = omniq.worker().with_handler("stays", handler);
     let pool = worker.grace(Duration::ZERO).start().await.unwrap();
     omniq.enqueue(call("stays")).await.unwrap();
-    let (_, gate) = begun(gate).await;
+    let (_, gate) = handler_started(gate).await;
     (pool.stop().await.unwrap(), gate)
 }
 
@@ -157,17 +163,17 @@ async fn only_task(omniq: &AsyncOmniQ) -> Task {
     all.remove(0)
 }
 
-/// Giving its task back would let a second execution run beside it.
-async fn a_stop_leaves_a_blocking_handler_that_does_not_return(open: Open) {
+/// If the pool released the task, a second execution could run beside the first.
+async fn a_stopping_pool_keeps_the_task_of_a_blocking_handler_that_does_not_return(open: Open) {
     let omniq = with(open(), quick()).await;
     let (handler, gate) = gated(false);
     let (summary, gate) = stopped_while_running(&omniq, handler, gate).await;
     assert_eq!((summary.left, summary.released), (1, 0));
     assert_eq!(only_task(&omniq).await.status, TaskStatus::Running);
-    gate.go_on.send(()).unwrap();
+    gate.permits.send(()).unwrap();
 }
 
-async fn a_stop_tells_a_blocking_handler_that_its_grace_is_over(open: Open) {
+async fn a_stopping_pool_cancels_a_blocking_handler_after_the_grace(open: Open) {
     let omniq = with(open(), quick()).await;
     let (handler, gate) = gated(true);
     let (summary, _gate) = stopped_while_running(&omniq, handler, gate).await;
@@ -176,7 +182,7 @@ async fn a_stop_tells_a_blocking_handler_that_its_grace_is_over(open: Open) {
     assert_eq!((task.status, task.attempts), (TaskStatus::Pending, 0));
 }
 
-async fn a_dropped_pool_tells_a_blocking_handler(open: Open) {
+async fn a_dropped_pool_cancels_a_blocking_handler(open: Open) {
     let omniq = with(open(), quick()).await;
     let (handler, gate) = gated(true);
     let mut events = omniq.events();
@@ -187,7 +193,7 @@ async fn a_dropped_pool_tells_a_blocking_handler(open: Open) {
         .await
         .unwrap();
     omniq.enqueue(call("stays")).await.unwrap();
-    let (_, _gate) = begun(gate).await;
+    let (_, _gate) = handler_started(gate).await;
     drop(pool);
     released(&mut events).await;
 }
@@ -211,8 +217,8 @@ async fn many_on_one_thread(omniq: AsyncOmniQ, clock: ManualClock) {
     pool.stop().await.unwrap();
 }
 
-/// Five tasks of 6 s each share the only thread for blocking work, and each is within its 10 s.
-async fn a_time_limit_begins_with_the_function(open: Open) {
+/// Five tasks of 6 s each share the only thread for blocking work, and each stays within its limit of 10 s.
+async fn a_time_limit_starts_when_the_function_starts(open: Open) {
     let clock = ManualClock::new();
     let omniq = clock.open(open(), quick().build().unwrap()).await.unwrap();
     let program = std::thread::spawn(|| {

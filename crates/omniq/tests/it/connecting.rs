@@ -1,9 +1,9 @@
-//! From a URL to a queue.
+//! Opening a queue by a URL or by settings.
 
 use omniq::{AsyncOmniQ, ErrorKind};
 
 #[tokio::test]
-async fn a_url_that_cannot_be_used_is_a_settings_error() {
+async fn an_invalid_url_is_a_settings_error_without_the_password() {
     for url in [
         "",
         "sqlite://x.db",
@@ -17,7 +17,7 @@ async fn a_url_that_cannot_be_used_is_a_settings_error() {
 }
 
 #[tokio::test]
-async fn a_storage_that_is_not_built_in_names_its_feature() {
+async fn an_error_names_the_cargo_feature_of_a_storage_that_is_not_built_in() {
     let folder = tempfile::tempdir().unwrap();
     let file = format!("file:{}", folder.path().display());
     let cases = [
@@ -41,7 +41,7 @@ mod sqlite {
     use crate::setup::*;
 
     #[tokio::test]
-    async fn a_database_is_created_with_its_folders_and_kept() {
+    async fn a_database_is_created_with_its_folders_and_keeps_its_tasks() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:///{}/a/b/jobs.db", folder.path().display());
         let first = AsyncOmniQ::connect(&url).await.unwrap();
@@ -56,7 +56,7 @@ mod sqlite {
     }
 
     #[tokio::test]
-    async fn without_a_url_the_database_is_in_the_base_folder() {
+    async fn the_database_is_in_the_base_folder_by_default() {
         let folder = tempfile::tempdir().unwrap();
         let settings = quick().base_dir(folder.path().join("data"));
         let omniq = AsyncOmniQ::with_settings(settings.build().unwrap()).await;
@@ -73,7 +73,7 @@ mod file {
     use crate::setup::*;
 
     #[tokio::test]
-    async fn a_folder_is_created_and_its_tasks_run_after_it_was_opened_again() {
+    async fn a_folder_is_created_and_keeps_its_tasks() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("file://{}/a/b", folder.path().display());
         let first = AsyncOmniQ::connect(&url).await.unwrap();
@@ -88,7 +88,7 @@ mod file {
     }
 
     #[tokio::test]
-    async fn the_backend_alone_means_the_base_folder() {
+    async fn the_file_backend_uses_the_base_folder_by_default() {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().join("data").display().to_string();
         let settings = Settings::from_lookup(|name| match name {

@@ -1,4 +1,4 @@
-//! Waiting, cancelling, requeueing, looking.
+//! Handles and ids: wait, cancel, requeue, list.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use tokio::task::JoinSet;
 use crate::setup::*;
 
 scenarios!(
-    a_wait_that_is_too_short_leaves_the_task_alone,
+    a_wait_that_times_out_leaves_the_task_alone,
     unknown_ids_are_not_found,
-    thousands_wait_over_one_subscription,
-    dropped_waits_leave_nothing_behind,
-    all_of_many_are_waited_for_and_each_has_its_own_answer,
-    the_first_of_many_is_told_apart,
-    a_pending_task_is_cancelled_at_once,
-    a_running_task_is_told_to_stop,
-    a_handler_that_does_not_stop_is_dropped,
-    requeue_waits_until_the_handler_has_stopped,
-    pages_follow_each_other,
-    an_enqueue_is_all_or_none,
+    thousands_of_callers_can_wait_at_the_same_time,
+    a_dropped_wait_does_not_disturb_later_waits,
+    wait_all_returns_the_result_of_each_task,
+    wait_first_returns_the_task_that_finishes_first,
+    a_pending_task_is_cancelled_immediately,
+    cancelling_a_running_task_asks_its_handler_to_stop,
+    a_handler_that_ignores_a_cancel_is_dropped_after_the_grace,
+    a_requeue_waits_until_the_handler_has_stopped,
+    listing_in_pages_returns_each_task_once,
+    enqueueing_many_tasks_adds_all_or_none,
 );
 
-async fn all_of_many_are_waited_for_and_each_has_its_own_answer(open: Open) {
+async fn wait_all_returns_the_result_of_each_task(open: Open) {
     let omniq = omniq(open).await;
     let orders = (0..100).map(|n| call("echo").arg(n));
     let mut handles = omniq.enqueue_many(orders).await.unwrap();
@@ -31,7 +31,7 @@ async fn all_of_many_are_waited_for_and_each_has_its_own_answer(open: Open) {
     assert!(kinds.into_iter().all(|kind| kind == ErrorKind::WaitTimeout));
 
     handles[7].cancel().await.unwrap();
-    handles.push(omniq.handle(nobody()));
+    handles.push(omniq.handle(unknown_id()));
     let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let all = TaskHandle::wait_all(&handles, CEILING).await;
     for (n, result) in all.iter().enumerate() {
@@ -41,13 +41,13 @@ async fn all_of_many_are_waited_for_and_each_has_its_own_answer(open: Open) {
             Err(error) => assert!(n == 100 && error.is_not_found(), "{n}: {error}"),
         }
     }
-    let again = TaskHandle::wait_all(&handles, Duration::ZERO).await;
-    assert_eq!(again.iter().filter(|one| one.is_ok()).count(), 99);
+    let finished = TaskHandle::wait_all(&handles, Duration::ZERO).await;
+    assert_eq!(finished.iter().filter(|one| one.is_ok()).count(), 99);
     assert!(TaskHandle::<u8>::wait_all(&[], CEILING).await.is_empty());
     pool.stop().await.unwrap();
 }
 
-async fn the_first_of_many_is_told_apart(open: Open) {
+async fn wait_first_returns_the_task_that_finishes_first(open: Open) {
     let omniq = omniq(open).await;
     let mut orders: Vec<_> = (0..20).map(|_| call("forever")).collect();
     orders[13] = call("echo").arg("here");
@@ -61,7 +61,7 @@ async fn the_first_of_many_is_told_apart(open: Open) {
         .start()
         .await
         .unwrap();
-    // The second finds what has long been there.
+    // The second wait finds a task that has already finished.
     for limit in [CEILING, Duration::ZERO] {
         let (at, result) = TaskHandle::wait_first(&handles, limit).await.unwrap();
         assert_eq!((at, result.unwrap()), (13, "here".into()));
@@ -73,11 +73,11 @@ async fn the_first_of_many_is_told_apart(open: Open) {
     pool.stop().await.unwrap();
 }
 
-fn nobody() -> TaskId {
+fn unknown_id() -> TaskId {
     TaskId::from_i64(i64::MAX - 1).unwrap()
 }
 
-async fn a_wait_that_is_too_short_leaves_the_task_alone(open: Open) {
+async fn a_wait_that_times_out_leaves_the_task_alone(open: Open) {
     let omniq = omniq(open).await;
     let handle = omniq.enqueue(call("echo")).await.unwrap();
     for limit in [Duration::ZERO, Duration::from_millis(10)] {
@@ -96,24 +96,24 @@ async fn a_wait_that_is_too_short_leaves_the_task_alone(open: Open) {
 
 async fn unknown_ids_are_not_found(open: Open) {
     let omniq = omniq(open).await;
-    let handle = omniq.handle::<u8>(nobody());
+    let handle = omniq.handle::<u8>(unknown_id());
     assert!(handle.wait(CEILING).await.unwrap_err().is_not_found());
     assert!(handle.status().await.unwrap_err().is_not_found());
     assert!(handle.cancel().await.unwrap_err().is_not_found());
     assert!(
         omniq
-            .requeue_task(nobody())
+            .requeue_task(unknown_id())
             .await
             .unwrap_err()
             .is_not_found()
     );
-    let moved = omniq.reschedule_task(nobody(), std::time::SystemTime::now());
-    assert!(moved.await.unwrap_err().is_not_found());
-    assert!(omniq.get_task(nobody()).await.unwrap().is_none());
-    assert!(omniq.get_result(nobody()).await.unwrap().is_none());
+    let rescheduled = omniq.reschedule_task(unknown_id(), std::time::SystemTime::now());
+    assert!(rescheduled.await.unwrap_err().is_not_found());
+    assert!(omniq.get_task(unknown_id()).await.unwrap().is_none());
+    assert!(omniq.get_result(unknown_id()).await.unwrap().is_none());
 }
 
-async fn thousands_wait_over_one_subscription(open: Open) {
+async fn thousands_of_callers_can_wait_at_the_same_time(open: Open) {
     const WAITERS: usize = 2000;
     let omniq = omniq(open).await;
     let orders = (0..WAITERS).map(|n| call("echo").arg(n));
@@ -123,16 +123,16 @@ async fn thousands_wait_over_one_subscription(open: Open) {
         waits.spawn(async move { handle.wait(CEILING).await.unwrap() == n });
     }
     let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
-    assert!(waits.join_all().await.into_iter().all(|right| right));
+    assert!(waits.join_all().await.into_iter().all(|is_right| is_right));
 }
 
-async fn dropped_waits_leave_nothing_behind(open: Open) {
+async fn a_dropped_wait_does_not_disturb_later_waits(open: Open) {
     let omniq = omniq(open).await;
     let handle = omniq.enqueue(call("echo").arg(5)).await.unwrap();
     for _ in 0..100 {
         tokio::select! {
             biased;
-            _ = handle.wait(CEILING) => panic!("nobody runs it"),
+            _ = handle.wait(CEILING) => panic!("no pool runs it"),
             () = tokio::task::yield_now() => {}
         }
     }
@@ -140,7 +140,7 @@ async fn dropped_waits_leave_nothing_behind(open: Open) {
     assert_eq!(handle.wait(CEILING).await.unwrap(), 5);
 }
 
-async fn a_pending_task_is_cancelled_at_once(open: Open) {
+async fn a_pending_task_is_cancelled_immediately(open: Open) {
     let omniq = omniq(open).await;
     let handle = omniq.enqueue(call("echo")).await.unwrap();
     let waiting = tokio::spawn({
@@ -152,13 +152,13 @@ async fn a_pending_task_is_cancelled_at_once(open: Open) {
         waiting.await.unwrap().unwrap_err().kind(),
         ErrorKind::TaskCancelled
     );
-    assert!(!handle.cancel().await.unwrap(), "it is finished");
+    assert!(!handle.cancel().await.unwrap(), "it is cancelled already");
     let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     assert!(omniq.requeue_task(handle.id()).await.unwrap());
     handle.wait(CEILING).await.unwrap();
 }
 
-async fn a_running_task_is_told_to_stop(open: Open) {
+async fn cancelling_a_running_task_asks_its_handler_to_stop(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
     let worker = omniq.worker().handler("long", until_cancelled);
@@ -172,7 +172,7 @@ async fn a_running_task_is_told_to_stop(open: Open) {
     assert_eq!(
         (summary.total_finished, summary.left),
         (1, 0),
-        "its end is awaited, its result refused"
+        "the pool waits for the handler and ignores its result"
     );
     let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
     assert_eq!(
@@ -181,23 +181,27 @@ async fn a_running_task_is_told_to_stop(open: Open) {
     );
 }
 
-async fn a_handler_that_does_not_stop_is_dropped(open: Open) {
+async fn a_handler_that_ignores_a_cancel_is_dropped_after_the_grace(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
     let worker = omniq.worker().grace(Duration::from_millis(50));
-    let _pool = worker.handler("deaf", forever).start().await.unwrap();
-    let handle = omniq.enqueue(call("deaf")).await.unwrap();
+    let _pool = worker
+        .handler("ignores cancel", forever)
+        .start()
+        .await
+        .unwrap();
+    let handle = omniq.enqueue(call("ignores cancel")).await.unwrap();
     started(&mut events).await;
     assert!(handle.cancel().await.unwrap());
     assert!(
         omniq.requeue_task(handle.id()).await.unwrap(),
-        "it was let go of"
+        "the pool has released the task"
     );
     let again = started(&mut events).await;
     assert_eq!(again.id, handle.id());
 }
 
-async fn requeue_waits_until_the_handler_has_stopped(open: Open) {
+async fn a_requeue_waits_until_the_handler_has_stopped(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
     let worker = omniq.worker().handler("long", until_cancelled);
@@ -208,13 +212,13 @@ async fn requeue_waits_until_the_handler_has_stopped(open: Open) {
     assert!(omniq.requeue_task(handle.id()).await.unwrap());
     started(&mut events).await;
     let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
-    assert_eq!(task.attempts, 1, "from the beginning");
+    assert_eq!(task.attempts, 1, "attempts are counted from the beginning");
     assert!(task.lease > 1, "but the lease rises");
     handle.cancel().await.unwrap();
     pool.stop().await.unwrap();
 }
 
-async fn pages_follow_each_other(open: Open) {
+async fn listing_in_pages_returns_each_task_once(open: Open) {
     let omniq = omniq(open).await;
     let handles = omniq
         .enqueue_many((0..5).map(|_| call("echo").queue("q")))
@@ -233,7 +237,7 @@ async fn pages_follow_each_other(open: Open) {
     assert_eq!(seen, handles.iter().map(|h| h.id()).collect::<Vec<_>>());
 }
 
-async fn an_enqueue_is_all_or_none(open: Open) {
+async fn enqueueing_many_tasks_adds_all_or_none(open: Open) {
     let omniq = omniq(open).await;
     let orders = [call("a"), call("b").arg(f64::NAN), call("c")];
     let error = omniq.enqueue_many(orders).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Where blocking calls are refused, and where they work: one test for each kind of thread.
+//! Blocking calls are refused on threads that poll async tasks and work on all others: one test for each kind of thread.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn queue() -> OmniQ {
     OmniQ::connect("memory:").unwrap()
 }
 
-/// Whether a call is answered here; a refusal has to say what to do.
+/// Whether a blocking call works on this thread. Checks that a refusal says what to do.
 fn works(omniq: &OmniQ) -> bool {
     match omniq.enqueue(call("a")) {
         Ok(handle) => handle.status().is_ok(),
@@ -36,22 +36,22 @@ fn works(omniq: &OmniQ) -> bool {
 }
 
 #[test]
-fn ordinary_threads_may_block() {
+fn calls_work_on_ordinary_threads() {
     let omniq = queue();
     assert!(works(&omniq));
     for runtime in [several_threads(), one_thread()] {
         let _entered = runtime.enter();
-        assert!(works(&omniq), "entering is not driving");
+        assert!(works(&omniq), "an entered runtime does not poll tasks here");
     }
-    let of_a_task = several_threads().block_on(async move {
+    let from_a_task = several_threads().block_on(async move {
         let thread = std::thread::spawn(move || works(&omniq));
         spawn_blocking(|| thread.join().unwrap()).await.unwrap()
     });
-    assert!(of_a_task);
+    assert!(from_a_task);
 }
 
 #[test]
-fn blocking_threads_may_block() {
+fn calls_work_in_spawn_blocking() {
     for runtime in [several_threads(), one_thread()] {
         let omniq = queue();
         let worked = runtime.block_on(async move {
@@ -64,18 +64,22 @@ fn blocking_threads_may_block() {
 }
 
 #[test]
-fn a_worker_that_hands_its_tasks_on_may_block() {
+fn calls_work_in_block_in_place() {
     let omniq = queue();
     let runtime = several_threads();
     let (a, b) = (omniq.clone(), omniq);
     assert!(runtime.block_on(async move { tokio::task::block_in_place(|| works(&a)) }));
     let task = async move { (tokio::task::block_in_place(|| works(&b)), works(&b)) };
     let task = runtime.block_on(runtime.spawn(task)).unwrap();
-    assert_eq!(task, (true, false), "in place, and again afterwards");
+    assert_eq!(
+        task,
+        (true, false),
+        "works in place, and is refused afterwards"
+    );
 }
 
 #[test]
-fn the_root_of_a_runtime_is_refused() {
+fn calls_are_refused_in_block_on() {
     let omniq = queue();
     for runtime in [several_threads(), one_thread()] {
         assert!(!runtime.block_on(async { works(&omniq) }));
@@ -89,7 +93,7 @@ fn the_root_of_a_runtime_is_refused() {
 }
 
 #[test]
-fn a_task_is_refused() {
+fn calls_are_refused_in_a_spawned_task() {
     for runtime in [several_threads(), one_thread()] {
         let omniq = queue();
         let worked = runtime.block_on(runtime.spawn(async move { works(&omniq) }));
@@ -98,7 +102,7 @@ fn a_task_is_refused() {
 }
 
 #[test]
-fn a_local_task_is_refused() {
+fn calls_are_refused_in_a_local_task() {
     for runtime in [several_threads(), one_thread()] {
         let (omniq, local) = (queue(), LocalSet::new());
         let there = omniq.clone();
@@ -110,9 +114,9 @@ fn a_local_task_is_refused() {
     }
 }
 
-/// A look must not use up what a task may do before it yields, nor be misled when that is used up.
+/// The check reads the task's coop budget. It must not use the budget up, and it must work when the budget is used up.
 #[test]
-fn a_look_leaves_the_task_its_steps() {
+fn a_refused_call_leaves_the_task_its_coop_budget() {
     let omniq = queue();
     several_threads().block_on(async {
         for _ in 0..1_000 {
@@ -130,9 +134,9 @@ fn a_look_leaves_the_task_its_steps() {
     });
 }
 
-/// It can't be told from a blocking thread: what is certain is that nothing panics.
+/// Such a future can't be distinguished from a blocking thread. The call may work or be refused.
 #[test]
-fn an_unconstrained_future_does_not_panic() {
+fn a_call_in_an_unconstrained_future_does_not_panic() {
     let omniq = queue();
     for runtime in [several_threads(), one_thread()] {
         runtime.block_on(tokio::task::unconstrained(async { works(&omniq) }));
@@ -140,27 +144,27 @@ fn an_unconstrained_future_does_not_panic() {
 }
 
 #[test]
-fn a_thread_that_ends_does_not_panic() {
+fn a_call_on_an_ending_thread_does_not_panic() {
     struct AtTheEnd(OmniQ, std::sync::mpsc::Sender<bool>);
     impl Drop for AtTheEnd {
         fn drop(&mut self) {
             self.1.send(self.0.enqueue(call("a")).is_ok()).unwrap();
         }
     }
-    thread_local!(static KEPT: std::cell::RefCell<Option<AtTheEnd>> = const { std::cell::RefCell::new(None) });
+    thread_local!(static AT_THE_END: std::cell::RefCell<Option<AtTheEnd>> = const { std::cell::RefCell::new(None) });
     let (sender, answer) = channel();
     let omniq = queue();
     let thread = std::thread::spawn(move || {
-        KEPT.set(Some(AtTheEnd(omniq.clone(), sender)));
+        AT_THE_END.set(Some(AtTheEnd(omniq.clone(), sender)));
         assert!(works(&omniq));
     });
     thread.join().unwrap();
-    // Either answer will do: it depends on which thread-local goes first.
+    // Either answer is right: it depends on which thread-local is dropped first.
     answer.recv_timeout(CEILING).unwrap();
 }
 
 #[test]
-fn every_call_is_refused_alike() {
+fn every_call_is_refused_with_the_same_kind() {
     let omniq = queue();
     let handle: TaskHandle<u32> = omniq.handle(omniq.enqueue(call("a")).unwrap().id());
     let nothing = |_: TaskContext, _: omniq::Args| async { Ok::<_, omniq::TaskError>(()) };
@@ -208,7 +212,7 @@ fn every_call_is_refused_alike() {
     pool.stop().unwrap();
 }
 
-/// Whether an async and a blocking handler of a pool may call the façade.
+/// Returns an async and a blocking handler, which return whether a blocking call worked in them.
 fn handlers(omniq: &OmniQ) -> [Handler; 2] {
     let (a, b) = (omniq.clone(), omniq.clone());
     let polled = Handler::new(move |_: TaskContext, _: omniq::Args| {
@@ -222,7 +226,7 @@ fn handlers(omniq: &OmniQ) -> [Handler; 2] {
 }
 
 #[test]
-fn blocking_handlers_may_block_and_async_ones_may_not() {
+fn calls_work_in_blocking_handlers_and_are_refused_in_async_ones() {
     let omniq = queue();
     let [polled, blocking] = handlers(&omniq);
     let worker = omniq.worker().with_handler("polled", polled);
@@ -235,9 +239,9 @@ fn blocking_handlers_may_block_and_async_ones_may_not() {
 }
 
 #[tokio::test]
-async fn also_in_an_async_pool() {
-    let elsewhere = spawn_blocking(queue).await.unwrap();
-    let [polled, blocking] = handlers(&elsewhere);
+async fn an_async_pool_treats_its_handlers_the_same_way() {
+    let blocking_queue = spawn_blocking(queue).await.unwrap();
+    let [polled, blocking] = handlers(&blocking_queue);
     let omniq = AsyncOmniQ::connect("memory:").await.unwrap();
     let worker = omniq.worker().with_handler("polled", polled);
     let worker = worker.with_handler("blocking", blocking);

@@ -1,8 +1,8 @@
-//! The front door, on every storage that is built in.
+//! The public API, on every storage that is built in.
 #![cfg(any(feature = "sqlite", feature = "memory"))]
 #![allow(clippy::unwrap_used)]
 
-mod failing;
+mod failing_storage;
 mod proxy_storage;
 mod setup;
 
@@ -13,11 +13,11 @@ mod clocks;
 mod closing;
 mod connecting;
 mod event_lag;
-mod failures;
+mod failed_attempts;
 mod handles;
-mod hangs;
 #[cfg(feature = "memory")]
 mod inside_runtime;
+mod isolation;
 mod late_signals;
 #[cfg(feature = "sqlite")]
 mod many_waits;
@@ -31,8 +31,8 @@ mod running;
 mod server_clock;
 mod settings;
 mod stopping;
+mod storage_failures;
 #[cfg(feature = "macros")]
 mod testing;
-mod trouble;
 #[cfg(feature = "macros")]
-mod typed;
+mod typed_tasks;

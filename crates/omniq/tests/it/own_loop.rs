@@ -1,4 +1,4 @@
-//! The engine without workers.
+//! The queue without a pool: a worker loop that claims and settles tasks itself.
 
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
@@ -8,21 +8,21 @@ use omniq::{AsyncTaskQueue, EventKind, TaskError, TaskStatus, call};
 use crate::setup::*;
 
 scenarios!(
-    a_claim_is_completed_failed_or_released,
+    a_claim_can_be_completed_failed_or_released,
     a_dropped_claim_is_released,
-    a_claim_renews_itself,
-    a_late_completion_is_refused_and_let_go,
-    a_result_that_does_not_fit_fails_the_claimed_task,
+    a_claim_renews_its_lease_by_itself,
+    a_completion_after_a_cancel_is_refused_and_releases_the_task,
+    a_result_that_is_too_large_fails_the_task,
     dequeue_waits_for_work_and_for_an_eta,
-    a_dropped_dequeue_strands_nothing,
-    only_named_queues_are_taken,
+    a_dropped_dequeue_loses_no_task,
+    only_tasks_of_the_named_queues_are_claimed,
 );
 
 fn queue(open: Open) -> AsyncTaskQueue {
     AsyncTaskQueue::new(open(), &quick().build().unwrap()).unwrap()
 }
 
-async fn a_claim_is_completed_failed_or_released(open: Open) {
+async fn a_claim_can_be_completed_failed_or_released(open: Open) {
     let queue = queue(open);
     let id = queue
         .enqueue(call("f").arg(1).max_attempts(2))
@@ -35,7 +35,7 @@ async fn a_claim_is_completed_failed_or_released(open: Open) {
     );
     assert!(queue.release_task(claim).await.unwrap());
     let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
-    assert_eq!(claim.attempts, 1, "refunded");
+    assert_eq!(claim.attempts, 1, "the released attempt does not count");
     assert!(claim.lease() > 1);
     assert!(
         queue
@@ -56,16 +56,16 @@ async fn a_dropped_claim_is_released(open: Open) {
     queue.enqueue(call("f")).await.unwrap();
     drop(queue.dequeue(&[], CEILING).await.unwrap().unwrap());
     let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
-    assert_eq!(claim.attempts, 1, "refunded");
+    assert_eq!(claim.attempts, 1, "the released attempt does not count");
     queue.release_task(claim).await.unwrap();
 }
 
-async fn a_claim_renews_itself(open: Open) {
+async fn a_claim_renews_its_lease_by_itself(open: Open) {
     let (storage, settings) = (open(), quick().lease(Duration::from_millis(500)));
     let omniq = with(storage.clone(), settings).await;
     let queue = AsyncTaskQueue::new(storage, omniq.settings()).unwrap();
     let mut events = omniq.events();
-    // The pool sweeps; a second task tells that three leases' time has passed.
+    // The pool sweeps. A second task succeeds after three times the lease.
     let worker = omniq.worker().handler("tick", echo);
     let _pool = worker.start().await.unwrap();
     queue.enqueue(call("f")).await.unwrap();
@@ -74,10 +74,13 @@ async fn a_claim_renews_itself(open: Open) {
     omniq.enqueue(tick).await.unwrap();
     let succeeded = event(&mut events, |kind| *kind == EventKind::Succeeded).await;
     assert_eq!(succeeded.name, "tick");
-    assert!(queue.complete_task(claim, ()).await.unwrap(), "still ours");
+    assert!(
+        queue.complete_task(claim, ()).await.unwrap(),
+        "the lease is still valid"
+    );
 }
 
-async fn a_late_completion_is_refused_and_let_go(open: Open) {
+async fn a_completion_after_a_cancel_is_refused_and_releases_the_task(open: Open) {
     let queue = queue(open);
     let id = queue.enqueue(call("f").unique_key("k")).await.unwrap();
     let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
@@ -91,11 +94,11 @@ async fn a_late_completion_is_refused_and_let_go(open: Open) {
     drop(claim);
     assert!(
         queue.requeue_task(id).await.unwrap(),
-        "the drop lets go as well"
+        "the drop releases the task too"
     );
 }
 
-async fn a_result_that_does_not_fit_fails_the_claimed_task(open: Open) {
+async fn a_result_that_is_too_large_fails_the_task(open: Open) {
     let settings = quick().max_payload(50).build().unwrap();
     let queue = AsyncTaskQueue::new(open(), &settings).unwrap();
     let id = queue.enqueue(call("f")).await.unwrap();
@@ -130,7 +133,7 @@ async fn dequeue_waits_for_work_and_for_an_eta(open: Open) {
     assert!(claim.started_at.unwrap() >= claim.eta);
 }
 
-async fn a_dropped_dequeue_strands_nothing(open: Open) {
+async fn a_dropped_dequeue_loses_no_task(open: Open) {
     const TASKS: usize = 200;
     let queue = queue(open);
     for _ in 0..TASKS {
@@ -145,13 +148,13 @@ async fn a_dropped_dequeue_strands_nothing(open: Open) {
     }
     for _ in 0..TASKS {
         let claim = queue.dequeue(&[], CEILING).await.unwrap();
-        let done = queue.complete_task(claim.expect("stranded"), ());
-        assert!(done.await.unwrap());
+        let completed = queue.complete_task(claim.expect("a task was lost"), ());
+        assert!(completed.await.unwrap());
     }
     assert!(queue.dequeue(&[], Duration::ZERO).await.unwrap().is_none());
 }
 
-async fn only_named_queues_are_taken(open: Open) {
+async fn only_tasks_of_the_named_queues_are_claimed(open: Open) {
     let queue = queue(open);
     queue.enqueue(call("f").queue("a")).await.unwrap();
     let second = queue.enqueue(call("f").queue("b")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Handlers that complete their task in a transaction of their own.
+//! Tasks that are enqueued or completed in a transaction of the application.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use tempfile::TempDir;
 
 use crate::setup::*;
 
-/// The application: its database is the queue's.
+/// An application that shares its database with the queue.
 struct Shop {
     folder: TempDir,
     storage: Arc<SqliteStorage>,
     omniq: AsyncOmniQ,
 }
 
-/// How a handler goes on after it completed its task.
+/// What a handler does after it has completed its task.
 #[derive(Clone, Copy)]
-enum Then {
+enum AfterCompletion {
     Commits,
     RollsBack,
     FailsAfterTheCommit,
@@ -58,7 +58,7 @@ impl Shop {
         self.connect().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    /// Books and completes an execution, and commits both or neither.
+    /// Returns a function that books an entry and completes the task in one transaction, and commits it if asked to.
     fn book(&self) -> impl Fn(&TaskContext, bool) -> omniq::Result<()> + Clone + Send + 'static {
         let path = self.folder.path().join("shop.db");
         let storage = Arc::clone(&self.storage);
@@ -75,23 +75,23 @@ impl Shop {
         }
     }
 
-    /// A handler that books, and completes its task with `1`.
-    fn books(&self, then: Then) -> Handler {
+    /// Returns a handler that books an entry and completes its task with `1`.
+    fn booking_handler(&self, after: AfterCompletion) -> Handler {
         let book = self.book();
         Handler::blocking(move |ctx: TaskContext, _: Args| {
             ctx.then(call("follow-up"))?;
-            book(&ctx, !matches!(then, Then::RollsBack))?;
-            match then {
-                Then::FailsAfterTheCommit => Err(TaskError::fatal("too late to fail")),
-                Then::PanicsAfterTheCommit => panic!("too late to panic"),
-                Then::HangsAfterTheCommit => {
+            book(&ctx, !matches!(after, AfterCompletion::RollsBack))?;
+            match after {
+                AfterCompletion::FailsAfterTheCommit => Err(TaskError::fatal("too late to fail")),
+                AfterCompletion::PanicsAfterTheCommit => panic!("too late to panic"),
+                AfterCompletion::HangsAfterTheCommit => {
                     while !ctx.is_cancelled() {
                         std::thread::yield_now();
                     }
                     Ok(1)
                 }
-                Then::ReturnsAnotherValue => Ok(2),
-                Then::Commits | Then::RollsBack => Ok(1),
+                AfterCompletion::ReturnsAnotherValue => Ok(2),
+                AfterCompletion::Commits | AfterCompletion::RollsBack => Ok(1),
             }
         })
     }
@@ -103,7 +103,7 @@ fn immediate(conn: &mut Connection) -> Transaction<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_was_committed_runs() {
+async fn a_task_that_was_enqueued_in_a_committed_transaction_runs() {
     let shop = Shop::open().await;
     let pool = shop.omniq.worker().handler("echo", echo);
     let pool = pool.start().await.unwrap();
@@ -117,8 +117,8 @@ async fn an_order_that_was_committed_runs() {
     pool.stop().await.unwrap();
 }
 
-/// However the handler ends, the task has succeeded, once, with all that belongs to it.
-async fn succeeds(shop: Shop, handler: Handler, entries: u32) {
+/// Runs a handler; checks that its task succeeds once, with its follow-up task, however the handler ends.
+async fn assert_succeeds_once(shop: Shop, handler: Handler, entries: u32) {
     let mut events = shop.omniq.events();
     let worker = shop.omniq.worker().handler("follow-up", echo);
     let worker = worker.with_handler("book", handler);
@@ -130,8 +130,11 @@ async fn succeeds(shop: Shop, handler: Handler, entries: u32) {
     let order = call("book").timeout(Duration::from_millis(400));
     let handle = shop.omniq.enqueue(order).await.unwrap();
     assert_eq!(within(handle.wait(CEILING)).await.unwrap(), 1);
-    let is_end = |kind: &EventKind| !matches!(kind, EventKind::Enqueued | EventKind::Started);
-    assert_eq!(event(&mut events, is_end).await.kind, EventKind::Succeeded);
+    let is_outcome = |kind: &EventKind| !matches!(kind, EventKind::Enqueued | EventKind::Started);
+    assert_eq!(
+        event(&mut events, is_outcome).await.kind,
+        EventKind::Succeeded
+    );
     let filter = TaskFilter::new().name("follow-up");
     let follow_ups = shop.omniq.list_tasks(filter).await.unwrap();
     assert_eq!(follow_ups.len(), 1);
@@ -146,22 +149,22 @@ async fn succeeds(shop: Shop, handler: Handler, entries: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_committed_completion_stands_whatever_the_handler_does_then() {
-    for then in [
-        Then::Commits,
-        Then::FailsAfterTheCommit,
-        Then::PanicsAfterTheCommit,
-        Then::HangsAfterTheCommit,
-        Then::ReturnsAnotherValue,
+async fn a_committed_completion_stands_whatever_the_handler_does_afterwards() {
+    for after in [
+        AfterCompletion::Commits,
+        AfterCompletion::FailsAfterTheCommit,
+        AfterCompletion::PanicsAfterTheCommit,
+        AfterCompletion::HangsAfterTheCommit,
+        AfterCompletion::ReturnsAnotherValue,
     ] {
         let shop = Shop::open().await;
-        let handler = shop.books(then);
-        succeeds(shop, handler, 1).await;
+        let handler = shop.booking_handler(after);
+        assert_succeeds_once(shop, handler, 1).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_is_dropped_after_its_commit_has_succeeded() {
+async fn a_task_has_succeeded_even_if_its_handler_is_dropped_after_the_commit() {
     let shop = Shop::open().await;
     let book = shop.book();
     let handler = Handler::new(move |ctx: TaskContext, _: Args| {
@@ -173,18 +176,18 @@ async fn a_handler_that_is_dropped_after_its_commit_has_succeeded() {
             std::future::pending::<Result<u8, TaskError>>().await
         }
     });
-    succeeds(shop, handler, 1).await;
+    assert_succeeds_once(shop, handler, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_completion_that_was_rolled_back_leaves_the_task_to_its_handler() {
+async fn after_a_rollback_the_return_value_of_the_handler_decides() {
     let shop = Shop::open().await;
-    let handler = shop.books(Then::RollsBack);
-    succeeds(shop, handler, 0).await;
+    let handler = shop.booking_handler(AfterCompletion::RollsBack);
+    assert_succeeds_once(shop, handler, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancelled_task_completes_nothing() {
+async fn a_cancelled_task_cannot_be_completed() {
     let shop = Shop::open().await;
     let mut events = shop.omniq.events();
     let book = shop.book();
@@ -201,11 +204,11 @@ async fn a_cancelled_task_completes_nothing() {
     assert!(handle.cancel().await.unwrap());
     within(pool.stop()).await.unwrap();
     assert_eq!(handle.status().await.unwrap(), TaskStatus::Cancelled);
-    assert_eq!(shop.entries(), 0, "the handler left before its commit");
+    assert_eq!(shop.entries(), 0, "the handler returned before its commit");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_that_is_too_large_fails_the_task_for_good() {
+async fn a_value_that_is_too_large_fails_the_task_permanently() {
     let shop = Shop::open().await;
     let (storage, path) = (
         Arc::clone(&shop.storage),
@@ -230,22 +233,22 @@ async fn a_value_that_is_too_large_fails_the_task_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_claim_of_ones_own_loop_is_completed_the_same_way() {
+async fn a_claim_of_a_custom_worker_loop_can_be_completed_in_a_transaction() {
     let shop = Shop::open().await;
     let settings = quick().build().unwrap();
     let queue = AsyncTaskQueue::new(shop.storage.clone(), &settings).unwrap();
     let mut conn = shop.connect();
-    for dropped in [true, false] {
+    for is_dropped in [true, false] {
         let id = queue.enqueue(call("book")).await.unwrap();
         let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
         let tx = immediate(&mut conn);
-        shop.storage.complete_in(&tx, &claim, "kept").unwrap();
+        shop.storage.complete_in(&tx, &claim, "committed").unwrap();
         tx.commit().unwrap();
-        match dropped {
+        match is_dropped {
             true => drop(claim),
             false => assert!(queue.complete_task(claim, "late").await.unwrap()),
         }
         let result = queue.get_result(id).await.unwrap().unwrap();
-        assert_eq!(result.decode::<String>().unwrap(), "kept");
+        assert_eq!(result.decode::<String>().unwrap(), "committed");
     }
 }

@@ -1,4 +1,4 @@
-//! What a pool takes, and what it refuses to start with.
+//! Which tasks a pool takes, and which settings it refuses to start with.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use omniq::{AsyncTaskQueue, ErrorKind, EventKind, TaskStatus, WorkerBuilder, cal
 use crate::setup::*;
 
 scenarios!(
-    foreign_names_stay_and_are_shown,
-    a_pool_that_cannot_work_is_refused,
+    tasks_without_a_handler_stay_and_are_counted_as_unhandled,
+    a_pool_with_invalid_settings_is_refused,
     only_named_queues_are_served,
-    a_silent_owner_s_task_is_taken_over,
-    the_last_crash_fails_the_task,
-    leases_of_long_handlers_are_renewed,
-    what_cannot_start_soon_goes_back,
+    the_task_of_a_dead_owner_is_taken_over,
+    a_task_fails_at_its_last_allowed_crash,
+    the_lease_of_a_long_handler_is_renewed,
+    prefetched_tasks_that_cannot_start_soon_are_released,
 );
 
-async fn foreign_names_stay_and_are_shown(open: Open) {
+async fn tasks_without_a_handler_stay_and_are_counted_as_unhandled(open: Open) {
     let omniq = omniq(open).await;
-    let foreign = omniq.enqueue(call("foreign")).await.unwrap();
-    let later = call("foreign").delay(Duration::from_secs(60));
+    let unhandled = omniq.enqueue(call("unhandled")).await.unwrap();
+    let later = call("unhandled").delay(Duration::from_secs(60));
     omniq.enqueue(later).await.unwrap();
     let own = omniq.enqueue(call("echo")).await.unwrap();
     let before = omniq.stats().await.unwrap().unhandled;
-    assert_eq!((before["echo"], before["foreign"]), (1, 1));
+    assert_eq!((before["echo"], before["unhandled"]), (1, 1));
     let pool = omniq
         .clone()
         .worker()
@@ -42,19 +42,19 @@ async fn foreign_names_stay_and_are_shown(open: Open) {
         .unwrap();
     let stats = omniq.stats().await.unwrap();
     assert_eq!(stats.unhandled.len(), 1, "{stats:?}");
-    assert_eq!(stats.unhandled["foreign"], 1);
+    assert_eq!(stats.unhandled["unhandled"], 1);
     second.wait(CEILING).await.unwrap();
     pool.stop().await.unwrap();
-    assert_eq!(foreign.status().await.unwrap(), TaskStatus::Pending);
+    assert_eq!(unhandled.status().await.unwrap(), TaskStatus::Pending);
     omniq.enqueue(call("echo")).await.unwrap();
     assert_eq!(
         omniq.stats().await.unwrap().unhandled["echo"],
         1,
-        "no pool runs"
+        "no pool runs any more"
     );
 }
 
-async fn a_pool_that_cannot_work_is_refused(open: Open) {
+async fn a_pool_with_invalid_settings_is_refused(open: Open) {
     let omniq = omniq(open).await;
     let good = || omniq.worker().handler("echo", echo);
     let cases: [(WorkerBuilder, &str); 7] = [
@@ -78,7 +78,7 @@ async fn a_pool_that_cannot_work_is_refused(open: Open) {
     assert_eq!(
         omniq.stats().await.unwrap().unhandled["echo"],
         1,
-        "none has begun"
+        "no pool has started"
     );
 }
 
@@ -94,7 +94,7 @@ async fn only_named_queues_are_served(open: Open) {
     assert_eq!(elsewhere.status().await.unwrap(), TaskStatus::Pending);
 }
 
-/// Claims a task by hand and never renews it: the owner has died.
+/// Claims a task and never renews its lease, as if the owner had died.
 async fn claim_and_vanish(storage: &dyn omniq::Storage, lease_for: Duration) {
     use omniq::storage::{ClaimFilter, ClaimRequest};
     let now = std::time::SystemTime::now().into();
@@ -105,7 +105,7 @@ async fn claim_and_vanish(storage: &dyn omniq::Storage, lease_for: Duration) {
     storage.mark_started(owner, 0, claimed.tasks[0].lease());
 }
 
-async fn a_silent_owner_s_task_is_taken_over(open: Open) {
+async fn the_task_of_a_dead_owner_is_taken_over(open: Open) {
     let (storage, lease) = (open(), Duration::from_millis(100));
     let omniq = with(storage.clone(), quick().lease(lease)).await;
     let mut events = omniq.events();
@@ -116,11 +116,11 @@ async fn a_silent_owner_s_task_is_taken_over(open: Open) {
     assert_eq!(taken.id, handle.id());
     assert_eq!(handle.wait(CEILING).await.unwrap(), 8);
     let task = omniq.get_task(handle.id()).await.unwrap().unwrap();
-    assert_eq!(task.attempts, 1, "refunded");
+    assert_eq!(task.attempts, 1, "the released attempt does not count");
     assert!(task.lease > 1);
 }
 
-async fn the_last_crash_fails_the_task(open: Open) {
+async fn a_task_fails_at_its_last_allowed_crash(open: Open) {
     let (storage, lease) = (open(), Duration::from_millis(50));
     let settings = quick().lease(lease).max_crashes(1);
     let omniq = with(storage.clone(), settings).await;
@@ -131,7 +131,7 @@ async fn the_last_crash_fails_the_task(open: Open) {
     assert_eq!(error.task_error().unwrap().error_type, "crash");
 }
 
-async fn leases_of_long_handlers_are_renewed(open: Open) {
+async fn the_lease_of_a_long_handler_is_renewed(open: Open) {
     let omniq = with(open(), quick().lease(Duration::from_millis(500))).await;
     let sweeper = omniq.worker().handler("other", echo).start().await.unwrap();
     let slow = |ctx: omniq::TaskContext, _: omniq::Args| async move {
@@ -140,12 +140,16 @@ async fn leases_of_long_handlers_are_renewed(open: Open) {
     };
     let pool = omniq.worker().handler("slow", slow).start().await.unwrap();
     let handle = omniq.enqueue(call("slow")).await.unwrap();
-    assert_eq!(handle.wait(CEILING).await.unwrap(), 1, "claimed once");
+    assert_eq!(
+        handle.wait(CEILING).await.unwrap(),
+        1,
+        "the task was claimed once"
+    );
     pool.stop().await.unwrap();
     sweeper.stop().await.unwrap();
 }
 
-async fn what_cannot_start_soon_goes_back(open: Open) {
+async fn prefetched_tasks_that_cannot_start_soon_are_released(open: Open) {
     let storage = open();
     let omniq = with(storage.clone(), quick()).await;
     let mut events = omniq.events();
@@ -164,7 +168,7 @@ async fn what_cannot_start_soon_goes_back(open: Open) {
     let queue = AsyncTaskQueue::new(storage, omniq.settings()).unwrap();
     for _ in 0..2 {
         let claim = queue.dequeue(&[], CEILING).await.unwrap().unwrap();
-        assert_eq!(claim.attempts, 1, "refunded");
+        assert_eq!(claim.attempts, 1, "the released attempt does not count");
         assert!(queue.complete_task(claim, ()).await.unwrap());
     }
     let busy = handles

@@ -1,4 +1,4 @@
-//! Enqueue, work, result.
+//! From an order to its result.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use serde_json::json;
 use crate::setup::*;
 
 scenarios!(
-    a_result_comes_back_typed,
-    a_definition_by_hand_runs,
+    a_result_has_the_type_that_the_handle_names,
+    a_task_definition_without_the_macro_runs,
     many_tasks_each_run_once,
-    an_eta_is_kept_and_can_be_moved,
+    a_task_never_runs_before_its_eta_and_can_be_rescheduled,
     a_series_goes_on_until_it_is_cancelled,
-    a_unique_key_answers_with_its_holder,
-    follow_ups_land_with_the_success,
-    states_and_context_are_handed_in,
-    priorities_are_kept,
-    old_results_are_forgotten,
+    an_order_with_a_used_unique_key_returns_the_existing_task,
+    follow_up_tasks_are_enqueued_only_with_a_success,
+    a_handler_gets_states_and_its_context,
+    tasks_run_in_the_order_of_their_priorities,
+    purging_deletes_finished_tasks_only,
 );
 
-async fn a_result_comes_back_typed(open: Open) {
+async fn a_result_has_the_type_that_the_handle_names(open: Open) {
     let omniq = omniq(open).await;
     let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let handle = omniq
@@ -52,7 +52,7 @@ async fn a_result_comes_back_typed(open: Open) {
 }
 
 #[test]
-fn what_users_keep_can_be_cloned_and_shared() {
+fn queues_handles_and_contexts_can_be_cloned_and_shared() {
     fn shared<T: Clone + Send + Sync + 'static>() {}
     shared::<omniq::AsyncOmniQ>();
     shared::<omniq::AsyncTaskQueue>();
@@ -74,7 +74,7 @@ impl TaskDef for Add {
     }
 }
 
-async fn a_definition_by_hand_runs(open: Open) {
+async fn a_task_definition_without_the_macro_runs(open: Open) {
     let omniq = omniq(open).await;
     let _pool = omniq.worker().task::<Add>().start().await.unwrap();
     let order: Order<i64> = Order::new(Add::NAME).arg(20).kwarg("b", 22);
@@ -117,7 +117,7 @@ async fn many_tasks_each_run_once(open: Open) {
     assert_eq!(stats.queues["default"].success, u64::from(TASKS));
 }
 
-async fn an_eta_is_kept_and_can_be_moved(open: Open) {
+async fn a_task_never_runs_before_its_eta_and_can_be_rescheduled(open: Open) {
     let omniq = omniq(open).await;
     let _pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let soon = omniq
@@ -130,13 +130,16 @@ async fn an_eta_is_kept_and_can_be_moved(open: Open) {
         .unwrap();
     soon.wait(CEILING).await.unwrap();
     let task = omniq.get_task(soon.id()).await.unwrap().unwrap();
-    assert!(task.started_at.unwrap() >= task.eta, "never early");
+    assert!(
+        task.started_at.unwrap() >= task.eta,
+        "the task did not start early"
+    );
     assert_eq!(omniq.stats().await.unwrap().queues["default"].scheduled, 1);
     assert!(omniq.reschedule_task(far.id(), Timestamp(0)).await.unwrap());
     far.wait(CEILING).await.unwrap();
     assert!(
         !omniq.reschedule_task(far.id(), Timestamp(0)).await.unwrap(),
-        "it is finished"
+        "the task is finished"
     );
 }
 
@@ -152,7 +155,7 @@ async fn a_series_goes_on_until_it_is_cancelled(open: Open) {
     pool.stop().await.unwrap();
     let pending = TaskFilter::new().status(TaskStatus::Pending);
     let live = omniq.list_tasks(pending.clone()).await.unwrap();
-    assert_eq!(live.len(), 1, "one unfinished member");
+    assert_eq!(live.len(), 1, "one task of the series is unfinished");
     assert_eq!(live[0].series_id, Some(first.id()));
     assert_ne!(live[0].id, first.id());
     assert!(omniq.cancel_task(live[0].id).await.unwrap());
@@ -162,7 +165,7 @@ async fn a_series_goes_on_until_it_is_cancelled(open: Open) {
     );
 }
 
-async fn a_unique_key_answers_with_its_holder(open: Open) {
+async fn an_order_with_a_used_unique_key_returns_the_existing_task(open: Open) {
     let omniq = omniq(open).await;
     let order = || call("echo").unique_key("k");
     let first = omniq.enqueue(order()).await.unwrap();
@@ -180,17 +183,17 @@ async fn a_unique_key_answers_with_its_holder(open: Open) {
     assert!(omniq.requeue_task(first.id()).await.unwrap());
     assert!(
         !omniq.requeue_task(first.id()).await.unwrap(),
-        "it is pending"
+        "the task is pending"
     );
 }
 
-async fn follow_ups_land_with_the_success(open: Open) {
+async fn follow_up_tasks_are_enqueued_only_with_a_success(open: Open) {
     let omniq = omniq(open).await;
     let parent = |ctx: TaskContext, args: Args| async move {
         ctx.then(call("child").arg(7).unique_key("child"))?;
         match args.args.is_empty() {
             true => Ok(()),
-            false => Err(TaskError::fatal("no success, no child")),
+            false => Err(TaskError::fatal("without a success there is no child")),
         }
     };
     let pool = omniq
@@ -210,18 +213,18 @@ async fn follow_ups_land_with_the_success(open: Open) {
         .wait(CEILING)
         .await
         .unwrap();
-    let landed = omniq.list_tasks(children).await.unwrap();
-    assert_eq!(landed.len(), 1);
-    assert_eq!(landed[0].payload.decode_args().unwrap().args, [json!(7)]);
+    let children = omniq.list_tasks(children).await.unwrap();
+    assert_eq!(children.len(), 1);
+    assert_eq!(children[0].payload.decode_args().unwrap().args, [json!(7)]);
     pool.stop().await.unwrap();
 }
 
-async fn states_and_context_are_handed_in(open: Open) {
+async fn a_handler_gets_states_and_its_context(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
-    let tell = |ctx: TaskContext, _: Args| async move {
+    let report = |ctx: TaskContext, _: Args| async move {
         ctx.progress(4.0, "nearly");
-        ctx.progress(f64::NAN, "left out");
+        ctx.progress(f64::NAN, "ignored");
         let word = ctx.state::<String>()?.to_string();
         let child = ctx.enqueue(call("echo").arg(1)).await?;
         let missing = ctx.state::<u8>().unwrap_err();
@@ -232,24 +235,23 @@ async fn states_and_context_are_handed_in(open: Open) {
     };
     let worker = omniq.worker().state("hello".to_owned());
     let _pool = worker
-        .handler("tell", tell)
+        .handler("report", report)
         .handler("echo", echo)
         .start()
         .await
         .unwrap();
-    let handle = omniq.enqueue(call("tell").queue("talk")).await.unwrap();
-    let expected = json!(["hello", 1, [handle.id(), 1, 1, "tell"]]);
+    let handle = omniq.enqueue(call("report").queue("talk")).await.unwrap();
+    let expected = json!(["hello", 1, [handle.id(), 1, 1, "report"]]);
     assert_eq!(handle.wait(CEILING).await.unwrap(), expected);
     let progressed = |kind: &EventKind| matches!(kind, EventKind::Progressed { .. });
-    let told = event(&mut events, progressed).await;
-    let kind = EventKind::Started;
-    assert_ne!(told.kind, kind);
-    assert_eq!((told.id, told.queue.as_str()), (handle.id(), "talk"));
-    let text = format!("{:?}", told.kind);
+    let event = event(&mut events, progressed).await;
+    assert_ne!(event.kind, EventKind::Started);
+    assert_eq!((event.id, event.queue.as_str()), (handle.id(), "talk"));
+    let text = format!("{:?}", event.kind);
     assert!(text.contains("1.0") && text.contains("nearly"), "{text}");
 }
 
-async fn priorities_are_kept(open: Open) {
+async fn tasks_run_in_the_order_of_their_priorities(open: Open) {
     let omniq = omniq(open).await;
     let orders = [1, 5, -3].map(|priority| call("echo").arg(priority).priority(priority));
     let handles = omniq.enqueue_many(orders).await.unwrap();
@@ -261,7 +263,7 @@ async fn priorities_are_kept(open: Open) {
     }
 }
 
-async fn old_results_are_forgotten(open: Open) {
+async fn purging_deletes_finished_tasks_only(open: Open) {
     let omniq = omniq(open).await;
     let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let handles = omniq
@@ -272,7 +274,7 @@ async fn old_results_are_forgotten(open: Open) {
         handle.wait(CEILING).await.unwrap();
     }
     pool.stop().await.unwrap();
-    let kept = omniq.enqueue(call("echo")).await.unwrap();
+    let pending = omniq.enqueue(call("echo")).await.unwrap();
     assert_eq!(
         omniq
             .purge_results(Duration::from_secs(3600))
@@ -282,5 +284,5 @@ async fn old_results_are_forgotten(open: Open) {
     );
     assert_eq!(omniq.purge_results(Duration::ZERO).await.unwrap(), 700);
     assert!(omniq.get_task(handles[0].id()).await.unwrap().is_none());
-    assert_eq!(kept.status().await.unwrap(), TaskStatus::Pending);
+    assert_eq!(pending.status().await.unwrap(), TaskStatus::Pending);
 }

@@ -1,4 +1,4 @@
-//! Settings from the environment and from files.
+//! Settings from the environment and from configuration files.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,16 +10,17 @@ fn from(variables: &[(&str, &str)]) -> Result<Settings> {
     Settings::from_lookup(|name| variables.get(name).map(|value| (*value).to_owned()))
 }
 
-/// What a variable shows in the settings.
-type Shown = fn(&Settings) -> String;
+/// Displays the setting of a variable.
+type Display = fn(&Settings) -> String;
 
 struct Variable {
     name: &'static str,
     default: &'static str,
-    shown: Shown,
-    /// Each value, and what it shows.
+    display: Display,
+    /// Each value, and how its setting is displayed.
     valid: &'static [(&'static str, &'static str)],
     invalid: &'static [&'static str],
+    /// A part of the error text that says what is allowed.
     allowed: &'static str,
 }
 
@@ -34,7 +35,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_BACKEND",
         default: "None",
-        shown: |s| format!("{:?}", s.url()),
+        display: |s| format!("{:?}", s.url()),
         valid: &[
             ("sqlite", "None"),
             ("memory", "Some(\"memory:\")"),
@@ -47,7 +48,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_DB_URL",
         default: "None",
-        shown: |s| format!("{:?}", s.url()),
+        display: |s| format!("{:?}", s.url()),
         valid: &[
             ("sqlite:///a.db", "Some(\"sqlite:///a.db\")"),
             (" memory: ", "Some(\"memory:\")"),
@@ -59,7 +60,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_BASE_DIR",
         default: "./omniq_data",
-        shown: |s| s.base_dir().display().to_string(),
+        display: |s| s.base_dir().display().to_string(),
         valid: &[("/var/lib/omniq", "/var/lib/omniq"), (" a b ", "a b")],
         invalid: &[],
         allowed: "",
@@ -67,7 +68,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_DEFAULT_TIMEOUT",
         default: "Some(300s)",
-        shown: |s| format!("{:?}", s.timeout()),
+        display: |s| format!("{:?}", s.timeout()),
         valid: &[
             ("5", "Some(5s)"),
             ("0.5", "Some(500ms)"),
@@ -80,7 +81,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_DEFAULT_MAX_ATTEMPTS",
         default: "3",
-        shown: |s| s.max_attempts().to_string(),
+        display: |s| s.max_attempts().to_string(),
         valid: &[("1", "1"), (" 7 ", "7")],
         invalid: COUNTS,
         allowed: "at least 1",
@@ -88,7 +89,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_DEFAULT_MAX_RETRIES",
         default: "3",
-        shown: |s| s.max_attempts().to_string(),
+        display: |s| s.max_attempts().to_string(),
         valid: &[("1", "1"), ("7", "7")],
         invalid: COUNTS,
         allowed: "at least 1",
@@ -96,7 +97,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_RESULT_TTL",
         default: "86400",
-        shown: |s| span(s.result_ttl()),
+        display: |s| span(s.result_ttl()),
         valid: &[("0", "0"), ("60", "60")],
         invalid: SPANS,
         allowed: "seconds",
@@ -104,7 +105,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_FAILED_TTL",
         default: "2592000",
-        shown: |s| span(s.failed_ttl()),
+        display: |s| span(s.failed_ttl()),
         valid: &[("0", "0"), ("60.5", "60.5")],
         invalid: SPANS,
         allowed: "seconds",
@@ -112,7 +113,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_SERIALIZER",
         default: "Json",
-        shown: |s| format!("{:?}", s.serializer()),
+        display: |s| format!("{:?}", s.serializer()),
         valid: &[("json", "Json"), ("msgspec", "Json"), ("JSON", "Json")],
         invalid: &["cloudpickle", "pickle", "yaml"],
         allowed: "json",
@@ -120,7 +121,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_DURABILITY",
         default: "Full",
-        shown: |s| format!("{:?}", s.durability()),
+        display: |s| format!("{:?}", s.durability()),
         valid: &[("full", "Full"), ("Normal", "Normal")],
         invalid: &["half", "1"],
         allowed: "full or normal",
@@ -128,7 +129,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_LEASE",
         default: "30",
-        shown: |s| span(s.lease()),
+        display: |s| span(s.lease()),
         valid: &[("0.001", "0.001"), (" 10 ", "10")],
         invalid: &["0", "0.0001", "-1", "x"],
         allowed: "at least 0.001",
@@ -136,7 +137,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_POLL_INTERVAL",
         default: "1",
-        shown: |s| span(s.poll_interval()),
+        display: |s| span(s.poll_interval()),
         valid: &[("0.25", "0.25"), ("10", "10")],
         invalid: &["0", "-1", "x"],
         allowed: "at least 0.001",
@@ -144,7 +145,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_GRACE",
         default: "30",
-        shown: |s| span(s.grace()),
+        display: |s| span(s.grace()),
         valid: &[("0", "0"), ("2.5", "2.5")],
         invalid: SPANS,
         allowed: "seconds",
@@ -152,7 +153,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_PREFETCH",
         default: "None",
-        shown: |s| format!("{:?}", s.prefetch()),
+        display: |s| format!("{:?}", s.prefetch()),
         valid: &[("0", "Some(0)"), ("10000", "Some(10000)")],
         invalid: &["-1", "10001", "x"],
         allowed: "0 to 10000",
@@ -160,7 +161,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_MAX_CRASHES",
         default: "3",
-        shown: |s| s.max_crashes().to_string(),
+        display: |s| s.max_crashes().to_string(),
         valid: &[("1", "1"), ("50", "50")],
         invalid: COUNTS,
         allowed: "at least 1",
@@ -168,7 +169,7 @@ const VARIABLES: [Variable; 16] = [
     Variable {
         name: "OMNIQ_MAX_PAYLOAD",
         default: "1048576",
-        shown: |s| s.max_payload().to_string(),
+        display: |s| s.max_payload().to_string(),
         valid: &[("1", "1"), ("536870912", "536870912")],
         invalid: &["0", "536870913", "1M", "-1"],
         allowed: "1 to 536870912",
@@ -176,15 +177,15 @@ const VARIABLES: [Variable; 16] = [
 ];
 
 #[test]
-fn each_variable_is_read_and_a_bad_value_is_told_with_what_is_allowed() {
+fn each_variable_is_read_and_an_invalid_value_is_reported_with_what_is_allowed() {
     for variable in VARIABLES {
-        let Variable { name, shown, .. } = variable;
-        for nothing in [&[][..], &[(name, "")], &[(name, "  ")]] {
-            assert_eq!(shown(&from(nothing).unwrap()), variable.default, "{name}");
+        let Variable { name, display, .. } = variable;
+        for unset in [&[][..], &[(name, "")], &[(name, "  ")]] {
+            assert_eq!(display(&from(unset).unwrap()), variable.default, "{name}");
         }
         for (value, expected) in variable.valid {
             let settings = from(&[(name, value)]).unwrap();
-            assert_eq!(&shown(&settings), expected, "{name}={value}");
+            assert_eq!(&display(&settings), expected, "{name}={value}");
         }
         for value in variable.invalid {
             let error = from(&[(name, value)]).unwrap_err();
@@ -198,7 +199,7 @@ fn each_variable_is_read_and_a_bad_value_is_told_with_what_is_allowed() {
 }
 
 #[test]
-fn log_levels_have_the_names_of_python_and_of_tracing() {
+fn log_levels_may_have_the_names_of_python_and_of_tracing() {
     let level = |text: &str| from(&[("OMNIQ_LOG_LEVEL", text)]).map(|s| s.log_level().to_string());
     for (text, expected) in [
         ("", "info"),
@@ -226,7 +227,7 @@ fn log_levels_have_the_names_of_python_and_of_tracing() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn one_error_reports_all_invalid_variables() {
     let error = from(&[
         ("OMNIQ_LEASE", "soon"),
         ("OMNIQ_DURABILITY", "half"),
@@ -236,36 +237,36 @@ fn everything_that_is_wrong_is_told_at_once() {
         ("OMNIQ_DEFAULT_MAX_RETRIES", "3"),
     ]);
     let text = error.unwrap_err().to_string();
-    let told = [
+    let expected = [
         "OMNIQ_LEASE is \"soon\"",
         "OMNIQ_DURABILITY is \"half\"",
         "OMNIQ_DB_URL",
         "both mean the total number",
     ];
-    for part in told {
+    for part in expected {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(
         !text.contains("OMNIQ_GRACE") && !text.contains("secret"),
         "{text}"
     );
-    assert_eq!(text.lines().count(), 1 + told.len(), "{text}");
+    assert_eq!(text.lines().count(), 1 + expected.len(), "{text}");
 }
 
 #[test]
-fn what_says_the_same_twice_must_agree() {
-    let same = [
+fn variables_with_the_same_meaning_must_agree() {
+    let equal = [
         ("OMNIQ_DEFAULT_MAX_ATTEMPTS", "4"),
         ("OMNIQ_DEFAULT_MAX_RETRIES", "4"),
     ];
-    assert_eq!(from(&same).unwrap().max_attempts(), 4);
-    let same = [("OMNIQ_BACKEND", "memory"), ("OMNIQ_DB_URL", "memory:")];
-    assert_eq!(from(&same).unwrap().url(), Some("memory:"));
-    let other = [
+    assert_eq!(from(&equal).unwrap().max_attempts(), 4);
+    let equal = [("OMNIQ_BACKEND", "memory"), ("OMNIQ_DB_URL", "memory:")];
+    assert_eq!(from(&equal).unwrap().url(), Some("memory:"));
+    let different = [
         ("OMNIQ_BACKEND", "memory"),
         ("OMNIQ_DB_URL", "sqlite:///a.db"),
     ];
-    let text = from(&other).unwrap_err().to_string();
+    let text = from(&different).unwrap_err().to_string();
     assert!(
         text.contains("OMNIQ_BACKEND is memory") && text.contains("names sqlite"),
         "{text}"
@@ -273,7 +274,7 @@ fn what_says_the_same_twice_must_agree() {
 }
 
 #[test]
-fn a_file_holds_every_setting() {
+fn every_setting_survives_being_written_to_a_file_and_read_back() {
     let settings = Settings::builder()
         .url("sqlite:///a.db")
         .base_dir("/data")
@@ -294,13 +295,13 @@ fn a_file_holds_every_setting() {
         .log_level("debug".parse().unwrap())
         .build()
         .unwrap();
-    let for_ever = Settings::builder()
+    let without_limits = Settings::builder()
         .timeout(Duration::MAX)
         .result_ttl(Duration::MAX)
         .grace(Duration::MAX)
         .build()
         .unwrap();
-    for settings in [settings, for_ever, Settings::default()] {
+    for settings in [settings, without_limits, Settings::default()] {
         let text = serde_json::to_string(&settings).unwrap();
         let back: Settings = serde_json::from_str(&text).unwrap();
         assert_eq!(back, settings, "{text}");
@@ -318,7 +319,7 @@ fn a_file_holds_every_setting() {
 }
 
 #[test]
-fn a_file_with_a_bad_value_or_name_is_refused() {
+fn a_file_with_an_invalid_value_or_name_is_refused() {
     let cases = [
         (r#"{"lease": 0}"#, "lease"),
         (r#"{"leese": 10}"#, "leese"),
@@ -335,7 +336,7 @@ fn a_file_with_a_bad_value_or_name_is_refused() {
 }
 
 #[test]
-fn a_password_in_a_url_is_not_shown() {
+fn debug_output_hides_the_password_of_a_url() {
     let url = "postgres://me:secret@host/db?password=secret";
     let text = format!("{:?}", Settings::builder().url(url));
     assert!(

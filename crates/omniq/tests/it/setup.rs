@@ -1,4 +1,4 @@
-//! What the scenarios share: a storage to open, and a ceiling on every wait.
+//! Shared by the scenarios: storages, handlers, and waits with a ceiling.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use omniq::{
     TaskContext, TaskError,
 };
 
-/// No scenario takes longer; waits end by events, not by this.
+/// The longest wait. Waits end by events, never by this ceiling, unless a test fails.
 pub(crate) const CEILING: Duration = Duration::from_secs(20);
 
-/// Opens a fresh storage at each call.
+/// Opens a new, empty storage at each call.
 pub(crate) type Open = Arc<dyn Fn() -> Arc<dyn Storage> + Send + Sync>;
 
 #[cfg(feature = "memory")]
@@ -31,7 +31,7 @@ pub(crate) fn sqlite(folder: &std::path::Path) -> Open {
     })
 }
 
-/// Each scenario, an async function of [`Open`], becomes a test on each storage.
+/// Makes a test on each storage of each scenario, which is an async function of [`Open`].
 macro_rules! scenarios {
     ($($name:ident),+ $(,)?) => {
         #[cfg(feature = "memory")]
@@ -61,7 +61,7 @@ pub(crate) async fn within<T>(scenario: impl Future<Output = T>) -> T {
         .expect("the scenario hangs")
 }
 
-/// Settings under which retries and safety checks are quick.
+/// Returns settings with quick retries and frequent safety checks.
 pub(crate) fn quick() -> SettingsBuilder {
     Settings::builder()
         .backoff(Backoff::Fixed(Duration::from_millis(5)))
@@ -77,28 +77,28 @@ pub(crate) async fn with(storage: Arc<dyn Storage>, settings: SettingsBuilder) -
     AsyncOmniQ::with_storage(storage, settings).await.unwrap()
 }
 
-/// A handler that gives its first argument back.
+/// A handler that returns its first argument.
 pub(crate) async fn echo(_: TaskContext, args: Args) -> Result<serde_json::Value, TaskError> {
     Ok(args.args.first().cloned().unwrap_or_default())
 }
 
-/// A handler that runs until it is told to stop.
+/// A handler that runs until it is cancelled.
 pub(crate) async fn until_cancelled(ctx: TaskContext, _: Args) -> Result<(), TaskError> {
     ctx.cancelled().await;
     Ok(())
 }
 
-/// A handler that never ends by itself.
+/// A handler that never returns.
 pub(crate) async fn forever(_: TaskContext, _: Args) -> Result<(), TaskError> {
     std::future::pending().await
 }
 
-/// The next event that is like this.
-pub(crate) async fn event(events: &mut EventStream, like: impl Fn(&EventKind) -> bool) -> Event {
+/// Waits for the next event whose kind matches.
+pub(crate) async fn event(events: &mut EventStream, matches: impl Fn(&EventKind) -> bool) -> Event {
     let found = async {
         loop {
             let event = events.next().await.expect("the events ended");
-            if like(&event.kind) {
+            if matches(&event.kind) {
                 return event;
             }
         }

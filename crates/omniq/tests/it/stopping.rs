@@ -1,4 +1,4 @@
-//! A pool ends: nothing is lost, nothing is burnt.
+//! A stopping pool loses no task and uses up no attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 use crate::setup::*;
 
 scenarios!(
-    what_runs_may_finish,
-    what_has_not_started_goes_back,
-    after_the_grace_the_rest_is_given_back,
-    a_dropped_pool_gives_back_what_it_ran,
-    an_idle_pool_stops_at_once,
+    a_running_task_may_finish_within_the_grace,
+    tasks_that_have_not_started_are_released_immediately,
+    tasks_that_still_run_after_the_grace_are_released,
+    a_dropped_pool_releases_its_running_tasks,
+    an_idle_pool_stops_immediately,
 );
 
-async fn what_runs_may_finish(open: Open) {
+async fn a_running_task_may_finish_within_the_grace(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
     let gate = Arc::new(Notify::new());
@@ -36,13 +36,13 @@ async fn what_runs_may_finish(open: Open) {
     let stopping = tokio::spawn(pool.stop());
     gate.notify_one();
     let summary = stopping.await.unwrap().unwrap();
-    // The handler may have ended before the stop was heard.
+    // The handler may have returned before the pool began to stop: `finished` may be 0 or 1, so it is not checked.
     let counts = (summary.total_finished, summary.released, summary.left);
     assert_eq!(counts, (1, 0, 0));
     assert_eq!(handle.wait(Duration::ZERO).await.unwrap(), "finished");
 }
 
-async fn what_has_not_started_goes_back(open: Open) {
+async fn tasks_that_have_not_started_are_released_immediately(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
     omniq
@@ -61,7 +61,7 @@ async fn what_has_not_started_goes_back(open: Open) {
         assert_ne!(
             released(&mut events).await.id,
             running,
-            "at once, not after the grace"
+            "released immediately, not after the grace"
         );
     }
     omniq.cancel_task(running).await.unwrap();
@@ -69,12 +69,16 @@ async fn what_has_not_started_goes_back(open: Open) {
     assert_eq!(summary.left, 0);
     let pending = omniq::TaskFilter::new().status(TaskStatus::Pending);
     for task in omniq.list_tasks(pending).await.unwrap() {
-        assert_eq!((task.attempts, task.owner), (0, None), "refunded");
+        assert_eq!(
+            (task.attempts, task.owner),
+            (0, None),
+            "the released attempt does not count"
+        );
     }
     assert_eq!(omniq.stats().await.unwrap().queues["default"].pending, 3);
 }
 
-async fn after_the_grace_the_rest_is_given_back(open: Open) {
+async fn tasks_that_still_run_after_the_grace_are_released(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
     let worker = omniq.worker().grace(Duration::from_millis(30));
@@ -91,7 +95,7 @@ async fn after_the_grace_the_rest_is_given_back(open: Open) {
     assert!(task.errors.is_empty());
 }
 
-async fn a_dropped_pool_gives_back_what_it_ran(open: Open) {
+async fn a_dropped_pool_releases_its_running_tasks(open: Open) {
     let omniq = omniq(open).await;
     let mut events = omniq.events();
     let worker = omniq.worker().handler("forever", forever);
@@ -105,7 +109,7 @@ async fn a_dropped_pool_gives_back_what_it_ran(open: Open) {
     handle.wait(CEILING).await.unwrap();
 }
 
-async fn an_idle_pool_stops_at_once(open: Open) {
+async fn an_idle_pool_stops_immediately(open: Open) {
     let omniq = omniq(open).await;
     let pool = omniq.worker().handler("echo", echo).start().await.unwrap();
     let summary = tokio::time::timeout(Duration::from_secs(5), pool.stop()).await;

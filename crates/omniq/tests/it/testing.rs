@@ -1,4 +1,4 @@
-//! What is there for the tests of others.
+//! The helpers of `omniq::testing`.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use omniq::{ErrorKind, TaskContext, TaskError, TaskStatus, call};
 use crate::setup::*;
 
 scenarios!(
-    a_drain_runs_what_is_due_and_all_that_comes_of_it,
-    a_queue_that_stays_busy_is_told,
-    an_assertion_that_fails_says_where_and_what_there_is,
+    drain_runs_all_due_tasks_and_the_tasks_that_they_enqueue,
+    drain_reports_a_queue_that_does_not_become_idle,
+    a_failed_assertion_names_its_location_and_the_tasks_that_exist,
     a_context_for_tests_can_be_cancelled,
 );
 
@@ -24,11 +24,11 @@ async fn count_down(ctx: TaskContext, n: u32) -> Result<u32, TaskError> {
     Ok(n)
 }
 
-async fn a_drain_runs_what_is_due_and_all_that_comes_of_it(open: Open) {
+async fn drain_runs_all_due_tasks_and_the_tasks_that_they_enqueue(open: Open) {
     let clock = ManualClock::new();
     let omniq = clock.open(open(), quick().build().unwrap()).await.unwrap();
     omniq.enqueue(count_down::with(20)).await.unwrap();
-    omniq.enqueue(call("nobody handles this")).await.unwrap();
+    omniq.enqueue(call("unhandled")).await.unwrap();
     let worker = || omniq.worker().task::<count_down>();
     let summary = testing::drain(worker(), CEILING).await.unwrap();
     assert_eq!(summary.total_finished, 21);
@@ -41,7 +41,7 @@ async fn a_drain_runs_what_is_due_and_all_that_comes_of_it(open: Open) {
     }
 }
 
-async fn a_queue_that_stays_busy_is_told(open: Open) {
+async fn drain_reports_a_queue_that_does_not_become_idle(open: Open) {
     let omniq = omniq(open).await;
     omniq.enqueue(call("forever")).await.unwrap();
     let worker = omniq.worker().handler("forever", forever);
@@ -52,13 +52,15 @@ async fn a_queue_that_stays_busy_is_told(open: Open) {
     assert!(error.to_string().contains("1 tasks run"), "{error}");
 }
 
-/// The text of the panic in which a future ends.
-async fn panics<T: Send + 'static>(assertion: impl Future<Output = T> + Send + 'static) -> String {
+/// Returns the text of the panic that a future ends with.
+async fn panic_text<T: Send + 'static>(
+    assertion: impl Future<Output = T> + Send + 'static,
+) -> String {
     let error = tokio::spawn(assertion).await.map(drop).unwrap_err();
     *error.into_panic().downcast::<String>().unwrap()
 }
 
-async fn an_assertion_that_fails_says_where_and_what_there_is(open: Open) {
+async fn a_failed_assertion_names_its_location_and_the_tasks_that_exist(open: Open) {
     let omniq = omniq(open).await;
     let late = || count_down::with(7).delay(Duration::from_secs(60));
     omniq.enqueue(late().priority(3)).await.unwrap();
@@ -67,11 +69,11 @@ async fn an_assertion_that_fails_says_where_and_what_there_is(open: Open) {
     testing::assert_not_enqueued(&omniq, count_down::with(8)).await;
     testing::assert_not_enqueued(&omniq, count_down::with(7).queue("other")).await;
 
-    let text = panics(testing::assert_enqueued(&omniq, count_down::with(8))).await;
+    let text = panic_text(testing::assert_enqueued(&omniq, count_down::with(8))).await;
     for part in [file!(), "[8]", "there is", "[7]"] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    let text = panics(testing::assert_not_enqueued(&omniq, count_down::with(7))).await;
+    let text = panic_text(testing::assert_not_enqueued(&omniq, count_down::with(7))).await;
     assert!(text.contains(file!()) && text.contains("[7]"), "{text}");
 }
 

@@ -25,13 +25,19 @@ mod core {}
 mod serde {}
 
 macro_rules! format {
-    ($($all:tt)*) => { compile_error!("not ours") };
+    ($($all:tt)*) => {
+        compile_error!("not ours")
+    };
 }
 macro_rules! concat {
-    ($($all:tt)*) => { compile_error!("not ours") };
+    ($($all:tt)*) => {
+        compile_error!("not ours")
+    };
 }
 macro_rules! module_path {
-    ($($all:tt)*) => { compile_error!("not ours") };
+    ($($all:tt)*) => {
+        compile_error!("not ours")
+    };
 }
 
 const PARAMETERS: u32 = 7;

@@ -1,7 +1,19 @@
 //! A crate that denies as many lints as possible.
 #![forbid(unsafe_code)]
-#![deny(warnings, missing_docs, unreachable_pub, unused_qualifications, unused_results)]
-#![deny(rust_2018_idioms, nonstandard_style, future_incompatible, missing_debug_implementations)]
+#![deny(
+    warnings,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    unused_results
+)]
+#![deny(
+    rust_2018_idioms,
+    nonstandard_style,
+    future_incompatible,
+    missing_debug_implementations
+)]
+#![allow(clippy::too_many_arguments)]
 
 use omniq::{State, TaskContext, TaskError};
 
@@ -14,8 +26,16 @@ pub mod images {
     use super::*;
 
     /// Resizes.
-    #[omniq::task(max_attempts = 5, timeout = "30s", queue = "images", unique_key = "{path}")]
-    pub async fn resize(path: String, #[omniq(default = 640)] width: u32) -> Result<u64, TaskError> {
+    #[omniq::task(
+        max_attempts = 5,
+        timeout = "30s",
+        queue = "images",
+        unique_key = "{path}"
+    )]
+    pub async fn resize(
+        path: String,
+        #[omniq(default = 640)] width: u32,
+    ) -> Result<u64, TaskError> {
         Ok(path.len() as u64 * u64::from(width))
     }
 

@@ -1,5 +1,6 @@
 //! Tasks in modules and functions, from macros, behind `cfg`, and with another path to the omniq crate.
 #![deny(warnings)]
+#![allow(unreachable_pub, clippy::let_underscore_future)]
 
 mod reexported {
     pub mod queue {
@@ -68,8 +69,11 @@ async fn borrowed_error(text: std::borrow::Cow<'static, str>) -> Result<u8, &'st
 #[omniq::task]
 async fn again(ctx: omniq::TaskContext, left: u32) -> Result<(), omniq::TaskError> {
     if left > 0 {
-        ctx.enqueue(again::with(left - 1)).await.map_err(omniq::TaskError::retryable)?;
-        ctx.then(there_and_back::with(left)).map_err(omniq::TaskError::retryable)?;
+        ctx.enqueue(again::with(left - 1))
+            .await
+            .map_err(omniq::TaskError::retryable)?;
+        ctx.then(there_and_back::with(left))
+            .map_err(omniq::TaskError::retryable)?;
     }
     Ok(())
 }
