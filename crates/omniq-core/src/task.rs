@@ -45,6 +45,7 @@ pub struct Task {
     /// Who holds the lease. A cancelled task keeps its owner until that one lets go.
     pub owner: Option<OwnerId>,
     /// Zero for a task that may run; anything else holds it back.
+    #[serde(alias = "holds")]
     pub hold_count: u32,
     /// Small texts that travel with the task.
     pub headers: BTreeMap<String, String>,

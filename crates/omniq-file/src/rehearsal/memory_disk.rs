@@ -1,12 +1,14 @@
-//! A disk in memory: every step is written down, and the next one may fail.
+//! A disk in memory. It records every operation, and can make operations fail.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use crate::disk::{Disk, Found, Kind, Opened};
-use crate::rehearsal::tree::{Step, Tree, found};
+use omniq_writer::ipc::BootId;
+
+use crate::disk::{DirEntry, Disk, Kind, OpenFile};
+use crate::rehearsal::file_tree::{DiskOp, FileTree, or_not_found};
 
 #[derive(Default)]
 pub(crate) struct MemoryDisk {
@@ -15,10 +17,10 @@ pub(crate) struct MemoryDisk {
 
 #[derive(Default)]
 struct State {
-    tree: Tree,
-    steps: Vec<Step>,
+    tree: FileTree,
+    ops: Vec<DiskOp>,
     boot: u32,
-    /// So many steps go well, and then so many fail like this.
+    /// The number of operations that succeed, the number of operations that fail after them, and the error.
     fault: Option<(usize, usize, ErrorKind)>,
     no_locks: bool,
 }
@@ -30,13 +32,13 @@ struct MemoryFile {
 
 impl MemoryDisk {
     pub(crate) fn new() -> Arc<Self> {
-        let mut tree = Tree::default();
+        let mut tree = FileTree::default();
         tree.folders.insert("/base".into());
         Self::of(tree, 1)
     }
 
-    /// What a machine finds that was started for the `boot`th time.
-    pub(crate) fn of(tree: Tree, boot: u32) -> Arc<Self> {
+    /// Returns a disk with these files, for the `boot`th boot of the machine.
+    pub(crate) fn of(tree: FileTree, boot: u32) -> Arc<Self> {
         let disk = Self::default();
         (disk.lock().tree, disk.lock().boot) = (tree, boot);
         Arc::new(disk)
@@ -46,67 +48,69 @@ impl MemoryDisk {
         self.state.lock().unwrap()
     }
 
-    pub(crate) fn steps(&self) -> Vec<Step> {
-        self.lock().steps.clone()
+    pub(crate) fn ops(&self) -> Vec<DiskOp> {
+        self.lock().ops.clone()
     }
 
-    pub(crate) fn answered(&self) {
-        self.lock().steps.push(Step::Answered);
+    /// Records that the callers of a batch were answered.
+    pub(crate) fn record_answer(&self) {
+        self.lock().ops.push(DiskOp::Answered);
     }
 
-    pub(crate) fn will_fail(&self, after: usize, times: usize, how: ErrorKind) {
-        self.lock().fault = Some((after, times, how));
+    /// After this many operations, makes this many fail.
+    pub(crate) fn fail(&self, after: usize, times: usize, error: ErrorKind) {
+        self.lock().fault = Some((after, times, error));
     }
 
-    pub(crate) fn has_no_locks(&self) {
+    pub(crate) fn disable_locks(&self) {
         self.lock().no_locks = true;
     }
 
-    pub(crate) fn is_mended(&self) {
+    pub(crate) fn stop_failing(&self) {
         self.lock().fault = None;
     }
 
-    /// Whether the fault has come.
+    /// Whether an operation has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.lock().fault.is_none_or(|(after, _, _)| after == 0)
     }
 }
 
 impl State {
-    fn step(&mut self, step: Step) -> io::Result<()> {
-        if let Some((after, times, how)) = &mut self.fault {
+    fn perform(&mut self, op: DiskOp) -> io::Result<()> {
+        if let Some((after, times, error)) = &mut self.fault {
             if *after > 0 {
                 *after -= 1;
             } else if *times > 0 {
                 *times -= 1;
-                return Err((*how).into());
+                return Err((*error).into());
             }
         }
-        self.tree.apply(&step)?;
-        self.steps.push(step);
+        self.tree.apply(&op)?;
+        self.ops.push(op);
         Ok(())
     }
 }
 
 impl Disk for MemoryDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        Ok(found(self.lock().tree.files.get(path))?.to_vec())
+        Ok(or_not_found(self.lock().tree.files.get(path))?.to_vec())
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], make: bool) -> io::Result<()> {
+    fn write(&self, path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
         let mut state = self.lock();
-        if make && !state.tree.files.contains_key(path) {
-            state.step(Step::Make(path.to_owned()))?;
+        if create && !state.tree.files.contains_key(path) {
+            state.perform(DiskOp::Create(path.to_owned()))?;
         }
-        let before = found(state.tree.files.get(path))?.len();
-        state.step(Step::Write(path.to_owned(), 0, bytes.to_vec()))?;
+        let before = or_not_found(state.tree.files.get(path))?.len();
+        state.perform(DiskOp::Write(path.to_owned(), 0, bytes.to_vec()))?;
         if before > bytes.len() {
-            state.step(Step::Cut(path.to_owned(), bytes.len() as u64))?;
+            state.perform(DiskOp::Truncate(path.to_owned(), bytes.len() as u64))?;
         }
         Ok(())
     }
 
-    fn make(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn create_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         if self.kind(path)?.is_some() {
             return Err(ErrorKind::AlreadyExists.into());
         }
@@ -115,32 +119,32 @@ impl Disk for MemoryDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.lock()
-            .step(Step::Rename(from.to_owned(), to.to_owned()))
+            .perform(DiskOp::Rename(from.to_owned(), to.to_owned()))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.lock().step(Step::Remove(path.to_owned()))
+        self.lock().perform(DiskOp::Remove(path.to_owned()))
     }
 
-    fn make_dir(&self, path: &Path) -> io::Result<()> {
-        self.lock().step(Step::MakeDir(path.to_owned()))
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.lock().perform(DiskOp::CreateDir(path.to_owned()))
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.lock().step(Step::RemoveDir(path.to_owned()))
+        self.lock().perform(DiskOp::RemoveDir(path.to_owned()))
     }
 
-    fn list(&self, path: &Path) -> io::Result<Vec<Found>> {
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let state = self.lock();
-        found(state.tree.folders.get(path))?;
-        let entry = |inside: &PathBuf| Found {
-            name: inside.file_name().unwrap().to_owned(),
-            kind: match state.tree.folders.contains(inside) {
+        or_not_found(state.tree.folders.get(path))?;
+        let entry = |child: &PathBuf| DirEntry {
+            name: child.file_name().unwrap().to_owned(),
+            kind: match state.tree.folders.contains(child) {
                 true => Kind::Folder,
                 false => Kind::File,
             },
         };
-        Ok(state.tree.below(path).map(entry).collect())
+        Ok(state.tree.children(path).map(entry).collect())
     }
 
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
@@ -157,14 +161,14 @@ impl Disk for MemoryDisk {
             .files
             .get(path)
             .map_or(0, |file| file.len() as u64);
-        // A folder that was written since has another time.
-        let writes = Duration::from_secs(state.tree.below(path).count() as u64);
-        Ok((SystemTime::UNIX_EPOCH + writes, len))
+        // The modification time of a folder changes with the number of its files.
+        let age = Duration::from_secs(state.tree.children(path).count() as u64);
+        Ok((SystemTime::UNIX_EPOCH + age, len))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Opened>> {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         if self.kind(path)?.is_none() {
-            self.lock().step(Step::Make(path.to_owned()))?;
+            self.lock().perform(DiskOp::Create(path.to_owned()))?;
         }
         Ok(Box::new(MemoryFile {
             state: self.state.clone(),
@@ -173,18 +177,18 @@ impl Disk for MemoryDisk {
     }
 
     fn sync_all(&self, _: &Path) -> io::Result<()> {
-        self.lock().step(Step::SyncAll)
+        self.lock().perform(DiskOp::SyncAll)
     }
 
-    fn boot(&self) -> Option<String> {
-        Some(self.lock().boot.to_string())
+    fn boot(&self) -> BootId {
+        BootId::from_text(self.lock().boot.to_string())
     }
 }
 
-impl Opened for MemoryFile {
+impl OpenFile for MemoryFile {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         let state = self.state.lock().unwrap();
-        let file = found(state.tree.files.get(&self.path))?;
+        let file = or_not_found(state.tree.files.get(&self.path))?;
         let rest = file.get(at as usize..).unwrap_or_default();
         let len = rest.len().min(buffer.len());
         buffer[..len].copy_from_slice(&rest[..len]);
@@ -192,18 +196,18 @@ impl Opened for MemoryFile {
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        let step = Step::Write(self.path.clone(), at, bytes.to_vec());
-        self.state.lock().unwrap().step(step)
+        let op = DiskOp::Write(self.path.clone(), at, bytes.to_vec());
+        self.state.lock().unwrap().perform(op)
     }
 
     fn len(&self) -> io::Result<u64> {
         let state = self.state.lock().unwrap();
-        Ok(found(state.tree.files.get(&self.path))?.len() as u64)
+        Ok(or_not_found(state.tree.files.get(&self.path))?.len() as u64)
     }
 
     fn sync(&self) -> io::Result<()> {
-        let step = Step::Sync(self.path.clone());
-        self.state.lock().unwrap().step(step)
+        let op = DiskOp::Sync(self.path.clone());
+        self.state.lock().unwrap().perform(op)
     }
 
     fn try_lock(&self) -> io::Result<bool> {
@@ -217,7 +221,7 @@ impl Opened for MemoryFile {
         Ok(())
     }
 
-    fn is_in_place(&self, _: &Path) -> bool {
+    fn is_at(&self, _: &Path) -> bool {
         true
     }
 }

@@ -1,5 +1,4 @@
-//! Garbage in every kind of file of our own: what was acknowledged is still there, once, and ids don't come
-//! again.
+//! Garbage in our own files: every acknowledged task still exists once, and no id is given out twice.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +10,7 @@ use omniq_core::storage::TaskFilter;
 use omniq_core::{CoreSettings, Durability, Storage as _, Task, TaskId, TaskStatus};
 use omniq_file::FileStorage;
 
-use crate::common::{NOW, claim, claimed, done, enqueue, open, task, within};
+use crate::common::{NOW, claim, claimed, enqueue, open, success, task, within};
 
 fn open_at(folder: &Path, durability: Durability) -> FileStorage {
     let mut settings = CoreSettings::default();
@@ -19,8 +18,8 @@ fn open_at(folder: &Path, durability: Durability) -> FileStorage {
     FileStorage::open(folder, &settings).unwrap()
 }
 
-/// A queue with some history: ended, running and pending tasks. At full durability each opening leaves an
-/// epoch of the log behind, at normal durability all is in one.
+/// Fills a folder with finished, running and pending tasks, and returns them. At full durability each opening begins an
+/// epoch of the log, at normal durability there is only one.
 async fn history(folder: &Path, durability: Durability) -> Vec<Task> {
     for round in 0..3 {
         let storage = open_at(folder, durability);
@@ -28,7 +27,7 @@ async fn history(folder: &Path, durability: Durability) -> Vec<Task> {
             enqueue(&storage, task("a", round * 10 + number)).await;
         }
         let running = within(storage.claim(claim().limit(2))).await.unwrap().tasks;
-        within(storage.settle(vec![done(&running[0])], NOW))
+        within(storage.settle(vec![success(&running[0])], NOW))
             .await
             .unwrap();
     }
@@ -39,25 +38,27 @@ async fn history(folder: &Path, durability: Durability) -> Vec<Task> {
     listed(&storage).await
 }
 
-/// One call may find the damage; it says that it may be tried again.
+/// Lists all tasks. The first call may find the damage; its error is retryable.
 async fn listed(storage: &FileStorage) -> Vec<Task> {
     let filter = || TaskFilter::new().limit(u32::MAX);
     let found = within(storage.list_tasks(filter())).await;
-    let retry = |error: &omniq_core::Error| assert!(error.is_retryable(), "{error}");
-    match found.inspect_err(retry) {
+    let assert_retryable = |error: &omniq_core::Error| assert!(error.is_retryable(), "{error}");
+    match found.inspect_err(assert_retryable) {
         Ok(found) => found,
         Err(_) => within(storage.list_tasks(filter())).await.unwrap(),
     }
 }
 
-async fn goes_on(folder: &Path, before: &[Task], what: &str) {
+/// Opens the folder, checks that it has the tasks `before`, and uses it.
+async fn assert_works(folder: &Path, before: &[Task], what: &str) {
     let storage = open(folder).unwrap_or_else(|error| panic!("{what}: {error}"));
-    // As a pool does when it begins: an entry of zeros is none, and only the files tell that there was one.
+    // As a pool does when it starts. An entry of zeros means that there is no task: only the files show that the entry is
+    // missing.
     let _ = within(storage.orphans(Duration::from_secs(3_600), 10)).await;
     assert_eq!(listed(&storage).await, before, "{what}");
     let new = enqueue(&storage, task("a", 1_000)).await;
     let known: HashSet<TaskId> = before.iter().map(|task| task.id).collect();
-    assert!(!known.contains(&new), "{what}: {new} comes again");
+    assert!(!known.contains(&new), "{what}: {new} is given out again");
     let pending = before
         .iter()
         .filter(|task| task.status == TaskStatus::Pending);
@@ -72,7 +73,7 @@ async fn goes_on(folder: &Path, before: &[Task], what: &str) {
 }
 
 #[tokio::test]
-async fn garbage_in_our_own_files_costs_no_task() {
+async fn garbage_in_our_own_files_loses_no_task() {
     let files = [
         ("queue/redo", 0..512),
         ("queue/redo", 512..1024),
@@ -86,32 +87,32 @@ async fn garbage_in_our_own_files_costs_no_task() {
     ];
     for durability in [Durability::Full, Durability::Normal] {
         for (file, bytes) in files.clone() {
-            for kind in ["garbage", "cut", "gone"] {
+            for kind in ["garbage", "truncated", "missing"] {
                 let what = format!("{file} {bytes:?} {kind} {durability:?}");
                 let folder = tempfile::tempdir().unwrap();
                 let before = history(folder.path(), durability).await;
-                spoil(&folder.path().join(file), bytes.clone(), kind);
-                goes_on(folder.path(), &before, &what).await;
+                damage(&folder.path().join(file), bytes.clone(), kind);
+                assert_works(folder.path(), &before, &what).await;
             }
         }
     }
 }
 
-fn spoil(path: &Path, bytes: Range<usize>, kind: &str) {
+fn damage(path: &Path, bytes: Range<usize>, kind: &str) {
     let mut content = fs::read(path).unwrap();
     match kind {
         "garbage" => {
             let end = bytes.end.min(content.len());
             content[bytes.start..end].fill(0xa5);
         }
-        "cut" => content.truncate(bytes.start),
+        "truncated" => content.truncate(bytes.start),
         _ => return fs::remove_file(path).unwrap(),
     }
     fs::write(path, &content).unwrap();
 }
 
 #[tokio::test]
-async fn a_folder_in_the_place_of_our_own_files_is_named() {
+async fn the_error_names_a_folder_that_replaces_one_of_our_files() {
     for file in [
         "queue/redo",
         "queue/lock",
@@ -122,8 +123,8 @@ async fn a_folder_in_the_place_of_our_own_files_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let before = history(folder.path(), Durability::Full).await;
         let path = folder.path().join(file);
-        let aside = folder.path().join("aside");
-        fs::rename(&path, &aside).unwrap();
+        let backup = folder.path().join("backup");
+        fs::rename(&path, &backup).unwrap();
         fs::create_dir(&path).unwrap();
         let error = match open(folder.path()) {
             Err(error) => error,
@@ -132,10 +133,13 @@ async fn a_folder_in_the_place_of_our_own_files_is_named() {
                 .unwrap_err(),
         };
         for expected in [file, "move it away"] {
-            assert!(error.to_string().contains(expected), "{file}: {error}");
+            assert!(
+                error.chain().to_string().contains(expected),
+                "{file}: {error:?}"
+            );
         }
         fs::remove_dir(&path).unwrap();
-        fs::rename(&aside, &path).unwrap();
-        goes_on(folder.path(), &before, file).await;
+        fs::rename(&backup, &path).unwrap();
+        assert_works(folder.path(), &before, file).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Files that other programs drop in.
+//! Files that other programs drop into `queue/incoming`.
 
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
@@ -7,8 +7,8 @@ use omniq_core::Storage as _;
 
 use crate::common::{claim, claimed, enqueue, open, quarantine, task, within};
 
-/// As if it had been written a minute ago.
-fn is_old(path: &std::path::Path) {
+/// Sets the modification time of a file to a minute ago.
+fn make_old(path: &std::path::Path) {
     let then = SystemTime::now() - Duration::from_secs(60);
     File::options()
         .write(true)
@@ -20,10 +20,11 @@ fn is_old(path: &std::path::Path) {
 
 const DROPPED: &str = r#"{"name":"images.resize","args":["cat.png"],"kwargs":{"width":640}}"#;
 
-/// Nothing but the arrival can wake the claim: the safety check is an hour away, and nobody rings.
+/// Only the arrival of the file can wake the claim: the next safety check is an hour away, and no process rings the
+/// doorbell.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_file_that_is_moved_in_wakes_a_claim_at_once() {
+async fn a_file_that_is_moved_in_wakes_a_claim_immediately() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = omniq_core::CoreSettings::default();
     settings.poll_interval = Duration::from_secs(3_600);
@@ -33,22 +34,22 @@ async fn a_file_that_is_moved_in_wakes_a_claim_at_once() {
         request.filter =
             std::sync::Arc::new(omniq_core::storage::ClaimFilter::any().queues(["default"]));
         let mut parked = storage.claim(request);
-        let waits = |context: &mut std::task::Context<'_>| {
+        let is_pending = |context: &mut std::task::Context<'_>| {
             std::task::Poll::Ready(parked.as_mut().poll(context).is_pending())
         };
-        assert!(std::future::poll_fn(waits).await);
-        // The answer to a write that was asked for later shows that the claim has looked.
+        assert!(std::future::poll_fn(is_pending).await);
+        // When this later write is answered, the claim was executed and is parked.
         let mut other = task("other", 1);
         other.queue = "elsewhere".to_owned();
         enqueue(&storage, other).await;
-        moved_in(folder.path(), name);
+        move_in(folder.path(), name);
         let tasks = within(parked).await.unwrap().tasks;
         assert_eq!(tasks[0].name, "images.resize");
     }
 }
 
-/// As another program does it.
-fn moved_in(folder: &std::path::Path, name: &str) {
+/// Drops a file in, as another program does.
+fn move_in(folder: &std::path::Path, name: &str) {
     let draft = folder.join("draft");
     fs::write(&draft, DROPPED).unwrap();
     fs::rename(&draft, folder.join("queue/incoming").join(name)).unwrap();
@@ -58,7 +59,7 @@ fn moved_in(folder: &std::path::Path, name: &str) {
 async fn a_file_that_is_moved_in_becomes_a_task() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path()).unwrap();
-    moved_in(folder.path(), "a b.json");
+    move_in(folder.path(), "a b.json");
     let tasks = claimed(&storage).await;
     assert_eq!(tasks[0].name, "images.resize");
     let payload = r#"{"args":["cat.png"],"kwargs":{"width":640}}"#;
@@ -73,7 +74,7 @@ async fn a_file_that_is_moved_in_becomes_a_task() {
 }
 
 #[tokio::test]
-async fn what_is_no_task_goes_to_the_quarantine_with_the_reason() {
+async fn an_invalid_file_is_quarantined_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path()).unwrap();
     let incoming = folder.path().join("queue/incoming");
@@ -82,7 +83,7 @@ async fn what_is_no_task_goes_to_the_quarantine_with_the_reason() {
         ("torn", r#"{"name":"#),
     ] {
         fs::write(incoming.join(name), text).unwrap();
-        is_old(&incoming.join(name));
+        make_old(&incoming.join(name));
     }
     fs::create_dir(incoming.join("folder")).unwrap();
     #[cfg(unix)]
@@ -103,16 +104,16 @@ async fn what_is_no_task_goes_to_the_quarantine_with_the_reason() {
     sorted.sort();
     assert_eq!(sorted, expected);
     let quarantined = folder.path().join("queue/quarantine");
-    let kept = fs::read_dir(&quarantined).unwrap().flatten();
-    let kept: Vec<_> = kept
+    let names = fs::read_dir(&quarantined).unwrap().flatten();
+    let names: Vec<_> = names
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
-    let reasons = kept.iter().filter(|name| name.ends_with(".reason.txt"));
+    let reasons = names.iter().filter(|name| name.ends_with(".reason.txt"));
     let reasons: Vec<_> = reasons
         .map(|name| fs::read_to_string(quarantined.join(name)).unwrap())
         .collect();
-    assert_eq!(kept.len(), reasons.len() * 2, "{kept:?}");
-    for expected in ["quue", "EOF", "no plain file"] {
+    assert_eq!(names.len(), reasons.len() * 2, "{names:?}");
+    for expected in ["quue", "EOF", "not a regular file"] {
         assert!(
             reasons.iter().any(|reason| reason.contains(expected)),
             "{expected} in {reasons:?}"
@@ -122,28 +123,28 @@ async fn what_is_no_task_goes_to_the_quarantine_with_the_reason() {
 }
 
 #[tokio::test]
-async fn what_may_still_be_being_written_is_left_alone() {
+async fn a_file_that_may_still_be_being_written_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path()).unwrap();
     let incoming = folder.path().join("queue/incoming");
-    fs::write(incoming.join("half"), r#"{"name":"#).unwrap();
-    fs::write(incoming.join("whole.tmp"), r#"{"name":"b"}"#).unwrap();
-    fs::write(incoming.join("whole.part"), r#"{"name":"b"}"#).unwrap();
+    fs::write(incoming.join("partial"), r#"{"name":"#).unwrap();
+    fs::write(incoming.join("complete.tmp"), r#"{"name":"b"}"#).unwrap();
+    fs::write(incoming.join("complete.part"), r#"{"name":"b"}"#).unwrap();
     enqueue(&storage, task("a", 1)).await;
     assert_eq!(claimed(&storage).await.len(), 1);
     assert_eq!(fs::read_dir(&incoming).unwrap().count(), 3);
-    fs::write(incoming.join("half"), r#"{"name":"now whole"}"#).unwrap();
+    fs::write(incoming.join("partial"), r#"{"name":"now complete"}"#).unwrap();
     enqueue(&storage, task("a", 2)).await;
     let names: Vec<_> = claimed(&storage)
         .await
         .into_iter()
         .map(|task| task.name)
         .collect();
-    assert!(names.contains(&"now whole".to_owned()), "{names:?}");
+    assert!(names.contains(&"now complete".to_owned()), "{names:?}");
 }
 
 #[tokio::test]
-async fn a_unique_key_holds_for_dropped_files_too() {
+async fn dropped_files_respect_unique_keys() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path()).unwrap();
     let incoming = folder.path().join("queue/incoming");
@@ -155,9 +156,9 @@ async fn a_unique_key_holds_for_dropped_files_too() {
     assert_eq!(fs::read_dir(&incoming).unwrap().count(), 0);
 }
 
-/// A clock that was set back makes files that come from the future.
+/// After the clock was set back, files have modification times in the future.
 #[tokio::test]
-async fn a_torn_file_from_the_future_is_not_left_alone_for_ever() {
+async fn a_torn_file_from_the_future_is_not_ignored_forever() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path()).unwrap();
     let torn = folder.path().join("queue/incoming/torn");

@@ -1,4 +1,4 @@
-//! Questions: answered from the index, but for what whole tasks are asked for.
+//! Queries: answered from the index, and from the tasks' files if whole tasks are wanted.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use omniq_core::storage::{Hold, LaneStats, Lease, Orphan, QueueStats, TaskFilter
 use omniq_core::{Task, TaskId, TaskStatus, Timestamp};
 use omniq_writer::{OrphanFinder, OwnedLease};
 
+use crate::errors::Failure;
 use crate::store::Store;
-use crate::trouble::Failure;
 
 impl Store {
     pub(crate) fn holds(&mut self, leases: &[Lease]) -> Result<Vec<Hold>, Failure> {
@@ -20,18 +20,18 @@ impl Store {
         Ok(holds)
     }
 
-    /// Those that have finished, and those that nobody knows.
+    /// Returns the ids of finished and of unknown tasks.
     pub(crate) fn finished(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>, Failure> {
-        let mut over = Vec::new();
+        let mut finished = Vec::new();
         for id in ids {
             if self
                 .entry(*id)?
                 .is_none_or(|entry| entry.status.is_finished())
             {
-                over.push(*id);
+                finished.push(*id);
             }
         }
-        Ok(over)
+        Ok(finished)
     }
 
     pub(crate) fn list(&mut self, filter: &TaskFilter) -> Result<Vec<Task>, Failure> {
@@ -39,13 +39,13 @@ impl Store {
             .lanes
             .numbers()
             .into_iter()
-            .map(|number| (number, self.is_wanted(number, filter)))
+            .map(|number| (number, self.matches(number, filter)))
             .collect();
         let mut tasks = Vec::new();
         let mut from = filter
             .after
             .map_or(1, |id| id.as_i64().unsigned_abs().saturating_add(1));
-        // More than once only if files are missing that the index knows of.
+        // It repeats only if files of tasks are missing that the index has.
         while tasks.len() < filter.limit as usize {
             let wanted = filter.limit as usize - tasks.len();
             let mut ids = Vec::new();
@@ -64,7 +64,7 @@ impl Store {
         Ok(tasks)
     }
 
-    fn is_wanted(&self, lane: u32, filter: &TaskFilter) -> bool {
+    fn matches(&self, lane: u32, filter: &TaskFilter) -> bool {
         self.lanes.get(lane).is_some_and(|lane| {
             filter
                 .queue
@@ -92,7 +92,7 @@ impl Store {
         Ok(stats)
     }
 
-    /// Tasks whose owner is gone, or whose lease was seen unrenewed for its full length.
+    /// Returns tasks whose owner is dead, or whose lease was not renewed for its full length.
     pub(crate) fn orphans(
         &mut self,
         orphan_finder: &OrphanFinder,
@@ -102,23 +102,23 @@ impl Store {
         let lost = orphan_finder.find(&self.held_leases()?, monotonic, limit);
         let mut orphans = Vec::with_capacity(lost.len());
         for lost in lost {
-            if let Some(row) = self.row(lost.lease.id)? {
-                orphans.push(Orphan::new(row.task.clone(), lost.reason, lost.started));
+            if let Some(stored) = self.stored_task(lost.lease.id)? {
+                orphans.push(Orphan::new(stored.task.clone(), lost.reason, lost.started));
             }
         }
         Ok(orphans)
     }
 
-    /// With the beats that others wrote.
+    /// Returns the held leases, with the renewals that other processes wrote.
     fn held_leases(&mut self) -> Result<Vec<OwnedLease>, Failure> {
         let mut held = Vec::new();
         for id in self.held()? {
             let Some(known) = self.entry(id)? else {
-                // Somebody runs it.
+                // The task has a file in queue/running or queue/stopping.
                 return Err(self.index.damage().into());
             };
             if let Some(owner) = known.owner {
-                let lease = self.beaten(id, known)?.held_lease(id);
+                let lease = self.with_renewals(id, known)?.held_lease(id);
                 held.push(OwnedLease { lease, owner });
             }
         }

@@ -1,4 +1,4 @@
-//! Folders and files in memory, and the steps that change them.
+//! The folders and files of the disk in memory, and the operations that change them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
@@ -6,72 +6,76 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tree {
+pub(crate) struct FileTree {
     pub(crate) folders: BTreeSet<PathBuf>,
     pub(crate) files: BTreeMap<PathBuf, Arc<Vec<u8>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
-    MakeDir(PathBuf),
+pub(crate) enum DiskOp {
+    CreateDir(PathBuf),
     RemoveDir(PathBuf),
-    Make(PathBuf),
+    Create(PathBuf),
     Write(PathBuf, u64, Vec<u8>),
-    Cut(PathBuf, u64),
+    Truncate(PathBuf, u64),
     Rename(PathBuf, PathBuf),
     Remove(PathBuf),
     Sync(PathBuf),
     SyncAll,
-    /// A batch was answered.
+    /// Not an operation: the callers of a batch were answered.
     Answered,
 }
 
-impl Tree {
-    pub(crate) fn apply(&mut self, step: &Step) -> io::Result<()> {
-        match step {
-            Step::MakeDir(path) => {
+impl FileTree {
+    pub(crate) fn apply(&mut self, op: &DiskOp) -> io::Result<()> {
+        match op {
+            DiskOp::CreateDir(path) => {
                 self.has_parent(path)?;
                 if self.files.contains_key(path) || !self.folders.insert(path.clone()) {
                     return Err(ErrorKind::AlreadyExists.into());
                 }
             }
-            Step::RemoveDir(path) => {
-                if self.below(path).next().is_some() {
+            DiskOp::RemoveDir(path) => {
+                if self.children(path).next().is_some() {
                     return Err(ErrorKind::DirectoryNotEmpty.into());
                 }
-                found(self.folders.remove(path).then_some(()))?;
+                or_not_found(self.folders.remove(path).then_some(()))?;
             }
-            Step::Make(path) => {
+            DiskOp::Create(path) => {
                 self.has_parent(path)?;
                 self.files.entry(path.clone()).or_default();
             }
-            Step::Write(path, at, bytes) => {
-                let file = Arc::make_mut(found(self.files.get_mut(path))?);
+            DiskOp::Write(path, at, bytes) => {
+                let file = Arc::make_mut(or_not_found(self.files.get_mut(path))?);
                 let end = *at as usize + bytes.len();
                 file.resize(file.len().max(end), 0);
                 file[*at as usize..end].copy_from_slice(bytes);
             }
-            Step::Cut(path, len) => {
-                Arc::make_mut(found(self.files.get_mut(path))?).resize(*len as usize, 0);
+            DiskOp::Truncate(path, len) => {
+                Arc::make_mut(or_not_found(self.files.get_mut(path))?).resize(*len as usize, 0);
             }
-            Step::Rename(from, to) => {
+            DiskOp::Rename(from, to) => {
                 self.has_parent(to)?;
                 if self.folders.contains(from) {
                     self.rename_folder(from, to);
                     return Ok(());
                 }
-                let file = found(self.files.remove(from))?;
+                let file = or_not_found(self.files.remove(from))?;
                 self.files.insert(to.clone(), file);
             }
-            Step::Remove(path) => drop(found(self.files.remove(path))?),
-            Step::Sync(_) | Step::SyncAll | Step::Answered => {}
+            DiskOp::Remove(path) => drop(or_not_found(self.files.remove(path))?),
+            DiskOp::Sync(_) | DiskOp::SyncAll | DiskOp::Answered => {}
         }
         Ok(())
     }
 
-    pub(crate) fn below<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
-        let inside = move |path: &&PathBuf| path.parent() == Some(folder);
-        self.folders.iter().chain(self.files.keys()).filter(inside)
+    /// Returns what is directly in a folder.
+    pub(crate) fn children<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
+        let is_child = move |path: &&PathBuf| path.parent() == Some(folder);
+        self.folders
+            .iter()
+            .chain(self.files.keys())
+            .filter(is_child)
     }
 
     fn rename_folder(&mut self, from: &Path, to: &Path) {
@@ -90,10 +94,10 @@ impl Tree {
 
     fn has_parent(&self, path: &Path) -> io::Result<()> {
         let parent = path.parent();
-        found(parent.and_then(|parent| self.folders.get(parent))).map(drop)
+        or_not_found(parent.and_then(|parent| self.folders.get(parent))).map(drop)
     }
 }
 
-pub(crate) fn found<T>(found: Option<T>) -> io::Result<T> {
-    found.ok_or_else(|| ErrorKind::NotFound.into())
+pub(crate) fn or_not_found<T>(item: Option<T>) -> io::Result<T> {
+    item.ok_or_else(|| ErrorKind::NotFound.into())
 }

@@ -1,4 +1,4 @@
-//! The operations of a batch.
+//! The operations of a batch: enqueue, claim, renew, settle and purge.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,19 +10,20 @@ use omniq_core::storage::{
 };
 use omniq_core::{Change, NewTask, Task, TaskId, Timestamp};
 
-use crate::name::Name;
-use crate::place::Shelf;
+use crate::errors::Failure;
+use crate::file_name::FileName;
+use crate::location::Shelf;
 use crate::store::Store;
-use crate::trouble::Failure;
 
-/// Who is claimed first: the highest priority, then the earliest eta, then the oldest.
-type Head = Reverse<(Reverse<i32>, Name, u32)>;
+/// The first task of a lane, in the order of claims: the highest priority, then the earliest eta, then the oldest id.
+type Head = Reverse<(Reverse<i32>, FileName, u32)>;
 
 impl Store {
-    /// Adds a task, or finds the one that holds its unique key or is the live member of its series.
+    /// Adds a task, or finds the one that holds its unique key or is the unfinished member of its series.
     pub(crate) fn enqueue(&mut self, new: &NewTask, now: Timestamp) -> Result<Enqueued, Failure> {
-        let rival = self.in_the_way(&new.name, new.unique_key.as_deref(), new.series_id)?;
-        if let Some(holder) = rival {
+        let conflict =
+            self.conflicting_task(&new.name, new.unique_key.as_deref(), new.series_id)?;
+        if let Some(holder) = conflict {
             return Ok(Enqueued::Existing(holder));
         }
         let id = self.next_id()?;
@@ -42,7 +43,7 @@ impl Store {
         }
         let mut heads: BinaryHeap<Head> = BinaryHeap::new();
         for lane in self.lanes.matching(&request.filter) {
-            let waiting = self.come_due(lane, now)?;
+            let waiting = self.move_due(lane, now)?;
             claimed.next_due = claimed.next_due.into_iter().chain(waiting).min();
             heads.extend(self.lane_head(lane)?);
         }
@@ -64,29 +65,29 @@ impl Store {
         Ok(head.map(|(priority, name)| Reverse((Reverse(priority), name, lane))))
     }
 
-    /// A name without a task behind it goes away.
+    /// Claims the task of a name; `None` if there is no such task.
     fn take(
         &mut self,
-        (priority, name, lane): (i32, Name, u32),
+        (priority, name, lane): (i32, FileName, u32),
         request: &ClaimRequest,
         now: Timestamp,
     ) -> Result<Option<Task>, Failure> {
         let shelf = Shelf::Ready { lane, priority };
-        if !self.is_known(shelf, name)? {
+        if !self.has_task_at(shelf, name)? {
             return Ok(None);
         }
-        let Some(row) = self.row(name.id)? else {
+        let Some(stored) = self.stored_task(name.id)? else {
             return Ok(None);
         };
-        let mut row = row.clone();
-        row.begin(request, now);
-        let task = row.task.clone();
-        self.put(row)?;
+        let mut stored = stored.clone();
+        stored.begin(request, now);
+        let task = stored.task.clone();
+        self.put(stored)?;
         Ok(Some(task))
     }
 
-    /// Takes nothing. If there is a task that is ready, it was due when the claim was made, for all that the
-    /// claimer has to know.
+    /// Claims nothing, and returns when the next task is due. If a task is ready, that is `request.now`; the exact time
+    /// does not matter to the claimer.
     pub(crate) fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
         let mut claimed = Claimed::default();
         for lane in self.lanes.matching(&request.filter) {
@@ -100,16 +101,16 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Moves what has come due over to the ready ones; says when the next of the lane is due.
-    fn come_due(&mut self, lane: u32, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+    /// Moves the tasks that have become due to the ready tasks. Returns when the lane's next task is due.
+    fn move_due(&mut self, lane: u32, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
         let waiting = Shelf::Waiting { lane };
         let next = self.first(waiting)?.map(|first| first.time);
         if next.is_none_or(|eta| eta > now) {
             return Ok(next);
         }
-        for name in self.until(waiting, now, MAX_DUE_PER_CLAIM)? {
-            if self.is_known(waiting, name)? {
-                self.comes_due(name.id)?;
+        for name in self.names_until(waiting, now, MAX_DUE_PER_CLAIM)? {
+            if self.has_task_at(waiting, name)? {
+                self.make_due(name.id)?;
             }
         }
         Ok(self.first(waiting)?.map(|first| first.time))
@@ -124,8 +125,8 @@ impl Store {
         if hold == Hold::Lost {
             return Ok(hold);
         }
-        let mut entry = self.beaten(id, known)?;
-        entry.beats += 1;
+        let mut entry = self.with_renewals(id, known)?;
+        entry.renewals += 1;
         entry.lease_for = lease_for;
         self.index.set(id, Some(entry));
         self.batch.renewed.insert(id, entry);
@@ -134,40 +135,41 @@ impl Store {
 
     pub(crate) fn record_progress(
         &mut self,
-        note: &ProgressUpdate,
+        update: &ProgressUpdate,
         now: Timestamp,
     ) -> Result<bool, Failure> {
-        let Some(row) = self.row(note.lease.id)? else {
+        let Some(stored) = self.stored_task(update.lease.id)? else {
             return Ok(false);
         };
-        if row.hold(note.lease) == Hold::Lost {
+        if stored.hold(update.lease) == Hold::Lost {
             return Ok(false);
         }
-        let mut row = row.clone();
-        row.task.progress = Some(note.clone().progress(now));
-        self.put(row)?;
+        let mut stored = stored.clone();
+        stored.task.progress = Some(update.clone().progress(now));
+        self.put(stored)?;
         Ok(true)
     }
 
-    /// One guarded change, with its follow-ups.
+    /// Applies one guarded change, with its follow-up tasks.
     pub(crate) fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
-        let Some(row) = self.row(change.id)? else {
+        let Some(stored) = self.stored_task(change.id)? else {
             return Ok(Settled::NotFound);
         };
-        if let Some(refusal) = row.refuses(change) {
+        if let Some(refusal) = stored.refuses(change) {
             return Ok(refusal);
         }
-        let mut row = row.clone();
-        if row.begins_again(change) {
-            let task = &row.task;
-            let rival = self.in_the_way(&task.name, task.unique_key.as_deref(), task.series_id)?;
-            if let Some(holder) = rival {
+        let mut stored = stored.clone();
+        if stored.begins_again(change) {
+            let task = &stored.task;
+            let conflict =
+                self.conflicting_task(&task.name, task.unique_key.as_deref(), task.series_id)?;
+            if let Some(holder) = conflict {
                 return Ok(Settled::Conflict { holder });
             }
         }
-        row.apply(change, now);
-        // The task first: its own key and series may be what a follow-up needs.
-        self.put(row)?;
+        stored.apply(change, now);
+        // The task comes first: a follow-up may need its unique key or its place in the series.
+        self.put(stored)?;
         for new in &change.then {
             self.enqueue(new, now)?;
         }
@@ -175,7 +177,7 @@ impl Store {
         Ok(Settled::Applied)
     }
 
-    /// Forgets the oldest finished tasks that nobody holds.
+    /// Deletes the oldest finished tasks that no owner holds; returns how many.
     pub(crate) fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Failure> {
         let until = request.now.before(request.older_than);
         let mut old = Vec::new();
@@ -184,26 +186,26 @@ impl Store {
             .iter()
             .filter(|status| status.is_finished())
         {
-            let names = self.until(Shelf::Finished(*status), until, request.limit)?;
+            let names = self.names_until(Shelf::Finished(*status), until, request.limit)?;
             old.extend(names.into_iter().map(|name| (name, *status)));
         }
         old.sort_unstable();
         old.dedup();
         old.truncate(request.limit);
-        let mut forgotten = 0;
+        let mut deleted = 0;
         for (name, status) in &old {
-            if self.is_known(Shelf::Finished(*status), *name)? {
+            if self.has_task_at(Shelf::Finished(*status), *name)? {
                 self.forget(name.id)?;
-                forgotten += 1;
+                deleted += 1;
             }
         }
-        Ok(forgotten)
+        Ok(deleted)
     }
 
     pub(crate) fn tasks(&mut self, ids: &[TaskId]) -> Result<Vec<Option<Task>>, Failure> {
         let mut tasks = Vec::with_capacity(ids.len());
         for id in ids {
-            tasks.push(self.row(*id)?.map(|row| row.task.clone()));
+            tasks.push(self.stored_task(*id)?.map(|stored| stored.task.clone()));
         }
         Ok(tasks)
     }

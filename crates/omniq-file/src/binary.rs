@@ -1,17 +1,17 @@
-//! Numbers and texts as bytes: little-endian, texts behind their length.
+//! The binary form of numbers and texts: numbers are little-endian, a text follows its length.
 
-/// Reads what [`Writer`] wrote; `None` where the bytes end too soon or mean nothing.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+/// Reads what [`BinaryWriter`] wrote. Returns `None` if the bytes end too early or are invalid.
+pub(crate) struct BinaryReader<'a>(pub(crate) &'a [u8]);
 
-/// Writes at the end of some bytes.
-pub(crate) trait Writer {
+/// Appends to a byte vector.
+pub(crate) trait BinaryWriter {
     fn put_u8(&mut self, number: u8);
     fn put_u32(&mut self, number: u32);
     fn put_i64(&mut self, number: i64);
     fn put_bytes(&mut self, bytes: &[u8]);
 }
 
-impl Writer for Vec<u8> {
+impl BinaryWriter for Vec<u8> {
     fn put_u8(&mut self, number: u8) {
         self.push(number);
     }
@@ -31,7 +31,7 @@ impl Writer for Vec<u8> {
     }
 }
 
-impl<'a> Reader<'a> {
+impl<'a> BinaryReader<'a> {
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

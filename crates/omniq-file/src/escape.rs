@@ -1,12 +1,12 @@
-//! Texts of any kind as file names, and back to texts that people recognise.
+//! Turns any text into a file name: unique by escaping, or readable for people.
 
 use sha2::{Digest as _, Sha256};
 
-/// File systems take 255 bytes.
+/// The longest escaped name. File systems allow 255 bytes.
 const LONGEST: usize = 200;
 
-/// A file name for a text, and for no other: `user 42` becomes `user%2042`.
-pub(crate) fn file_name(text: &str) -> String {
+/// Returns the file name of a text, which no other text has: `user 42` becomes `user%2042`.
+pub(crate) fn escape(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for (at, byte) in text.bytes().enumerate() {
         let plain =
@@ -17,7 +17,7 @@ pub(crate) fn file_name(text: &str) -> String {
         }
     }
     if name.is_empty() || name.len() > LONGEST {
-        // Two of these signs never stand together otherwise.
+        // Escaped names never contain `%%`.
         let hash = Sha256::digest(text.as_bytes());
         name = hash
             .iter()
@@ -26,13 +26,13 @@ pub(crate) fn file_name(text: &str) -> String {
     name
 }
 
-/// What people recognise of a text, for the end of a file name that is unique by its beginning.
+/// Returns a readable form of a text, for the end of a file name whose beginning is unique.
 pub(crate) fn slug(text: &str) -> String {
-    let kept = |letter: char| match letter {
+    let replaced = |letter: char| match letter {
         letter if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-') => letter,
         _ => '-',
     };
-    text.chars().take(80).map(kept).collect()
+    text.chars().take(80).map(replaced).collect()
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_safe_and_tell_texts_apart() {
+    fn escaped_names_are_safe_and_unique() {
         let long = "x".repeat(300);
         let texts = [
             "",
@@ -55,8 +55,7 @@ mod tests {
             &long,
             &long[1..],
         ];
-        let names: std::collections::HashSet<_> =
-            texts.iter().map(|text| file_name(text)).collect();
+        let names: std::collections::HashSet<_> = texts.iter().map(|text| escape(text)).collect();
         assert_eq!(names.len(), texts.len());
         for name in names {
             assert!(
@@ -65,7 +64,7 @@ mod tests {
             );
             assert!(!name.is_empty() && name.is_ascii());
         }
-        assert_eq!(file_name("user 42"), "user%2042");
+        assert_eq!(escape("user 42"), "user%2042");
         assert_eq!(slug("images/resize ä"), "images-resize--");
     }
 }

@@ -1,51 +1,51 @@
-//! Where a task's file is. Its status and its turn can be seen from that alone.
+//! Where a task's file is. The location alone tells the task's status and its place in the order of claims.
 
 use std::fmt;
 
 use omniq_core::{TaskId, TaskStatus};
 
-use crate::name::{ENDING, Name};
-use crate::wire::{Reader, Writer};
+use crate::binary::{BinaryReader, BinaryWriter};
+use crate::file_name::{ENDING, FileName};
 
-/// A folder in which files stand in order, in chunks.
+/// A folder whose files are in order, in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Shelf {
-    /// What a claim may take.
+    /// Tasks that a claim may take.
     Ready { lane: u32, priority: i32 },
-    /// What waits for its eta.
+    /// Tasks that wait for their eta.
     Waiting { lane: u32 },
-    /// What is held back.
-    Held { lane: u32 },
-    /// What has ended like this, and nobody holds.
+    /// Tasks that are held back (`hold_count` is not 0).
+    Paused { lane: u32 },
+    /// Finished tasks of this status that have no owner.
     Finished(TaskStatus),
 }
 
-/// A folder of a shelf, named for the lowest name that it was made for. The number is given out once, so that
-/// what is redone after a crash never meets a chunk that came later.
+/// The name of a folder of a shelf: the lowest file name that it may hold, and a number that no other chunk ever had.
+/// Because of the number, steps that are applied again after a crash never meet a later chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChunkName {
-    pub(crate) lowest: Name,
+    pub(crate) lowest: FileName,
     pub(crate) number: TaskId,
 }
 
 /// Where a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     On {
         shelf: Shelf,
         chunk: ChunkName,
-        name: Name,
+        name: FileName,
     },
     /// Claimed.
     Running(TaskId),
-    /// Cancelled, and its owner has not let go of it.
+    /// Cancelled while running, and not released by its owner yet.
     Stopping(TaskId),
 }
 
-/// Where a task belongs; the chunk is a matter of the shelf.
+/// A location without the chunk: where a task of some state belongs. The shelf decides the chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spot {
-    On(Shelf, Name),
+pub(crate) enum LogicalLocation {
+    On(Shelf, FileName),
     Running,
     Stopping,
 }
@@ -57,19 +57,19 @@ impl fmt::Display for ChunkName {
 }
 
 impl ChunkName {
-    /// No chunk that was made for this name comes after it.
-    pub(crate) fn last_from(lowest: Name) -> Self {
+    /// Returns the largest possible name of a chunk with this lowest file name.
+    pub(crate) fn last_from(lowest: FileName) -> Self {
         let number = TaskId::from_i64(i64::MAX).unwrap_or(lowest.id);
         Self { lowest, number }
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (lowest, number) = text.split_at_checked(Name::LEN)?;
+        let (lowest, number) = text.split_at_checked(FileName::LEN)?;
         let chunk = Self {
-            lowest: Name::parse(lowest)?,
+            lowest: FileName::parse(lowest)?,
             number: number.strip_prefix('.')?.parse().ok()?,
         };
-        // There is one way to write it.
+        // Each name has exactly one spelling.
         (chunk.to_string() == text).then_some(chunk)
     }
 
@@ -78,7 +78,7 @@ impl ChunkName {
         to.put_i64(self.number.as_i64());
     }
 
-    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(from: &mut BinaryReader<'_>) -> Option<Self> {
         Some(Self {
             lowest: read_name(from)?,
             number: read_id(from)?,
@@ -91,7 +91,7 @@ impl Shelf {
         let (kind, lane, priority) = match self {
             Self::Ready { lane, priority } => (0, lane, priority),
             Self::Waiting { lane } => (1, lane, 0),
-            Self::Held { lane } => (2, lane, 0),
+            Self::Paused { lane } => (2, lane, 0),
             Self::Finished(status) => (3 + status.code(), 0, 0),
         };
         to.put_u8(kind);
@@ -99,19 +99,19 @@ impl Shelf {
         to.put_u32(priority.cast_unsigned());
     }
 
-    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(from: &mut BinaryReader<'_>) -> Option<Self> {
         let (kind, lane, priority) = (from.u8()?, from.u32()?, from.u32()?.cast_signed());
         Some(match kind {
             0 => Self::Ready { lane, priority },
             1 => Self::Waiting { lane },
-            2 => Self::Held { lane },
+            2 => Self::Paused { lane },
             code => Self::Finished(TaskStatus::from_code(code - 3)?),
         })
     }
 }
 
-impl Spot {
-    /// What a task's file is called there.
+impl LogicalLocation {
+    /// Returns the name of a task's file there.
     pub(crate) fn file_name(&self, id: TaskId) -> String {
         match self {
             Self::On(_, name) => format!("{name}{ENDING}"),
@@ -120,7 +120,7 @@ impl Spot {
     }
 }
 
-impl Place {
+impl Location {
     pub(crate) fn write(&self, to: &mut Vec<u8>) {
         match self {
             Self::On { shelf, chunk, name } => {
@@ -140,8 +140,8 @@ impl Place {
         }
     }
 
-    /// `None` inside for no place.
-    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Option<Self>> {
+    /// Reads a location; the inner `None` stands for no location.
+    pub(crate) fn read(from: &mut BinaryReader<'_>) -> Option<Option<Self>> {
         Some(Some(match from.u8()? {
             0 => return Some(None),
             1 => Self::On {
@@ -156,17 +156,17 @@ impl Place {
     }
 }
 
-pub(crate) fn write_name(name: Name, to: &mut Vec<u8>) {
+pub(crate) fn write_name(name: FileName, to: &mut Vec<u8>) {
     to.put_i64(name.time.0);
     to.put_i64(name.id.as_i64());
 }
 
-pub(crate) fn read_name(from: &mut Reader<'_>) -> Option<Name> {
+pub(crate) fn read_name(from: &mut BinaryReader<'_>) -> Option<FileName> {
     let time = omniq_core::Timestamp(from.i64()?);
     let id = read_id(from)?;
-    Some(Name { time, id })
+    Some(FileName { time, id })
 }
 
-pub(crate) fn read_id(from: &mut Reader<'_>) -> Option<TaskId> {
+pub(crate) fn read_id(from: &mut BinaryReader<'_>) -> Option<TaskId> {
     TaskId::from_i64(from.i64()?)
 }

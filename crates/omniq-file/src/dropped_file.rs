@@ -1,4 +1,4 @@
-//! What a dropped file may say: `{"name": "images.resize", "args": ["cat.png"]}`, and more.
+//! Parses a dropped file: `{"name": "images.resize", "args": ["cat.png"]}` and optional members.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use omniq_core::{CoreSettings, Format, NewTask, Order, Payload, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::name;
+use crate::file_name;
 
-/// Only the name must be there. Spans are numbers of seconds.
+/// The members of a dropped file. Only the name is required. Durations are numbers of seconds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dropped<'a> {
@@ -29,7 +29,7 @@ struct Dropped<'a> {
     headers: Option<BTreeMap<String, String>>,
 }
 
-/// Microseconds since 1970, as in the task's own file, or `2026-11-28T11:29:25.123456Z`.
+/// Microseconds since 1970, as in a task's file, or `2026-11-28T11:29:25.123456Z`.
 #[derive(Deserialize)]
 #[serde(
     untagged,
@@ -40,7 +40,7 @@ enum Eta {
     Text(String),
 }
 
-/// The task that it asks for, or what is wrong with it, for people.
+/// Returns the task that a dropped file describes. The error is for people: what is wrong with the file.
 pub(crate) fn read(text: &[u8], settings: &CoreSettings) -> Result<NewTask, String> {
     let dropped: Dropped<'_> = serde_json::from_slice(text).map_err(|e| e.to_string())?;
     let mut order: Order<()> = Order::new(dropped.name)
@@ -52,14 +52,14 @@ pub(crate) fn read(text: &[u8], settings: &CoreSettings) -> Result<NewTask, Stri
     match (dropped.eta, dropped.delay) {
         (Some(_), Some(_)) => return Err("it has `eta` and `delay`: one is enough".to_owned()),
         (Some(eta), None) => order = order.eta(eta.time()?),
-        (None, Some(delay)) => order = order.delay(span("delay", delay)?),
+        (None, Some(delay)) => order = order.delay(duration("delay", delay)?),
         (None, None) => {}
     }
     if let Some(interval) = dropped.interval {
-        order = order.interval(span("interval", interval)?);
+        order = order.interval(duration("interval", interval)?);
     }
     if let Some(timeout) = dropped.timeout {
-        order = order.timeout(span("timeout", timeout)?);
+        order = order.timeout(duration("timeout", timeout)?);
     }
     if let Some(attempts) = dropped.max_attempts {
         order = order.max_attempts(attempts);
@@ -72,32 +72,32 @@ pub(crate) fn read(text: &[u8], settings: &CoreSettings) -> Result<NewTask, Stri
     Ok(new)
 }
 
-/// As they stand in the file, so that no number changes.
+/// Builds the payload from the texts of the file, so that no number changes.
 fn payload(args: Option<&RawValue>, kwargs: Option<&RawValue>) -> Result<Payload, String> {
     let (args, kwargs) = (
         args.map_or("[]", RawValue::get),
         kwargs.map_or("{}", RawValue::get),
     );
     if !args.starts_with('[') {
-        return Err("`args` is no list".to_owned());
+        return Err("`args` is not a list".to_owned());
     }
     if !kwargs.starts_with('{') {
-        return Err("`kwargs` is no map of names to values".to_owned());
+        return Err("`kwargs` is not a map of names to values".to_owned());
     }
     let text = format!("{{\"args\":{args},\"kwargs\":{kwargs}}}");
     Ok(Payload::new(Format::Json, text.into_bytes()))
 }
 
-fn span(member: &str, seconds: f64) -> Result<Duration, String> {
+fn duration(member: &str, seconds: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds)
-        .map_err(|_| format!("`{member}` is {seconds}, which is no number of seconds"))
+        .map_err(|_| format!("`{member}` is {seconds}, which is not a number of seconds"))
 }
 
 impl Eta {
     fn time(self) -> Result<Timestamp, String> {
         match self {
             Self::Micros(micros) => Ok(Timestamp(micros)),
-            Self::Text(text) => name::parse_utc(&text).ok_or_else(|| {
+            Self::Text(text) => file_name::parse_utc(&text).ok_or_else(|| {
                 format!("`eta` is {text:?}: write a time in UTC, like \"2026-11-28T11:29:25Z\"")
             }),
         }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_may_be_said() {
+    fn all_members_are_accepted() {
         let text = br#"{"name":"a","queue":"q","args":[18446744073709551615, 1.0],"kwargs":{"k":null},
             "priority":-3,"eta":"2026-11-28T11:29:25.5Z","interval":60,"max_attempts":7,"timeout":1.5,
             "unique_key":"u","headers":{"h":"1"}}"#;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_by_name() {
+    fn errors_name_the_wrong_member() {
         let cases = [
             ("", "EOF"),
             ("{}", "name"),

@@ -1,4 +1,4 @@
-//! The names of task files: a time and an id that sort as text as they do as numbers.
+//! The names of task files: a time and an id whose text sorts like their numbers.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ pub(crate) const ENDING: &str = ".json";
 const MICROS: i64 = 1_000_000;
 const DAY: i64 = 24 * 60 * 60;
 
-/// The place of a task on a shelf: `20261128T112925.123456-0000000000042`.
+/// The name of a task's file on a shelf, without its ending: `20261128T112925.123456-0000000000042`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Name {
+pub(crate) struct FileName {
     pub(crate) time: Timestamp,
     pub(crate) id: TaskId,
 }
 
-impl Name {
+impl FileName {
     pub(crate) const LEN: usize = 36;
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -25,24 +25,24 @@ impl Name {
         let id: TaskId = id.strip_prefix('-')?.parse().ok()?;
         let time = parse_time(time)?;
         let name = Self { time, id };
-        // There is one way to write it.
+        // Each name has exactly one spelling.
         (name.to_string() == text).then_some(name)
     }
 
-    /// Of a task's file.
+    /// Parses the name of a task's file, with its ending.
     pub(crate) fn of_file(text: &str) -> Option<Self> {
         Self::parse(text.strip_suffix(ENDING)?)
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_time(self.time.0, f)?;
         write!(f, "-{}", self.id)
     }
 }
 
-/// Years that have four digits can be read; what is before or after them is a number that sorts so.
+/// Writes a readable time if the year has four digits, otherwise a number that sorts before or after all those.
 fn write_time(micros: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let (seconds, rest) = (micros.div_euclid(MICROS), micros.rem_euclid(MICROS));
     let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
@@ -73,22 +73,22 @@ fn parse_time(text: &str) -> Option<Timestamp> {
     Some(Timestamp((days * DAY + second) * MICROS + part(16, 22)?))
 }
 
-/// `2026-11-28T11:29:25.123456Z`, with as many places of a second as there are, up to six.
+/// Parses `2026-11-28T11:29:25.123456Z`, with up to six digits for the fraction of the second.
 pub(crate) fn parse_utc(text: &str) -> Option<Timestamp> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
-    let (time, places) = time.split_once('.').unwrap_or((time, ""));
-    if date.len() != 10 || time.len() != 8 || places.len() > 6 {
+    let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
+    if date.len() != 10 || time.len() != 8 || fraction.len() > 6 {
         return None;
     }
     let (date, time) = (date.replace('-', ""), time.replace(':', ""));
-    let compact = format!("{date}T{time}.{places:0<6}");
+    let compact = format!("{date}T{time}.{fraction:0<6}");
     let found = parse_time(&compact)?;
     let id = TaskId::from_i64(1)?;
-    // There is no 31st of February.
-    Name::parse(&format!("{compact}-{id}")).map(|_| found)
+    // This refuses a 31st of February: it would be written as another date.
+    FileName::parse(&format!("{compact}-{id}")).map(|_| found)
 }
 
-/// The date that is so many days after 1970-01-01, by Howard Hinnant's algorithm.
+/// Returns the date that is this many days after 1970-01-01, by Howard Hinnant's algorithm.
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
@@ -105,7 +105,7 @@ fn date(days: i64) -> (i64, i64, i64) {
     (year, month, of_year - (153 * shifted + 2) / 5 + 1)
 }
 
-/// The other way round.
+/// Returns the days from 1970-01-01 to a date.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -118,22 +118,22 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 mod tests {
     use super::*;
 
-    fn name(time: i64, id: i64) -> Name {
-        Name {
+    fn name(time: i64, id: i64) -> FileName {
+        FileName {
             time: Timestamp(time),
             id: TaskId::from_i64(id).unwrap(),
         }
     }
 
     #[test]
-    fn a_name_can_be_read() {
+    fn a_name_is_readable() {
         let text = name(1_795_865_365_123_456, 130).to_string();
         assert_eq!(text, "20261128T112925.123456-0000000000042");
-        assert_eq!(text.len(), Name::LEN);
+        assert_eq!(text.len(), FileName::LEN);
     }
 
     #[test]
-    fn names_come_back_and_sort_as_they_should() {
+    fn names_are_parsed_back_and_sort_by_time() {
         let year = 365 * DAY * MICROS;
         let mut times = vec![i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX];
         times.extend((-3000..12_000).map(|n| n * year + n * 86_399_000_077));
@@ -144,8 +144,8 @@ mod tests {
         let texts: Vec<_> = names.iter().map(ToString::to_string).collect();
         assert!(texts.is_sorted());
         for (name, text) in names.iter().zip(&texts) {
-            assert_eq!(text.len(), Name::LEN, "{text}");
-            assert_eq!(Name::parse(text), Some(*name), "{text}");
+            assert_eq!(text.len(), FileName::LEN, "{text}");
+            assert_eq!(FileName::parse(text), Some(*name), "{text}");
         }
         for wrong in [
             "",
@@ -153,7 +153,7 @@ mod tests {
             "x",
             "20261128T112925.123456-000000000004é",
         ] {
-            assert_eq!(Name::parse(wrong), None, "{wrong}");
+            assert_eq!(FileName::parse(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,47 +1,49 @@
-//! Bad surroundings: what is said of them, and what goes on.
+//! Environmental failures: the errors name them, and the queue continues.
 
 use std::fs;
 
 use omniq_core::storage::TaskFilter;
 use omniq_core::{ErrorKind, Storage as _, TaskStatus};
 
-use crate::common::{NOW, claimed, done, enqueue, file_of, files, open, quarantine, task, within};
+use crate::common::{
+    NOW, claimed, enqueue, file_of, files, open, quarantine, success, task, within,
+};
 
-fn refused(folder: &std::path::Path, expected: &[&str]) {
+fn assert_rejected(folder: &std::path::Path, expected: &[&str]) {
     let Err(error) = open(folder) else {
         panic!("{} was opened", folder.display());
     };
     assert_eq!(error.kind(), ErrorKind::Storage);
-    let text = error.to_string();
+    let text = error.chain().to_string();
     for expected in expected {
         assert!(text.contains(expected), "{expected} in {text}");
     }
 }
 
 #[test]
-fn what_is_no_folder_is_refused() {
+fn a_path_that_is_not_a_folder_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "text").unwrap();
-    refused(&file, &["file"]);
-    refused(&file.join("below"), &["below"]);
+    assert_rejected(&file, &["file"]);
+    assert_rejected(&file.join("below"), &["below"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "text");
 }
 
 #[tokio::test]
-async fn a_newer_layout_is_refused() {
+async fn a_newer_layout_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).unwrap());
     let layout = folder.path().join("layout.json");
     fs::write(&layout, r#"{"layout":2,"what":"ever"}"#).unwrap();
-    refused(folder.path(), &["layout.json", "layout 2", "newer"]);
-    fs::write(&layout, "no json").unwrap();
-    refused(folder.path(), &["layout.json", "can't be read"]);
+    assert_rejected(folder.path(), &["layout.json", "layout 2", "newer"]);
+    fs::write(&layout, "not JSON").unwrap();
+    assert_rejected(folder.path(), &["layout.json", "can't be read"]);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn links_out_of_the_folder_are_refused() {
+async fn links_out_of_the_folder_are_rejected() {
     use std::os::unix::fs::symlink;
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
@@ -51,7 +53,7 @@ async fn links_out_of_the_folder_are_refused() {
     let keys = folder.path().join("queue/keys");
     fs::remove_dir(&keys).unwrap();
     symlink(elsewhere.path(), &keys).unwrap();
-    refused(folder.path(), &["queue/keys", "link"]);
+    assert_rejected(folder.path(), &["queue/keys", "link"]);
     fs::remove_file(&keys).unwrap();
 
     let path = file_of(folder.path(), id);
@@ -66,21 +68,21 @@ async fn links_out_of_the_folder_are_refused() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_folder_that_is_read_only_says_so() {
+async fn the_error_says_that_a_folder_is_read_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("base");
     fs::create_dir(&base).unwrap();
     fs::set_permissions(&base, fs::Permissions::from_mode(0o555)).unwrap();
-    // Root may write anywhere.
+    // The test may run as root, who may write anywhere.
     if fs::write(base.join("probe"), "").is_err() {
-        refused(&base, &["writable"]);
+        assert_rejected(&base, &["writable"]);
     }
     fs::set_permissions(&base, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[tokio::test]
-async fn a_task_whose_file_is_deleted_is_gone_and_the_others_go_on() {
+async fn a_task_whose_file_is_missing_is_deleted_and_the_others_run() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path()).unwrap();
     let mut ids = Vec::new();
@@ -95,13 +97,13 @@ async fn a_task_whose_file_is_deleted_is_gone_and_the_others_go_on() {
     assert_eq!(found, [ids[1], ids[3]]);
     let tasks = within(storage.get(vec![ids[0], ids[2]])).await.unwrap();
     assert_eq!(tasks, [None, None]);
-    let (kept, reasons) = quarantine(folder.path());
-    assert_eq!(kept, 1);
+    let (count, reasons) = quarantine(folder.path());
+    assert_eq!(count, 1);
     assert!(reasons.contains(&ids[2].to_string()), "{reasons}");
 }
 
 #[tokio::test]
-async fn a_folder_that_is_deleted_is_an_error_until_it_is_opened_again() {
+async fn a_missing_folder_is_an_error_until_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("base");
     let storage = open(&base).unwrap();
@@ -111,18 +113,24 @@ async fn a_folder_that_is_deleted_is_an_error_until_it_is_opened_again() {
         .await
         .unwrap_err();
     assert!(error.is_retryable(), "{error}");
+    let source = std::error::Error::source(&error).unwrap();
+    let source = source.downcast_ref::<std::io::Error>().unwrap();
+    assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+    let text = error.chain().to_string();
+    let of_system = std::io::Error::from_raw_os_error(2).to_string();
+    assert_eq!(text.matches(&of_system).count(), 1, "{text}");
     fs::rename(folder.path().join("moved"), &base).unwrap();
     enqueue(&storage, task("a", 3)).await;
     assert_eq!(claimed(&storage).await.len(), 2);
 }
 
 #[tokio::test]
-async fn an_index_that_is_lost_or_damaged_is_built_again() {
+async fn a_lost_or_damaged_index_is_rebuilt() {
     let folder = tempfile::tempdir().unwrap();
     for damage in ["remove", "zeros", "garbage"] {
         let storage = open(folder.path()).unwrap();
-        let id = enqueue(&storage, task(damage, 1)).await;
-        let ended = enqueue(&storage, task(damage, 2)).await;
+        let first = enqueue(&storage, task(damage, 1)).await;
+        let second = enqueue(&storage, task(damage, 2)).await;
         let before = within(storage.list_tasks(TaskFilter::new())).await.unwrap();
         drop(storage);
         let index = folder.path().join("queue/index");
@@ -136,7 +144,7 @@ async fn an_index_that_is_lost_or_damaged_is_built_again() {
             }
         }
         let storage = open(folder.path()).unwrap();
-        // One call may find the damage, and fails; the next finds all.
+        // The first call may find the damage and fail; the next one succeeds.
         let mut found = within(storage.claim(crate::common::claim().limit(2))).await;
         if found.is_err() {
             found = within(storage.claim(crate::common::claim().limit(2))).await;
@@ -144,10 +152,10 @@ async fn an_index_that_is_lost_or_damaged_is_built_again() {
         let found = found.unwrap().tasks;
         assert_eq!(
             found.iter().map(|task| task.id).collect::<Vec<_>>(),
-            [id, ended],
+            [first, second],
             "{damage}"
         );
-        within(storage.settle(found.iter().map(done).collect(), NOW))
+        within(storage.settle(found.iter().map(success).collect(), NOW))
             .await
             .unwrap();
         let after = within(storage.list_tasks(TaskFilter::new())).await.unwrap();
@@ -157,19 +165,19 @@ async fn an_index_that_is_lost_or_damaged_is_built_again() {
 }
 
 #[tokio::test]
-async fn the_files_can_be_read_and_say_how_tasks_stand() {
+async fn the_files_are_readable_and_their_locations_tell_the_status() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path()).unwrap();
     let id = enqueue(&storage, task("images.resize", 5)).await;
     let path = file_of(folder.path(), id);
-    let from_base = path
+    let relative = path
         .strip_prefix(folder.path())
         .unwrap()
         .to_string_lossy()
         .into_owned();
     assert!(
-        from_base.starts_with("queue/lanes/000001-default-images.resize/ready/p0/"),
-        "{from_base}"
+        relative.starts_with("queue/lanes/000001-default-images.resize/ready/p0/"),
+        "{relative}"
     );
     let text = fs::read_to_string(&path).unwrap();
     assert!(
@@ -185,7 +193,7 @@ async fn the_files_can_be_read_and_say_how_tasks_stand() {
         file_of(folder.path(), id),
         folder.path().join(format!("queue/running/{id}.json"))
     );
-    within(storage.settle(vec![done(&running[0])], NOW))
+    within(storage.settle(vec![success(&running[0])], NOW))
         .await
         .unwrap();
     assert!(file_of(folder.path(), id).starts_with(folder.path().join("results/success")));
@@ -193,4 +201,29 @@ async fn the_files_can_be_read_and_say_how_tasks_stand() {
     let all = files(folder.path()).into_iter();
     let tasks = all.filter(|path| path.to_string_lossy().ends_with(&name));
     assert_eq!(tasks.count(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_lock_that_another_process_holds_is_an_error_until_it_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path()).unwrap();
+    let first = enqueue(&storage, task("a", 1)).await;
+    // As a process that is stopped while it writes.
+    let lock = fs::File::open(folder.path().join("queue/lock")).unwrap();
+    lock.lock().unwrap();
+    let rejected = within(storage.enqueue(vec![task("a", 2)], NOW)).await;
+    let error = rejected.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    for expected in [
+        "locked by another process",
+        "stopped",
+        "nothing was changed",
+    ] {
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    lock.unlock().unwrap();
+    let third = enqueue(&storage, task("a", 3)).await;
+    let found: Vec<_> = claimed(&storage).await.iter().map(|task| task.id).collect();
+    assert_eq!(found, [first, third]);
 }
