@@ -9,16 +9,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
-
-use futures_core::Stream;
 
 mod answers;
 mod claim;
 mod effects;
 mod filter;
 mod progress_update;
+mod signal;
 mod stored_task;
 
 pub use answers::{Enqueued, Hold, Orphan, OrphanReason, Settled};
@@ -26,6 +24,7 @@ pub use claim::{ClaimFilter, ClaimRequest, Claimed, Lease, Parked};
 pub use effects::Effects;
 pub use filter::{PurgeRequest, TaskFilter};
 pub use progress_update::ProgressUpdate;
+pub use signal::{Signal, Watch};
 pub use stored_task::StoredTask;
 
 pub use crate::lease_watch::{HeldLease, LeaseWatch};
@@ -38,9 +37,6 @@ pub const MAX_DUE_PER_CLAIM: usize = 1_000;
 
 /// The future that an operation of a [`Storage`] returns, boxed so that the trait is dyn-compatible.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The change notifications of a storage, whichever process caused them.
-pub type Watch = Pin<Box<dyn Stream<Item = Signal> + Send>>;
 
 /// A place where tasks are stored.
 ///
@@ -145,23 +141,4 @@ pub trait Storage: Send + Sync + 'static {
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async { Ok(()) })
     }
-}
-
-/// A change notification of a storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Signal {
-    /// There is new work, or a new eta.
-    Enqueued,
-    /// These tasks finished, or were released by the owner that held them after a cancellation.
-    Finished(Arc<[TaskId]>),
-    /// Some tasks finished; which ones is not known. Waiters query their own tasks; nobody else has to.
-    SomeFinished,
-    /// These tasks were cancelled.
-    Cancelled(Arc<[TaskId]>),
-    /// An owner may be dead: check for orphans. A storage that is notified too early to detect the death
-    /// sends this again.
-    OwnerExited,
-    /// Anything may have happened: query everything that matters.
-    Unknown,
 }
