@@ -217,7 +217,11 @@ pub trait TaskDef {
 /// Writes a handler's value; a value that can't be written is a fatal error of type `result`.
 pub(crate) fn encode_result<T: Serialize + ?Sized>(format: Format, value: &T) -> Ended {
     Payload::encode(format, value).map_err(|e| {
-        TaskError::new("result", format!("the result can't be written: {e}")).with_retryable(false)
+        TaskError::new(
+            "result",
+            format!("the result can't be written: {}", e.chain()),
+        )
+        .with_retryable(false)
     })
 }
 
