@@ -9,6 +9,7 @@ use crate::{Backoff, Serializer};
 /// Which failures a committed write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Durability {
     /// Acknowledged writes survive a power cut.
     #[default]

@@ -82,6 +82,7 @@ impl<Z: chrono::TimeZone> From<chrono::DateTime<Z>> for Timestamp {
 
 /// The time at which a task becomes due, given absolutely or relative to the write that records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Due {
     /// This long after the write.
     In(Duration),

@@ -154,11 +154,11 @@ impl Store {
         let Some(row) = self.row(change.id)? else {
             return Ok(Settled::NotFound);
         };
-        if let Some(refusal) = row.refuses(change) {
+        if let Some(refusal) = row.rejection(change) {
             return Ok(refusal);
         }
         let mut row = row.clone();
-        if row.begins_again(change) {
+        if row.restarts(change) {
             let task = &row.task;
             let rival = self.in_the_way(&task.name, task.unique_key.as_deref(), task.series_id)?;
             if let Some(holder) = rival {

@@ -36,13 +36,13 @@ impl State {
         let Some(row) = self.row(change.id) else {
             return Some(Settled::NotFound);
         };
-        if let Some(refusal) = row.refuses(change) {
+        if let Some(refusal) = row.rejection(change) {
             return Some(refusal);
         }
         let task = &row.task;
         let key = task.unique_key.as_deref();
         let other = || self.index.in_the_way(&task.name, key, task.series_id);
-        let holder = row.begins_again(change).then(other).flatten()?;
+        let holder = row.restarts(change).then(other).flatten()?;
         Some(Settled::Conflict { holder })
     }
 }

@@ -30,8 +30,9 @@ pub(crate) fn writer(conn: &Connection, place: &Place, durability: Durability) -
         Place::Memory => "memory",
     };
     let level = match durability {
-        Durability::Full => "2",
         Durability::Normal => "1",
+        // `Full`. A level that is unknown here is treated as the safest one.
+        _ => "2",
     };
     set(conn, path, "journal_mode", journal, journal)?;
     set(conn, path, "synchronous", level, level)?;

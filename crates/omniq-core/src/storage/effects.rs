@@ -1,4 +1,4 @@
-//! What a batch of writes changes for others.
+//! The effects of a batch of writes of which others are notified.
 
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ pub const MAX_DUE_PER_CLAIM: usize = 1_000;
 /// The future that an operation of a [`Storage`] returns, boxed so that the trait is dyn-compatible.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A place where tasks are stored.
+/// A storage of tasks.
 ///
 /// Dropping a future before it is ready leaves the storage consistent: a write happens completely or not at
 /// all, and tasks that a dropped claim had taken are released.
