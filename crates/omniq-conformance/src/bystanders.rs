@@ -1,25 +1,29 @@
 use std::time::Duration;
 
-use omniq_core::settle::cancel;
 use omniq_core::storage::{ClaimFilter, ClaimRequest, ProgressUpdate, Settled, TaskFilter};
 use omniq_core::{Change, Due, NewTask, Storage, Task, TaskStatus, Timestamp};
 
-use crate::orders::{NOW, failure, order_with, owner, success};
+use crate::builders::{NOW, cancel_change, failure, order_with, owner, success};
 
 /// Far beyond what any question asks about, so that bystanders are never due, over or old.
 pub(crate) const FAR: Duration = Duration::from_secs(1_000 * 24 * 60 * 60);
 
-const QUEUE: &str = "elsewhere";
+const BYSTANDER_QUEUE: &str = "elsewhere";
 
 /// Tasks of every status that nothing in a question may change: a write without its guard moves them.
 pub(crate) struct Bystanders(Vec<Task>);
 
 impl Bystanders {
-    pub(crate) async fn plant(storage: &dyn Storage) -> Self {
+    pub(crate) async fn create(storage: &dyn Storage) -> Self {
         let far: Timestamp = NOW.after(FAR);
         let due = (0..4).map(|n| bystander(&format!("bystander {n}"), |_| {}));
         storage.enqueue(due.collect(), NOW).await.expect("enqueue");
-        let request = ClaimRequest::new(owner(99), ClaimFilter::any().queues([QUEUE]), NOW, FAR);
+        let request = ClaimRequest::new(
+            owner(99),
+            ClaimFilter::any().queues([BYSTANDER_QUEUE]),
+            NOW,
+            FAR,
+        );
         let running = storage.claim(request.limit(4)).await.expect("claim").tasks;
         let [_, succeeds, fails, stops] = running.as_slice() else {
             panic!("four bystanders are due: {running:?}");
@@ -30,9 +34,7 @@ impl Bystanders {
             storage.record_progress(notes, NOW).await.expect("note"),
             [true; 4]
         );
-        let mut cancelled = cancel(stops)
-            .into_change()
-            .expect("a running task may be cancelled");
+        let mut cancelled = cancel_change(stops);
         cancelled.keep_owner = false;
         let changes: Vec<Change> = vec![success(succeeds, vec![]), failure(fails), cancelled];
         // They end far in the future, so that no purge of a question reaches them.
@@ -52,7 +54,7 @@ impl Bystanders {
     }
 
     async fn find(storage: &dyn Storage) -> Self {
-        let filter = TaskFilter::new().queue(QUEUE);
+        let filter = TaskFilter::new().queue(BYSTANDER_QUEUE);
         let tasks = storage.list_tasks(filter).await.expect("list_tasks");
         let statuses: Vec<_> = tasks.iter().map(|task| task.status).collect();
         use TaskStatus::{Cancelled, Failed, Pending, Running, Success};
@@ -63,7 +65,7 @@ impl Bystanders {
         Self(tasks)
     }
 
-    pub(crate) async fn are_unmoved(&self, storage: &dyn Storage) {
+    pub(crate) async fn assert_unchanged(&self, storage: &dyn Storage) {
         let ids = self.0.iter().map(|task| task.id).collect();
         let now = storage.get(ids).await.expect("get");
         let then: Vec<_> = self.0.iter().cloned().map(Some).collect();
@@ -73,7 +75,7 @@ impl Bystanders {
 
 fn bystander(name: &str, change: impl FnOnce(&mut NewTask)) -> NewTask {
     order_with(name, |order| {
-        QUEUE.clone_into(&mut order.queue);
+        BYSTANDER_QUEUE.clone_into(&mut order.queue);
         order.headers.insert("stands".to_owned(), "by".to_owned());
         change(order);
     })

@@ -9,7 +9,7 @@ use omniq_core::storage::{
 };
 use omniq_core::{Change, NewTask, Task, TaskId, TaskStatus, Timestamp};
 
-/// Every task that ever was. The task of id `n` stands at place `n - 1`.
+/// Every task that ever was. The task of id `n` stands at state `n - 1`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) rows: Vec<Row>,
@@ -37,7 +37,7 @@ impl Model {
         self.rows.iter().filter(|row| !row.purged)
     }
 
-    fn in_the_way(
+    fn conflicting(
         &self,
         name: &str,
         key: Option<&String>,
@@ -64,11 +64,11 @@ impl Model {
     }
 
     fn insert(&mut self, new: NewTask, now: Timestamp) -> Enqueued {
-        if let Some(id) = self.in_the_way(&new.name, new.unique_key.as_ref(), new.series_id) {
+        if let Some(id) = self.conflicting(&new.name, new.unique_key.as_ref(), new.series_id) {
             return Enqueued::Existing(id);
         }
-        let place = i64::try_from(self.rows.len()).expect("a short list");
-        let id = TaskId::from_i64(place + 1).expect("a positive number");
+        let state = i64::try_from(self.rows.len()).expect("a short list");
+        let id = TaskId::from_i64(state + 1).expect("a positive number");
         let task = Task::from_new(new, id, now);
         self.rows.push(Row {
             purged: false,
@@ -161,7 +161,7 @@ impl Model {
         if (status, lease) != (change.expect, change.lease) || (again && task.owner.is_some()) {
             return Settled::Stale { status, lease };
         }
-        let other = self.in_the_way(&task.name, task.unique_key.as_ref(), task.series_id);
+        let other = self.conflicting(&task.name, task.unique_key.as_ref(), task.series_id);
         if let Some(holder) = other.filter(|_| again) {
             return Settled::Conflict { holder };
         }

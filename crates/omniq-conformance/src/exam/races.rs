@@ -9,28 +9,33 @@ use omniq_core::storage::{Enqueued, Settled};
 use omniq_core::{Change, Storage, Task, TaskError, TaskId, TaskStatus};
 use tokio::task::{JoinSet, yield_now};
 
-use crate::Scene;
-use crate::orders::{NOW, broke, failure, keyed, order, order_with, release, success, wish};
+use crate::Fixture;
+use crate::builders::{
+    NOW, failed_attempt, failure, order, order_with, release, request, success, with_key,
+};
 use crate::seed::rng;
 
-impl Scene {
+impl Fixture {
     /// One handle, then the other.
     fn handle(&self, number: usize) -> Arc<dyn Storage> {
-        Arc::clone([&self.here, &self.there][number % 2])
+        Arc::clone([&self.first, &self.second][number % 2])
     }
 }
 
-pub(crate) async fn each_task_goes_to_one_claimer(scene: Scene) {
+pub(crate) async fn each_task_is_claimed_once(fixture: Fixture) {
     const TASKS: usize = 2_000;
-    scene.enqueue(vec![order("a"); TASKS], NOW).await;
+    fixture.enqueue(vec![order("a"); TASKS], NOW).await;
     let mut rng = rng();
     let mut claimers = JoinSet::new();
     for number in 0..8 {
-        let (storage, limit) = (scene.handle(number), rng.usize(1..60));
+        let (storage, limit) = (fixture.handle(number), rng.usize(1..60));
         claimers.spawn(async move {
             let mut mine = Vec::new();
             loop {
-                let found = storage.claim(wish(NOW).limit(limit)).await.expect("claim");
+                let found = storage
+                    .claim(request(NOW).limit(limit))
+                    .await
+                    .expect("claim");
                 if found.tasks.is_empty() {
                     return mine;
                 }
@@ -45,12 +50,12 @@ pub(crate) async fn each_task_goes_to_one_claimer(scene: Scene) {
     assert!(all.iter().all(|lease| lease.number == 1));
 }
 
-pub(crate) async fn one_key_makes_one_task(scene: Scene) {
+pub(crate) async fn one_key_adds_one_task(fixture: Fixture) {
     for round in 0..20 {
         let mut callers = JoinSet::new();
         for number in 0..8 {
-            let storage = scene.handle(number);
-            let order = keyed("a", &format!("key {round}"));
+            let storage = fixture.handle(number);
+            let order = with_key("a", &format!("key {round}"));
             callers
                 .spawn(async move { storage.enqueue(vec![order], NOW).await.expect("enqueue")[0] });
         }
@@ -63,7 +68,7 @@ pub(crate) async fn one_key_makes_one_task(scene: Scene) {
     }
 }
 
-/// What the storage said `Done` to.
+/// ChangeKind the storage said `Done` to.
 #[derive(Default)]
 struct Ledger {
     entries: Mutex<BTreeMap<TaskId, Entry>>,
@@ -109,7 +114,7 @@ impl Ledger {
 async fn work(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, mut rng: Rng) {
     while ledger.goes_on() {
         let found = storage
-            .claim(wish(NOW).limit(rng.usize(1..8)))
+            .claim(request(NOW).limit(rng.usize(1..8)))
             .await
             .expect("claim");
         for task in found.tasks {
@@ -117,7 +122,7 @@ async fn work(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, mut rng: Rng) {
             let change = match rng.u8(0..8) {
                 0..4 => success(&task, vec![]),
                 4 => failure(&task),
-                5 => broke(&task, TaskError::retry_after(Duration::ZERO)),
+                5 => failed_attempt(&task, TaskError::retry_after(Duration::ZERO)),
                 _ => release(&task),
             };
             if !ledger.settle(&*storage, change).await {
@@ -144,29 +149,29 @@ async fn stop_some(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, ids: Vec<Task
     }
 }
 
-pub(crate) async fn every_task_ends_once(scene: Scene) {
+pub(crate) async fn every_task_finishes_once(fixture: Fixture) {
     const TASKS: usize = 300;
     let ledger = Arc::new(Ledger::default());
     ledger.unfinished.store(TASKS, Ordering::SeqCst);
     let orders = vec![order_with("a", |new| new.max_attempts = 2); TASKS];
-    let answers = scene.enqueue(orders, NOW).await;
+    let answers = fixture.enqueue(orders, NOW).await;
     let ids: Vec<_> = answers.into_iter().map(Enqueued::id).collect();
     let mut rng = rng();
     let mut all = JoinSet::new();
     for number in 0..4 {
         let rng = Rng::with_seed(rng.u64(..));
-        all.spawn(work(Arc::clone(&ledger), scene.handle(number), rng));
+        all.spawn(work(Arc::clone(&ledger), fixture.handle(number), rng));
     }
     for number in 0..2 {
         let some = rng.choose_multiple(ids.iter().copied(), TASKS / 5);
-        all.spawn(stop_some(Arc::clone(&ledger), scene.handle(number), some));
+        all.spawn(stop_some(Arc::clone(&ledger), fixture.handle(number), some));
     }
     all.join_all().await;
 
     let entries = std::mem::take(&mut *ledger.entries.lock().expect("the ledger"));
     assert_eq!(entries.len(), TASKS);
     for (id, entry) in entries {
-        let task = scene.task(id).await;
+        let task = fixture.task(id).await;
         assert_eq!(entry.ends, [task.status], "{id} ends once");
         assert_eq!(task.lease, entry.claims, "{id}");
         assert_eq!(

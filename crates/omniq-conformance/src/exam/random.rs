@@ -8,14 +8,14 @@ use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 use tokio::runtime::Handle;
 
+use crate::operations::{Executed, ModelState};
 use crate::seed::seed;
-use crate::steps::Walks;
-use crate::walk::{Act, Place};
-use crate::{Scene, Subject};
+use crate::strategies::RandomOperations;
+use crate::{Fixture, Subject};
 
-pub(crate) async fn any_walk_agrees_with_the_model(scene: Scene) {
+pub(crate) async fn random_operations_agree_with_the_model(fixture: Fixture) {
     let runtime = Handle::current();
-    let walks = tokio::task::spawn_blocking(move || walk(&runtime, scene.open));
+    let walks = tokio::task::spawn_blocking(move || walk(&runtime, fixture.open));
     if let Err(failed) = walks.await {
         resume_unwind(failed.into_panic());
     }
@@ -31,16 +31,16 @@ fn walk(runtime: &Handle, open: fn() -> Subject) {
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 48;
     }
-    let walks = Walks::sequential_strategy(1..60);
-    let verdict = TestRunner::new(config).run(&walks, |(mut place, steps, seen)| {
+    let walks = RandomOperations::sequential_strategy(1..60);
+    let verdict = TestRunner::new(config).run(&walks, |(mut state, steps, seen)| {
         runtime.block_on(async {
-            let mut walker = Walker::new(open);
+            let mut run = StorageRun::new(open);
             for step in steps {
                 if let Some(seen) = &seen {
                     seen.fetch_add(1, Ordering::SeqCst);
                 }
-                place.take(&step);
-                walker.follow(&place).await;
+                state.take(&step);
+                run.follow(&state).await;
             }
         });
         Ok(())
@@ -56,7 +56,7 @@ fn walk(runtime: &Handle, open: fn() -> Subject) {
 }
 
 /// A storage that is taken along a walk.
-struct Walker {
+struct StorageRun {
     handles: [Arc<dyn Storage>; 2],
     /// The storage's ids, at the places of the model's.
     ids: Vec<TaskId>,
@@ -64,7 +64,7 @@ struct Walker {
     _subject: Subject,
 }
 
-impl Walker {
+impl StorageRun {
     fn new(open: fn() -> Subject) -> Self {
         let subject = open();
         Self {
@@ -76,20 +76,20 @@ impl Walker {
     }
 
     /// Does what was done to the model, and compares the answer, then everything there is.
-    async fn follow(&mut self, place: &Place) {
+    async fn follow(&mut self, state: &ModelState) {
         self.steps += 1;
         let storage = Arc::clone(&self.handles[self.steps % 2]);
-        let now = place.now;
-        match &place.act {
-            Act::Nothing => {}
-            Act::Enqueue(orders, expected) => {
+        let now = state.now;
+        match &state.executed {
+            Executed::Nothing => {}
+            Executed::Enqueue(orders, expected) => {
                 let orders = orders.iter().map(|new| self.real_order(new)).collect();
                 let answers = storage.enqueue(orders, now).await.expect("enqueue");
-                self.learn(place).await;
+                self.learn(state).await;
                 let expected: Vec<_> = expected.iter().map(|e| self.real_answer(*e)).collect();
                 assert_eq!(answers, expected);
             }
-            Act::Claim(request, expected) => {
+            Executed::Claim(request, expected) => {
                 let mut claimed = storage.claim(request.clone()).await.expect("claim");
                 claimed.tasks = claimed
                     .tasks
@@ -98,15 +98,15 @@ impl Walker {
                     .collect();
                 assert_eq!(claimed, *expected);
             }
-            Act::Settle(changes, expected) => {
-                self.settle(&*storage, changes, expected, place).await
+            Executed::Settle(changes, expected) => {
+                self.settle(&*storage, changes, expected, state).await
             }
-            Act::Renew(leases, lease_for, expected) => {
+            Executed::Renew(leases, lease_for, expected) => {
                 let leases = self.real_leases(leases);
                 let answers = storage.renew(leases, *lease_for).await.expect("renew");
                 assert_eq!(answers, *expected);
             }
-            Act::ProgressUpdate(notes, expected) => {
+            Executed::ProgressUpdate(notes, expected) => {
                 let real = |note: &ProgressUpdate| {
                     let mut note = note.clone();
                     note.lease.id = self.real(note.lease.id);
@@ -118,25 +118,25 @@ impl Walker {
                     *expected
                 );
             }
-            Act::TakeOver(tasks, changes, expected) => {
+            Executed::TakeOver(tasks, changes, expected) => {
                 // Always the same handle: each watches the leases by itself.
                 let found = self.handles[0]
-                    .orphans(place.monotonic, 1_000)
+                    .orphans(state.monotonic, 1_000)
                     .await
                     .expect("orphans");
                 let found = found.into_iter().map(|orphan| self.model_task(orphan.task));
                 let mut found: Vec<_> = found.collect();
                 found.sort_by_key(|task| task.id);
                 assert_eq!(found, *tasks);
-                self.settle(&*storage, changes, expected, place).await;
+                self.settle(&*storage, changes, expected, state).await;
             }
-            Act::Purge(request, expected) => {
+            Executed::Purge(request, expected) => {
                 let gone = storage.purge(request.clone()).await.expect("purge");
                 assert_eq!(gone, *expected);
             }
         }
-        self.learn(place).await;
-        self.compare(&*storage, place).await;
+        self.learn(state).await;
+        self.compare(&*storage, state).await;
     }
 
     async fn settle(
@@ -144,15 +144,15 @@ impl Walker {
         storage: &dyn Storage,
         changes: &[Change],
         expected: &[Settled],
-        place: &Place,
+        state: &ModelState,
     ) {
         let changes = changes
             .iter()
             .map(|change| self.real_change(change))
             .collect();
-        let answers = storage.settle(changes, place.now).await.expect("settle");
+        let answers = storage.settle(changes, state.now).await.expect("settle");
         // A follow-up of this very batch may be what a later change of it conflicts with.
-        self.learn(place).await;
+        self.learn(state).await;
         let real = |settled: &Settled| match *settled {
             Settled::Conflict { holder } => Settled::Conflict {
                 holder: self.real(holder),
@@ -163,7 +163,7 @@ impl Walker {
     }
 
     /// New tasks have the largest ids.
-    async fn learn(&mut self, place: &Place) {
+    async fn learn(&mut self, state: &ModelState) {
         let mut filter = TaskFilter::new().limit(1_000);
         filter.after = self.ids.last().copied();
         let new = self.handles[0]
@@ -173,32 +173,32 @@ impl Walker {
         self.ids.extend(new.iter().map(|task| task.id));
         assert_eq!(
             self.ids.len(),
-            place.model.rows.len(),
+            state.model.rows.len(),
             "so many tasks were made"
         );
     }
 
-    async fn compare(&self, storage: &dyn Storage, place: &Place) {
+    async fn compare(&self, storage: &dyn Storage, state: &ModelState) {
         let tasks = storage.get(self.ids.clone()).await.expect("get");
-        for (task, row) in tasks.into_iter().zip(&place.model.rows) {
+        for (task, row) in tasks.into_iter().zip(&state.model.rows) {
             let expected = Some(&row.task).filter(|_| !row.purged).cloned();
             assert_eq!(task.map(|task| self.model_task(task)), expected);
         }
-        let leases: Vec<_> = place
+        let leases: Vec<_> = state
             .model
             .rows
             .iter()
             .map(|row| row.task.lease())
             .collect();
         let held = storage.held(self.real_leases(&leases)).await.expect("held");
-        assert_eq!(held, place.model.held(&leases));
-        let stats = storage.stats(place.now).await.expect("stats");
-        assert_eq!(stats, place.model.stats(place.now));
+        assert_eq!(held, state.model.held(&leases));
+        let stats = storage.stats(state.now).await.expect("stats");
+        assert_eq!(stats, state.model.stats(state.now));
     }
 
     fn real(&self, id: TaskId) -> TaskId {
-        let place = usize::try_from(id.as_i64() - 1).expect("a place of the model");
-        self.ids[place]
+        let state = usize::try_from(id.as_i64() - 1).expect("a state of the model");
+        self.ids[state]
     }
 
     fn real_leases(&self, leases: &[Lease]) -> Vec<Lease> {
@@ -228,9 +228,9 @@ impl Walker {
 
     fn model_task(&self, mut task: Task) -> Task {
         let model = |id: TaskId| {
-            let place = self.ids.iter().position(|real| *real == id);
-            let place = place.expect("a task that the model knows");
-            TaskId::from_i64(i64::try_from(place + 1).expect("a short list")).expect("positive")
+            let state = self.ids.iter().position(|real| *real == id);
+            let state = state.expect("a task that the model knows");
+            TaskId::from_i64(i64::try_from(state + 1).expect("a short list")).expect("positive")
         };
         task.series_id = task.series_id.map(model);
         task.id = model(task.id);

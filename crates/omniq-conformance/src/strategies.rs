@@ -10,50 +10,50 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::{select, subsequence};
 use proptest_state_machine::ReferenceStateMachine;
 
-use crate::orders::at;
-use crate::walk::{Draft, Place, Step, What, Wish};
+use crate::builders::at;
+use crate::operations::{ChangeKind, ChangePlan, ModelState, Operation, OrderPlan};
 
 const NAMES: [&str; 2] = ["a", "b"];
 const QUEUES: [&str; 2] = ["q", "r"];
 
 /// The walks beside the model.
-pub(crate) struct Walks;
+pub(crate) struct RandomOperations;
 
-impl ReferenceStateMachine for Walks {
-    type State = Place;
-    type Transition = Step;
+impl ReferenceStateMachine for RandomOperations {
+    type State = ModelState;
+    type Transition = Operation;
 
-    fn init_state() -> BoxedStrategy<Place> {
-        Just(Place::start()).boxed()
+    fn init_state() -> BoxedStrategy<ModelState> {
+        Just(ModelState::start()).boxed()
     }
 
-    fn transitions(_: &Place) -> BoxedStrategy<Step> {
+    fn transitions(_: &ModelState) -> BoxedStrategy<Operation> {
         prop_oneof![
-            5 => vec(draft(), 1..5).prop_map(Step::Enqueue),
+            5 => vec(plan(), 1..5).prop_map(Operation::Enqueue),
             6 => claim(),
-            8 => vec(wish(), 1..4).prop_map(Step::Settle),
+            8 => vec(request(), 1..4).prop_map(Operation::Settle),
             3 => (vec(0..99_usize, 1..4), proptest::bool::weighted(0.2), 1..12_u64)
-                .prop_map(|(picks, stale, lease_for)| Step::Renew { picks, stale, lease_for }),
+                .prop_map(|(picks, stale, lease_for)| Operation::Renew { picks, stale, lease_for }),
             3 => (vec(0..99_usize, 1..4), proptest::bool::weighted(0.2), 0.0..=1.0)
-                .prop_map(|(picks, stale, fraction)| Step::ProgressUpdate { picks, stale, fraction }),
-            3 => (1..3_u32).prop_map(|max_crashes| Step::TakeOver { max_crashes }),
+                .prop_map(|(picks, stale, fraction)| Operation::ProgressUpdate { picks, stale, fraction }),
+            3 => (1..3_u32).prop_map(|max_crashes| Operation::TakeOver { max_crashes }),
             1 => (subsequence(&TaskStatus::ALL, 0..=5), 0..10_u64, 0..4_usize)
-                .prop_map(|(statuses, older_than, limit)| Step::Purge { statuses, older_than, limit }),
-            3 => (-5..9_i64).prop_map(Step::Clock),
-            3 => (1..12_u64).prop_map(Step::Steady),
+                .prop_map(|(statuses, older_than, limit)| Operation::Purge { statuses, older_than, limit }),
+            3 => (-5..9_i64).prop_map(Operation::Clock),
+            3 => (1..12_u64).prop_map(Operation::MonotonicClock),
         ]
         .boxed()
     }
 
-    fn apply(mut place: Place, step: &Step) -> Place {
-        place.take(step);
-        place
+    fn apply(mut state: ModelState, step: &Operation) -> ModelState {
+        state.take(step);
+        state
     }
 }
 
-fn claim() -> impl Strategy<Value = Step> {
+fn claim() -> impl Strategy<Value = Operation> {
     (filter(), 0..5_usize, 1..4_i64, 1..12_u64).prop_map(|(filter, limit, owner, lease_for)| {
-        Step::Claim {
+        Operation::Claim {
             filter,
             limit,
             owner,
@@ -75,7 +75,7 @@ fn filter() -> impl Strategy<Value = ClaimFilter> {
     })
 }
 
-fn draft() -> impl Strategy<Value = Draft> {
+fn plan() -> impl Strategy<Value = OrderPlan> {
     let lane = (
         select(&NAMES),
         select(&QUEUES),
@@ -86,13 +86,13 @@ fn draft() -> impl Strategy<Value = Draft> {
         1 => (-9..20_i64).prop_map(|seconds| Due::At(at(seconds))),
         1 => (0..9_u64).prop_map(|seconds| Due::In(Duration::from_secs(seconds))),
     ];
-    let place = (-1..=1_i32, eta, option::weighted(0.3, select(&["k", "l"])));
+    let state = (-1..=1_i32, eta, option::weighted(0.3, select(&["k", "l"])));
     let series = (
         option::weighted(0.2, 1..9_u64),
         option::weighted(0.2, 0..99_usize),
     );
     let rest = (1..4_u32, option::weighted(0.1, 1..3_u32));
-    (lane, place, series, rest).prop_map(
+    (lane, state, series, rest).prop_map(
         |((name, queue, format), (priority, eta, key), (interval, series), (max, holds))| {
             let mut new = NewTask::new(name, queue, Payload::new(format, b"[]".to_vec()));
             new.priority = priority;
@@ -102,28 +102,30 @@ fn draft() -> impl Strategy<Value = Draft> {
             new.max_attempts = max;
             new.hold_count = holds.unwrap_or(0);
             new.backoff = Backoff::Fixed(Duration::from_secs(2));
-            Draft { new, series }
+            OrderPlan { new, series }
         },
     )
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+fn request() -> impl Strategy<Value = ChangePlan> {
     let what = prop_oneof![
-        3 => Just(What::Succeed),
-        3 => any::<bool>().prop_map(|retryable| What::Break { retryable }),
-        2 => Just(What::Release),
-        2 => any::<bool>().prop_map(|running| What::Cancel { running }),
-        1 => Just(What::LetGo),
-        3 => any::<bool>().prop_map(|cancelled| What::Requeue { cancelled }),
-        2 => (-9..20_i64).prop_map(What::Reschedule),
+        3 => Just(ChangeKind::Succeed),
+        3 => any::<bool>().prop_map(|retryable| ChangeKind::Break { retryable }),
+        2 => Just(ChangeKind::Release),
+        2 => any::<bool>().prop_map(|running| ChangeKind::Cancel { running }),
+        1 => Just(ChangeKind::ReleaseCancelled),
+        3 => any::<bool>().prop_map(|cancelled| ChangeKind::Requeue { cancelled }),
+        2 => (-9..20_i64).prop_map(ChangeKind::Reschedule),
     ];
-    let then = prop_oneof![3 => Just(vec![]), 1 => vec(draft(), 1..3)];
+    let then = prop_oneof![3 => Just(vec![]), 1 => vec(plan(), 1..3)];
     let rarely = || proptest::bool::weighted(0.1);
-    (0..99_usize, what, rarely(), rarely(), then).prop_map(|(pick, what, odd, stale, then)| Wish {
-        pick,
-        what,
-        odd,
-        stale,
-        then,
+    (0..99_usize, what, rarely(), rarely(), then).prop_map(|(pick, what, odd, stale, then)| {
+        ChangePlan {
+            pick,
+            what,
+            odd,
+            stale,
+            then,
+        }
     })
 }

@@ -9,20 +9,20 @@ use omniq_core::storage::{
 };
 use omniq_core::{Change, Due, NewTask, Task, TaskError, TaskStatus, Timestamp};
 
+use crate::builders::{NOW, at, owner, value};
 use crate::model::Model;
-use crate::orders::{NOW, at, owner, value};
 
 /// One step, as it is drawn: tasks are picked when it is taken.
 #[derive(Debug, Clone)]
-pub(crate) enum Step {
-    Enqueue(Vec<Draft>),
+pub(crate) enum Operation {
+    Enqueue(Vec<OrderPlan>),
     Claim {
         filter: ClaimFilter,
         limit: usize,
         owner: i64,
         lease_for: u64,
     },
-    Settle(Vec<Wish>),
+    Settle(Vec<ChangePlan>),
     Renew {
         picks: Vec<usize>,
         stale: bool,
@@ -42,40 +42,40 @@ pub(crate) enum Step {
         limit: usize,
     },
     Clock(i64),
-    Steady(u64),
+    MonotonicClock(u64),
 }
 
 /// An order; the series of the picked task, if it is to continue one.
 #[derive(Debug, Clone)]
-pub(crate) struct Draft {
+pub(crate) struct OrderPlan {
     pub(crate) new: NewTask,
     pub(crate) series: Option<usize>,
 }
 
 /// A change; odd ones do not fit the task, or carry another lease.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
+pub(crate) struct ChangePlan {
     pub(crate) pick: usize,
-    pub(crate) what: What,
+    pub(crate) what: ChangeKind,
     pub(crate) odd: bool,
     pub(crate) stale: bool,
-    pub(crate) then: Vec<Draft>,
+    pub(crate) then: Vec<OrderPlan>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum What {
+pub(crate) enum ChangeKind {
     Succeed,
     Break { retryable: bool },
     Release,
     Cancel { running: bool },
-    LetGo,
+    ReleaseCancelled,
     Requeue { cancelled: bool },
     Reschedule(i64),
 }
 
-/// What was asked, and what the model answered, in the model's ids.
+/// ChangeKind was asked, and what the model answered, in the model's ids.
 #[derive(Debug, Clone)]
-pub(crate) enum Act {
+pub(crate) enum Executed {
     Nothing,
     Enqueue(Vec<NewTask>, Vec<Enqueued>),
     Claim(ClaimRequest, Claimed),
@@ -88,56 +88,56 @@ pub(crate) enum Act {
 
 /// Where a walk stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct ModelState {
     pub(crate) model: Model,
     pub(crate) now: Timestamp,
     pub(crate) monotonic: Duration,
-    pub(crate) act: Act,
+    pub(crate) executed: Executed,
 }
 
-impl Place {
+impl ModelState {
     pub(crate) fn start() -> Self {
         Self {
             model: Model::default(),
             now: NOW,
             monotonic: Duration::from_secs(100),
-            act: Act::Nothing,
+            executed: Executed::Nothing,
         }
     }
 
-    pub(crate) fn take(&mut self, step: &Step) {
-        self.act = match step {
-            Step::Enqueue(drafts) => {
-                let orders = self.orders(drafts);
+    pub(crate) fn take(&mut self, step: &Operation) {
+        self.executed = match step {
+            Operation::Enqueue(plans) => {
+                let orders = self.orders(plans);
                 let answers = self.model.enqueue(orders.clone(), self.now);
-                Act::Enqueue(orders, answers)
+                Executed::Enqueue(orders, answers)
             }
-            Step::Claim {
+            Operation::Claim {
                 filter,
                 limit,
                 owner,
                 lease_for,
             } => self.claim(filter, *limit, *owner, *lease_for),
-            Step::Settle(wishes) => {
-                let changes = wishes
+            Operation::Settle(plans) => {
+                let changes = plans
                     .iter()
-                    .filter_map(|wish| self.change(wish))
+                    .filter_map(|request| self.change(request))
                     .collect::<Vec<_>>();
                 let answers = self.model.settle(&changes, self.now);
-                Act::Settle(changes, answers)
+                Executed::Settle(changes, answers)
             }
-            Step::Renew {
+            Operation::Renew {
                 picks,
                 stale,
                 lease_for,
             } => self.renew(picks, *stale, *lease_for),
-            Step::ProgressUpdate {
+            Operation::ProgressUpdate {
                 picks,
                 stale,
                 fraction,
             } => self.note(picks, *stale, *fraction),
-            Step::TakeOver { max_crashes } => self.take_over(*max_crashes),
-            Step::Purge {
+            Operation::TakeOver { max_crashes } => self.take_over(*max_crashes),
+            Operation::Purge {
                 statuses,
                 older_than,
                 limit,
@@ -146,42 +146,48 @@ impl Place {
                 let request =
                     PurgeRequest::new(statuses.iter().copied(), age, self.now).limit(*limit);
                 let answer = self.model.purge(&request);
-                Act::Purge(request, answer)
+                Executed::Purge(request, answer)
             }
-            Step::Clock(seconds) => {
+            Operation::Clock(seconds) => {
                 self.now = self.clock(*seconds);
-                Act::Nothing
+                Executed::Nothing
             }
-            Step::Steady(seconds) => {
+            Operation::MonotonicClock(seconds) => {
                 self.monotonic += Duration::from_secs(*seconds);
-                Act::Nothing
+                Executed::Nothing
             }
         };
     }
 
-    fn claim(&mut self, filter: &ClaimFilter, limit: usize, number: i64, lease_for: u64) -> Act {
+    fn claim(
+        &mut self,
+        filter: &ClaimFilter,
+        limit: usize,
+        number: i64,
+        lease_for: u64,
+    ) -> Executed {
         let lease_for = Duration::from_secs(lease_for);
         let request = ClaimRequest::new(owner(number), filter.clone(), self.now, lease_for);
         let request = request.limit(limit);
         let answer = self.model.claim(&request);
-        Act::Claim(request, answer)
+        Executed::Claim(request, answer)
     }
 
-    fn renew(&mut self, picks: &[usize], stale: bool, lease_for: u64) -> Act {
+    fn renew(&mut self, picks: &[usize], stale: bool, lease_for: u64) -> Executed {
         let leases = self.leases(picks, stale);
         let lease_for = Duration::from_secs(lease_for);
         let answers = self.model.renew(&leases, lease_for);
-        Act::Renew(leases, lease_for, answers)
+        Executed::Renew(leases, lease_for, answers)
     }
 
-    fn note(&mut self, picks: &[usize], stale: bool, fraction: f64) -> Act {
+    fn note(&mut self, picks: &[usize], stale: bool, fraction: f64) -> Executed {
         let leases = self.leases(picks, stale).into_iter();
         let text = format!("as of {}", self.now.as_micros());
         let notes: Vec<_> = leases
             .map(|l| ProgressUpdate::new(l, fraction, &text))
             .collect();
         let answers = self.model.note(&notes, self.now);
-        Act::ProgressUpdate(notes, answers)
+        Executed::ProgressUpdate(notes, answers)
     }
 
     /// The clock may go back, but not before an eta that has passed without a claim: a storage is free to
@@ -195,14 +201,14 @@ impl Place {
         passed.map_or(target, |eta| target.max(eta))
     }
 
-    fn orders(&self, drafts: &[Draft]) -> Vec<NewTask> {
-        let order = |draft: &Draft| {
-            let mut new = draft.new.clone();
-            let picked = draft.series.and_then(|pick| self.pick(pick, |_| true));
+    fn orders(&self, plans: &[OrderPlan]) -> Vec<NewTask> {
+        let order = |plan: &OrderPlan| {
+            let mut new = plan.new.clone();
+            let picked = plan.series.and_then(|pick| self.pick(pick, |_| true));
             new.series_id = picked.and_then(|task| task.series_id);
             new
         };
-        drafts.iter().map(order).collect()
+        plans.iter().map(order).collect()
     }
 
     /// One of the tasks that fit, purged ones among them.
@@ -230,27 +236,29 @@ impl Place {
         Some(lease)
     }
 
-    fn change(&self, wish: &Wish) -> Option<Change> {
-        let fits = |task: &Task| task.status == wish.what.from();
-        let fitting = self.pick(wish.pick, fits).filter(|_| !wish.odd);
-        let mut task = fitting.or_else(|| self.pick(wish.pick, |_| true))?.clone();
+    fn change(&self, request: &ChangePlan) -> Option<Change> {
+        let fits = |task: &Task| task.status == request.what.from();
+        let fitting = self.pick(request.pick, fits).filter(|_| !request.odd);
+        let mut task = fitting
+            .or_else(|| self.pick(request.pick, |_| true))?
+            .clone();
         // As if it had been seen so, some time ago.
-        task.status = wish.what.from();
-        if matches!(wish.what, What::Requeue { .. }) {
+        task.status = request.what.from();
+        if matches!(request.what, ChangeKind::Requeue { .. }) {
             task.owner = None;
         }
-        let then = self.orders(&wish.then);
-        let mut change = wish
+        let then = self.orders(&request.then);
+        let mut change = request
             .what
             .change(&task, then, self.now)
             .expect("the status fits");
-        if wish.stale {
+        if request.stale {
             change.lease = change.lease.checked_sub(1).unwrap_or(9);
         }
         Some(change)
     }
 
-    fn take_over(&mut self, max_crashes: u32) -> Act {
+    fn take_over(&mut self, max_crashes: u32) -> Executed {
         let tasks = self.model.orphans(self.monotonic);
         let over = |task: &Task| {
             let orphan = Orphan::new(task.clone(), OrphanReason::LeaseExpired, true);
@@ -258,17 +266,17 @@ impl Place {
         };
         let changes: Vec<_> = tasks.iter().map(over).collect();
         let answers = self.model.settle(&changes, self.now);
-        Act::TakeOver(tasks, changes, answers)
+        Executed::TakeOver(tasks, changes, answers)
     }
 }
 
-impl What {
+impl ChangeKind {
     fn from(self) -> TaskStatus {
         match self {
             Self::Succeed | Self::Break { .. } | Self::Release => TaskStatus::Running,
             Self::Cancel { running: true } => TaskStatus::Running,
             Self::Cancel { running: false } | Self::Reschedule(_) => TaskStatus::Pending,
-            Self::LetGo | Self::Requeue { cancelled: true } => TaskStatus::Cancelled,
+            Self::ReleaseCancelled | Self::Requeue { cancelled: true } => TaskStatus::Cancelled,
             Self::Requeue { cancelled: false } => TaskStatus::Failed,
         }
     }
@@ -282,12 +290,12 @@ impl What {
                 then,
             }),
             Self::Break { retryable } => {
-                let error = TaskError::new("odd", "it broke").with_retryable(retryable);
+                let error = TaskError::new("odd", "it failed_attempt").with_retryable(retryable);
                 outcome(Outcome::Failed(error))
             }
             Self::Release => outcome(Outcome::Released),
             Self::Cancel { .. } => cancel(task).into_change(),
-            Self::LetGo => Some(Change::release_cancelled(task)),
+            Self::ReleaseCancelled => Some(Change::release_cancelled(task)),
             Self::Requeue { .. } => requeue(task).into_change(),
             Self::Reschedule(seconds) => reschedule(task, Due::At(at(seconds))).into_change(),
         }
