@@ -1,4 +1,4 @@
-//! Random walks: what happens next, and what the model says to it.
+//! Random operations, and their execution on the model.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use omniq_core::{Change, Due, NewTask, Task, TaskError, TaskStatus, Timestamp};
 use crate::builders::{NOW, at, owner, value};
 use crate::model::Model;
 
-/// One step, as it is drawn: tasks are picked when it is taken.
+/// A random operation. Its tasks are picked by number when it is executed.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
     Enqueue(Vec<OrderPlan>),
@@ -45,19 +45,22 @@ pub(crate) enum Operation {
     MonotonicClock(u64),
 }
 
-/// An order; the series of the picked task, if it is to continue one.
+/// A task to enqueue.
 #[derive(Debug, Clone)]
 pub(crate) struct OrderPlan {
     pub(crate) new: NewTask,
+    /// The number of a task whose series the new one continues.
     pub(crate) series: Option<usize>,
 }
 
-/// A change; odd ones do not fit the task, or carry another lease.
+/// A change to settle.
 #[derive(Debug, Clone)]
 pub(crate) struct ChangePlan {
     pub(crate) pick: usize,
-    pub(crate) what: ChangeKind,
-    pub(crate) odd: bool,
+    pub(crate) kind: ChangeKind,
+    /// Whether any task is picked, even one with another status than the change expects.
+    pub(crate) any_status: bool,
+    /// Whether the change has a lease number that the task does not have.
     pub(crate) stale: bool,
     pub(crate) then: Vec<OrderPlan>,
 }
@@ -65,7 +68,7 @@ pub(crate) struct ChangePlan {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ChangeKind {
     Succeed,
-    Break { retryable: bool },
+    Fail { retryable: bool },
     Release,
     Cancel { running: bool },
     ReleaseCancelled,
@@ -73,7 +76,7 @@ pub(crate) enum ChangeKind {
     Reschedule(i64),
 }
 
-/// ChangeKind was asked, and what the model answered, in the model's ids.
+/// The last operation that was executed, and the answer of the model, with the ids of the model.
 #[derive(Debug, Clone)]
 pub(crate) enum Executed {
     Nothing,
@@ -86,7 +89,7 @@ pub(crate) enum Executed {
     Purge(PurgeRequest, u64),
 }
 
-/// Where a walk stands.
+/// The model, the clocks and the last operation.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelState {
     pub(crate) model: Model,
@@ -105,8 +108,8 @@ impl ModelState {
         }
     }
 
-    pub(crate) fn take(&mut self, step: &Operation) {
-        self.executed = match step {
+    pub(crate) fn execute(&mut self, operation: &Operation) {
+        self.executed = match operation {
             Operation::Enqueue(plans) => {
                 let orders = self.orders(plans);
                 let answers = self.model.enqueue(orders.clone(), self.now);
@@ -121,7 +124,7 @@ impl ModelState {
             Operation::Settle(plans) => {
                 let changes = plans
                     .iter()
-                    .filter_map(|request| self.change(request))
+                    .filter_map(|plan| self.change(plan))
                     .collect::<Vec<_>>();
                 let answers = self.model.settle(&changes, self.now);
                 Executed::Settle(changes, answers)
@@ -135,7 +138,7 @@ impl ModelState {
                 picks,
                 stale,
                 fraction,
-            } => self.note(picks, *stale, *fraction),
+            } => self.record_progress(picks, *stale, *fraction),
             Operation::TakeOver { max_crashes } => self.take_over(*max_crashes),
             Operation::Purge {
                 statuses,
@@ -149,7 +152,7 @@ impl ModelState {
                 Executed::Purge(request, answer)
             }
             Operation::Clock(seconds) => {
-                self.now = self.clock(*seconds);
+                self.now = self.moved_clock(*seconds);
                 Executed::Nothing
             }
             Operation::MonotonicClock(seconds) => {
@@ -180,20 +183,20 @@ impl ModelState {
         Executed::Renew(leases, lease_for, answers)
     }
 
-    fn note(&mut self, picks: &[usize], stale: bool, fraction: f64) -> Executed {
+    fn record_progress(&mut self, picks: &[usize], stale: bool, fraction: f64) -> Executed {
         let leases = self.leases(picks, stale).into_iter();
         let text = format!("as of {}", self.now.as_micros());
-        let notes: Vec<_> = leases
+        let updates: Vec<_> = leases
             .map(|l| ProgressUpdate::new(l, fraction, &text))
             .collect();
-        let answers = self.model.note(&notes, self.now);
-        Executed::ProgressUpdate(notes, answers)
+        let answers = self.model.record_progress(&updates, self.now);
+        Executed::ProgressUpdate(updates, answers)
     }
 
-    /// The clock may go back, but not before an eta that has passed without a claim: a storage is free to
-    /// have noticed it, or not.
-    fn clock(&self, seconds: i64) -> Timestamp {
-        let passed = self.model.kept().filter(|row| {
+    /// Returns the time after the clock was moved. It may go back, but not before an eta that has passed without a
+    /// claim, because a storage may or may not have noticed that the task is due.
+    fn moved_clock(&self, seconds: i64) -> Timestamp {
+        let passed = self.model.existing().filter(|row| {
             row.task.status == TaskStatus::Pending && !row.due && row.task.eta <= self.now
         });
         let passed = passed.map(|row| row.task.eta).max();
@@ -211,16 +214,16 @@ impl ModelState {
         plans.iter().map(order).collect()
     }
 
-    /// One of the tasks that fit, purged ones among them.
-    fn pick(&self, pick: usize, fits: impl Fn(&Task) -> bool) -> Option<&Task> {
-        let fitting: Vec<_> = self
+    /// Picks one of the tasks that match, including purged ones.
+    fn pick(&self, pick: usize, matches: impl Fn(&Task) -> bool) -> Option<&Task> {
+        let matching: Vec<_> = self
             .model
             .rows
             .iter()
             .map(|row| &row.task)
-            .filter(|task| fits(task))
+            .filter(|task| matches(task))
             .collect();
-        fitting.get(pick.checked_rem(fitting.len())?).copied()
+        matching.get(pick.checked_rem(matching.len())?).copied()
     }
 
     fn leases(&self, picks: &[usize], stale: bool) -> Vec<Lease> {
@@ -231,28 +234,27 @@ impl ModelState {
     fn lease(&self, pick: usize, stale: bool) -> Option<Lease> {
         let task = self.pick(pick, |task| stale || task.owner.is_some())?;
         let mut lease = task.lease();
-        // Once a task was let go of, its last lease is stale as it is.
+        // The last lease of a task without an owner is already stale.
         lease.number += u64::from(stale && task.owner.is_some());
         Some(lease)
     }
 
-    fn change(&self, request: &ChangePlan) -> Option<Change> {
-        let fits = |task: &Task| task.status == request.what.from();
-        let fitting = self.pick(request.pick, fits).filter(|_| !request.odd);
-        let mut task = fitting
-            .or_else(|| self.pick(request.pick, |_| true))?
-            .clone();
-        // As if it had been seen so, some time ago.
-        task.status = request.what.from();
-        if matches!(request.what, ChangeKind::Requeue { .. }) {
+    fn change(&self, plan: &ChangePlan) -> Option<Change> {
+        let expected = plan.kind.expected_status();
+        let matching = self.pick(plan.pick, |task| plan.any_status || task.status == expected);
+        let picked = matching.or_else(|| self.pick(plan.pick, |_| true))?;
+        // The caller may have read the task when it had this status.
+        let mut task = picked.clone();
+        task.status = expected;
+        if matches!(plan.kind, ChangeKind::Requeue { .. }) {
             task.owner = None;
         }
-        let then = self.orders(&request.then);
-        let mut change = request
-            .what
+        let then = self.orders(&plan.then);
+        let mut change = plan
+            .kind
             .change(&task, then, self.now)
-            .expect("the status fits");
-        if request.stale {
+            .expect("the status allows the change");
+        if plan.stale {
             change.lease = change.lease.checked_sub(1).unwrap_or(9);
         }
         Some(change)
@@ -260,20 +262,21 @@ impl ModelState {
 
     fn take_over(&mut self, max_crashes: u32) -> Executed {
         let tasks = self.model.orphans(self.monotonic);
-        let over = |task: &Task| {
+        let taken_over = |task: &Task| {
             let orphan = Orphan::new(task.clone(), OrphanReason::LeaseExpired, true);
             take_over(&orphan, max_crashes, self.now, 0.5).expect("an orphan may be taken over")
         };
-        let changes: Vec<_> = tasks.iter().map(over).collect();
+        let changes: Vec<_> = tasks.iter().map(taken_over).collect();
         let answers = self.model.settle(&changes, self.now);
         Executed::TakeOver(tasks, changes, answers)
     }
 }
 
 impl ChangeKind {
-    fn from(self) -> TaskStatus {
+    /// Returns the status that a task must have for this change.
+    fn expected_status(self) -> TaskStatus {
         match self {
-            Self::Succeed | Self::Break { .. } | Self::Release => TaskStatus::Running,
+            Self::Succeed | Self::Fail { .. } | Self::Release => TaskStatus::Running,
             Self::Cancel { running: true } => TaskStatus::Running,
             Self::Cancel { running: false } | Self::Reschedule(_) => TaskStatus::Pending,
             Self::ReleaseCancelled | Self::Requeue { cancelled: true } => TaskStatus::Cancelled,
@@ -281,7 +284,7 @@ impl ChangeKind {
         }
     }
 
-    /// The change of this kind; `None` if the task's status does not allow it.
+    /// Returns the change of this kind; `None` if the task's status does not allow it.
     fn change(self, task: &Task, then: Vec<NewTask>, now: Timestamp) -> Option<Change> {
         let outcome = |outcome| settle(task, outcome, now, 0.5).ok();
         match self {
@@ -289,8 +292,8 @@ impl ChangeKind {
                 result: value("\"done\""),
                 then,
             }),
-            Self::Break { retryable } => {
-                let error = TaskError::new("odd", "it failed_attempt").with_retryable(retryable);
+            Self::Fail { retryable } => {
+                let error = TaskError::new("odd", "it failed").with_retryable(retryable);
                 outcome(Outcome::Failed(error))
             }
             Self::Release => outcome(Outcome::Released),

@@ -1,4 +1,4 @@
-//! How the steps of a random walk are drawn.
+//! Generates random operations.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::operations::{ChangeKind, ChangePlan, ModelState, Operation, OrderPlan
 const NAMES: [&str; 2] = ["a", "b"];
 const QUEUES: [&str; 2] = ["q", "r"];
 
-/// The walks beside the model.
+/// Random sequences of operations on the model.
 pub(crate) struct RandomOperations;
 
 impl ReferenceStateMachine for RandomOperations {
@@ -29,9 +29,9 @@ impl ReferenceStateMachine for RandomOperations {
 
     fn transitions(_: &ModelState) -> BoxedStrategy<Operation> {
         prop_oneof![
-            5 => vec(plan(), 1..5).prop_map(Operation::Enqueue),
+            5 => vec(order_plan(), 1..5).prop_map(Operation::Enqueue),
             6 => claim(),
-            8 => vec(request(), 1..4).prop_map(Operation::Settle),
+            8 => vec(change_plan(), 1..4).prop_map(Operation::Settle),
             3 => (vec(0..99_usize, 1..4), proptest::bool::weighted(0.2), 1..12_u64)
                 .prop_map(|(picks, stale, lease_for)| Operation::Renew { picks, stale, lease_for }),
             3 => (vec(0..99_usize, 1..4), proptest::bool::weighted(0.2), 0.0..=1.0)
@@ -45,8 +45,8 @@ impl ReferenceStateMachine for RandomOperations {
         .boxed()
     }
 
-    fn apply(mut state: ModelState, step: &Operation) -> ModelState {
-        state.take(step);
+    fn apply(mut state: ModelState, operation: &Operation) -> ModelState {
+        state.execute(operation);
         state
     }
 }
@@ -75,7 +75,7 @@ fn filter() -> impl Strategy<Value = ClaimFilter> {
     })
 }
 
-fn plan() -> impl Strategy<Value = OrderPlan> {
+fn order_plan() -> impl Strategy<Value = OrderPlan> {
     let lane = (
         select(&NAMES),
         select(&QUEUES),
@@ -86,46 +86,51 @@ fn plan() -> impl Strategy<Value = OrderPlan> {
         1 => (-9..20_i64).prop_map(|seconds| Due::At(at(seconds))),
         1 => (0..9_u64).prop_map(|seconds| Due::In(Duration::from_secs(seconds))),
     ];
-    let state = (-1..=1_i32, eta, option::weighted(0.3, select(&["k", "l"])));
+    let position = (-1..=1_i32, eta, option::weighted(0.3, select(&["k", "l"])));
     let series = (
         option::weighted(0.2, 1..9_u64),
         option::weighted(0.2, 0..99_usize),
     );
     let rest = (1..4_u32, option::weighted(0.1, 1..3_u32));
-    (lane, state, series, rest).prop_map(
-        |((name, queue, format), (priority, eta, key), (interval, series), (max, holds))| {
+    (lane, position, series, rest).prop_map(
+        |(
+            (name, queue, format),
+            (priority, eta, key),
+            (interval, series),
+            (max_attempts, hold_count),
+        )| {
             let mut new = NewTask::new(name, queue, Payload::new(format, b"[]".to_vec()));
             new.priority = priority;
             new.eta = eta;
             new.unique_key = key.map(str::to_owned);
             new.interval = interval.map(Duration::from_secs);
-            new.max_attempts = max;
-            new.hold_count = holds.unwrap_or(0);
+            new.max_attempts = max_attempts;
+            new.hold_count = hold_count.unwrap_or(0);
             new.backoff = Backoff::Fixed(Duration::from_secs(2));
             OrderPlan { new, series }
         },
     )
 }
 
-fn request() -> impl Strategy<Value = ChangePlan> {
-    let what = prop_oneof![
+fn change_plan() -> impl Strategy<Value = ChangePlan> {
+    let kind = prop_oneof![
         3 => Just(ChangeKind::Succeed),
-        3 => any::<bool>().prop_map(|retryable| ChangeKind::Break { retryable }),
+        3 => any::<bool>().prop_map(|retryable| ChangeKind::Fail { retryable }),
         2 => Just(ChangeKind::Release),
         2 => any::<bool>().prop_map(|running| ChangeKind::Cancel { running }),
         1 => Just(ChangeKind::ReleaseCancelled),
         3 => any::<bool>().prop_map(|cancelled| ChangeKind::Requeue { cancelled }),
         2 => (-9..20_i64).prop_map(ChangeKind::Reschedule),
     ];
-    let then = prop_oneof![3 => Just(vec![]), 1 => vec(plan(), 1..3)];
+    let then = prop_oneof![3 => Just(vec![]), 1 => vec(order_plan(), 1..3)];
     let rarely = || proptest::bool::weighted(0.1);
-    (0..99_usize, what, rarely(), rarely(), then).prop_map(|(pick, what, odd, stale, then)| {
-        ChangePlan {
+    (0..99_usize, kind, rarely(), rarely(), then).prop_map(
+        |(pick, kind, any_status, stale, then)| ChangePlan {
             pick,
-            what,
-            odd,
+            kind,
+            any_status,
             stale,
             then,
-        }
-    })
+        },
+    )
 }

@@ -1,3 +1,5 @@
+//! Questions about claims.
+
 use std::collections::BTreeSet;
 
 use omniq_core::storage::{ClaimFilter, Claimed, Enqueued};
@@ -21,7 +23,7 @@ pub(crate) async fn priority_then_eta_then_order_across_lanes(fixture: Fixture) 
             new.eta = Due::At(at(eta));
         })
     };
-    // Named for the state in which it is claimed; names and queues are lanes of their own.
+    // Each name is the position at which the task is claimed. Each pair of name and queue is a lane.
     let mut orders = vec![
         rank("7", -1, -9),
         rank("3", 5, -1),
@@ -112,9 +114,13 @@ pub(crate) async fn a_due_task_stays_due(fixture: Fixture) {
     let urgent = fixture.add(urgent).await;
     let seen = fixture.add(due_at("seen", at(10))).await;
     let claimed = fixture.claimed_ids(request(at(10))).await;
-    assert_eq!(claimed, [urgent], "which also saw the other one come due");
+    assert_eq!(
+        claimed,
+        [urgent],
+        "the claim also noticed that the other one is due"
+    );
     let enqueued = fixture.enqueue(vec![order("enqueued")], at(20)).await[0].id();
-    // Now the clock goes back by a minute.
+    // Now the clock is set back by a minute.
     let tasks = fixture.claim(request(at(-60)).limit(9)).await;
     let ids: Vec<_> = tasks.iter().map(|task| task.id).collect();
     assert_eq!(ids, [seen, enqueued]);

@@ -12,6 +12,7 @@ use tokio_stream::StreamExt as _;
 
 use crate::Fixture;
 use crate::builders::{NOW, SECOND, order, request, request_for, success};
+use crate::exam::parked::park_after_query;
 
 async fn close(storage: &dyn Storage) {
     storage.close().await.expect("close");
@@ -139,9 +140,11 @@ pub(crate) async fn parked_claims_end(fixture: Fixture) {
         let filter = ClaimFilter::any().names([format!("task {number}")]);
         claims.spawn(async move { storage.claim(request_for(filter, NOW).park(None)).await });
     }
-    tokio::task::yield_now().await;
-    close(&*subject.first).await;
-    for answer in claims.join_all().await {
+    let parked = park_after_query(&subject, request(NOW)).await;
+    let (parked, ()) = tokio::join!(parked, close(&*subject.first));
+    let mut answers = claims.join_all().await;
+    answers.push(parked);
+    for answer in answers {
         match answer {
             Ok(claimed) => assert_eq!(claimed.tasks, [], "there are no tasks with this name"),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}"),

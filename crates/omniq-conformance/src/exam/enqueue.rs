@@ -1,3 +1,5 @@
+//! Questions about enqueueing.
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,10 +26,10 @@ pub(crate) async fn answers_in_order_with_rising_ids(fixture: Fixture) {
     }
     let later = fixture.enqueue(vec![order("later")], at(60)).await[0].id();
     let back = fixture.enqueue(vec![order("back")], at(-60)).await[0].id();
-    assert!(ids[19] < later && later < back, "the clock went back");
+    assert!(ids[19] < later && later < back, "the clock was set back");
 }
 
-/// Returns the ids that are larger than `floor`. It fails unless there are exactly `count`.
+/// Returns the ids that are larger than `floor`, of which there must be `count`.
 async fn new_ids(fixture: &Fixture, floor: TaskId, count: usize) -> Vec<TaskId> {
     let filter = TaskFilter::new().after(floor);
     let tasks = fixture.second.list_tasks(filter).await.expect("list_tasks");
@@ -36,8 +38,8 @@ async fn new_ids(fixture: &Fixture, floor: TaskId, count: usize) -> Vec<TaskId> 
     ids
 }
 
-/// Each call assigns larger ids than all calls that returned before, whichever handle makes it, whatever its time
-/// is, and also to follow-up tasks.
+/// Each call assigns larger ids than all calls that returned before it, also to follow-up tasks, whichever handle
+/// makes the call and whatever its time is.
 pub(crate) async fn ids_rise_across_handles(fixture: Fixture) {
     let mut largest = fixture.add(order("first")).await;
     for round in 0..12 {
@@ -99,8 +101,11 @@ pub(crate) async fn a_dropped_enqueue_is_atomic(fixture: Fixture) {
     }
     for batch in 0..60 {
         let filter = TaskFilter::new().name(format!("batch {batch}"));
-        let landed = fixture.first.list_tasks(filter).await.expect("list").len();
-        assert!(landed == 0 || landed == 5, "{landed} of 5 tasks landed");
+        let stored = fixture.first.list_tasks(filter).await.expect("list").len();
+        assert!(
+            stored == 0 || stored == 5,
+            "{stored} of 5 tasks were stored"
+        );
     }
 }
 
@@ -124,8 +129,8 @@ pub(crate) async fn an_id_is_never_reused(fixture: Fixture) {
     }
 }
 
-/// The record that an order begins with, apart from its id.
-fn record(new: &NewTask, task: &Task) -> Task {
+/// Returns the expected record of a new task; the id is that of `task`.
+fn expected_record(new: &NewTask, task: &Task) -> Task {
     let mut expected = task.clone();
     expected.name.clone_from(&new.name);
     expected.queue.clone_from(&new.queue);
@@ -148,23 +153,23 @@ fn record(new: &NewTask, task: &Task) -> Task {
     expected
 }
 
-async fn all_are_kept(fixture: &Fixture, orders: Vec<NewTask>) {
+async fn assert_all_stored(fixture: &Fixture, orders: Vec<NewTask>) {
     let answers = fixture.enqueue(orders.clone(), NOW).await;
     for (new, answer) in orders.iter().zip(answers) {
         let task = fixture.task(answer.id()).await;
-        assert_eq!(task, record(new, &task));
+        assert_eq!(task, expected_record(new, &task));
     }
 }
 
-/// Runs of tasks that differ in their payload only, of payloads of every byte and length, between tasks that
-/// differ in more.
+/// Runs of tasks that differ only in their payloads, with payloads of any bytes and lengths, between tasks that
+/// differ in other fields.
 pub(crate) async fn many_similar_tasks_are_all_stored(fixture: Fixture) {
     let mut rng = rng();
     let raw = |bytes: Vec<u8>| Payload::new(Format::Raw, bytes);
     let mut orders = Vec::new();
-    for run in 0..6 {
+    for round in 0..6 {
         orders.push(order_with("alone", |new| {
-            new.unique_key = Some(format!("{run}"))
+            new.unique_key = Some(format!("{round}"))
         }));
         let length = rng.usize(1..40);
         let priority = rng.i32(0..2);
@@ -180,12 +185,12 @@ pub(crate) async fn many_similar_tasks_are_all_stored(fixture: Fixture) {
     orders.push(order_with("every byte", |new| {
         new.payload = raw((0..=255).collect())
     }));
-    all_are_kept(&fixture, orders).await;
+    assert_all_stored(&fixture, orders).await;
 }
 
 pub(crate) async fn every_field_is_stored(fixture: Fixture) {
     let first = fixture.add(order("the first of a series")).await;
-    let full_change = order_with("full_change", |new| {
+    let full = order_with("full", |new| {
         new.priority = -7;
         new.eta = Due::At(at(90));
         new.interval = Some(Duration::from_micros(1_500_001));
@@ -208,7 +213,7 @@ pub(crate) async fn every_field_is_stored(fixture: Fixture) {
             max: Duration::from_secs(7),
         };
     });
-    all_are_kept(&fixture, vec![order("plain"), full_change, other]).await;
+    assert_all_stored(&fixture, vec![order("plain"), full, other]).await;
 }
 
 pub(crate) async fn any_text_and_bytes_are_stored(fixture: Fixture) {
@@ -240,7 +245,7 @@ pub(crate) async fn any_text_and_bytes_are_stored(fixture: Fixture) {
             }));
         }
     }
-    all_are_kept(&fixture, orders).await;
+    assert_all_stored(&fixture, orders).await;
 }
 
 pub(crate) async fn extreme_values_are_stored(fixture: Fixture) {
@@ -261,5 +266,5 @@ pub(crate) async fn extreme_values_are_stored(fixture: Fixture) {
         new.timeout = Some(years);
         new.backoff = Backoff::Fixed(years);
     });
-    all_are_kept(&fixture, vec![low, high]).await;
+    assert_all_stored(&fixture, vec![low, high]).await;
 }

@@ -1,3 +1,5 @@
+//! Questions about the guard of changes: status and lease.
+
 use std::time::Duration;
 
 use omniq_core::settle::take_over;
@@ -10,7 +12,7 @@ use crate::builders::{
 };
 use crate::fixture::stale;
 
-/// How many tasks there are of this name.
+/// Counts the tasks with this name.
 async fn count(fixture: &Fixture, name: &str) -> usize {
     let filter = TaskFilter::new().name(name);
     fixture
@@ -21,7 +23,7 @@ async fn count(fixture: &Fixture, name: &str) -> usize {
         .len()
 }
 
-/// A change with every effect there is.
+/// Returns a change with every possible effect.
 pub(crate) fn full_change(task: &Task) -> Change {
     let mut change = success(task, vec![order("follow-up")]);
     change.error = Some(TaskError::new("odd", "an error beside a result"));
@@ -35,7 +37,11 @@ pub(crate) async fn assert_rejected(fixture: &Fixture, change: Change) {
     let before = fixture.task(change.id).await;
     assert_eq!(fixture.settle(change, at(1)).await, stale(&before));
     assert_eq!(fixture.task(before.id).await, before);
-    assert_eq!(count(fixture, "follow-up").await, 0, "none of its effects");
+    assert_eq!(
+        count(fixture, "follow-up").await,
+        0,
+        "a rejected change has no effects"
+    );
 }
 
 pub(crate) async fn a_wrong_lease_changes_nothing(fixture: Fixture) {
@@ -116,10 +122,17 @@ pub(crate) async fn a_batch_is_answered_in_order(fixture: Fixture) {
         cancel_change(&tasks[2]),
     ];
     let answers = fixture.first.settle(batch, NOW).await.expect("settle");
-    let done = Settled::Applied;
+    let applied = Settled::Applied;
     assert_eq!(
         answers,
-        [done, stale(&tasks[1]), done, Settled::NotFound, done, done]
+        [
+            applied,
+            stale(&tasks[1]),
+            applied,
+            Settled::NotFound,
+            applied,
+            applied
+        ]
     );
     use TaskStatus::{Cancelled, Failed, Pending, Running, Success};
     for (task, status) in tasks
@@ -142,19 +155,19 @@ pub(crate) async fn a_repeated_change_is_applied_once(fixture: Fixture) {
     let change = success(&task, vec![order("then")]);
     let batch = vec![change.clone(), change.clone()];
     let answers = fixture.first.settle(batch, NOW).await.expect("settle");
-    let ended = fixture.task(task.id).await;
-    assert_eq!(answers, [Settled::Applied, stale(&ended)]);
-    assert_eq!(fixture.settle(change, at(9)).await, stale(&ended));
-    assert_eq!(fixture.task(task.id).await, ended);
+    let finished = fixture.task(task.id).await;
+    assert_eq!(answers, [Settled::Applied, stale(&finished)]);
+    assert_eq!(fixture.settle(change, at(9)).await, stale(&finished));
+    assert_eq!(fixture.task(task.id).await, finished);
     assert_eq!(count(&fixture, "then").await, 1);
 }
 
 pub(crate) async fn a_change_from_another_handle_is_seen(fixture: Fixture) {
     let task = fixture.running(order("a")).await;
-    let ours = success(&task, vec![]);
-    let theirs = fixture.second.settle(vec![failure(&task)], NOW).await;
-    assert_eq!(theirs.expect("settle"), [Settled::Applied]);
-    assert_rejected(&fixture, ours).await;
+    let own_change = success(&task, vec![]);
+    let other_answer = fixture.second.settle(vec![failure(&task)], NOW).await;
+    assert_eq!(other_answer.expect("settle"), [Settled::Applied]);
+    assert_rejected(&fixture, own_change).await;
     assert_eq!(fixture.task(task.id).await.status, TaskStatus::Failed);
     let held = fixture
         .second

@@ -1,3 +1,5 @@
+//! Questions about whole lifecycles of tasks.
+
 use omniq_core::settle::{cancel, requeue, reschedule, take_over};
 use omniq_core::storage::{Orphan, OrphanReason, TaskFilter};
 use omniq_core::{Decision, Due, TaskError, TaskStatus};

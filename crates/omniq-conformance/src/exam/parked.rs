@@ -1,3 +1,5 @@
+//! Questions about parked claims.
+
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -18,24 +20,24 @@ use crate::seed::rng;
 
 type Claiming<'a> = BoxFuture<'a, Result<Claimed>>;
 
-/// A claim that was begun, and found nothing.
+/// Starts a claim, which must not find anything.
 async fn park(fixture: &Fixture, request: ClaimRequest) -> Claiming<'_> {
     let next_due = request.park.and_then(|parked: Parked| parked.next_due);
     let mut claim = fixture.first.claim(request.park(next_due));
-    assert!(waits(&mut claim).await);
+    assert!(is_waiting(&mut claim).await);
     claim
 }
 
-/// The answer to a write that was asked for later shows that the claim has looked.
-async fn park_for_sure(fixture: &Fixture, request: ClaimRequest) -> Claiming<'_> {
+/// As [`park`], and waits until the claim has queried the storage: a later write has been answered.
+pub(crate) async fn park_after_query(fixture: &Fixture, request: ClaimRequest) -> Claiming<'_> {
     let mut claim = park(fixture, request).await;
     let elsewhere = order_with("barrier", |order| order.queue = "elsewhere".to_owned());
     fixture.enqueue(vec![elsewhere], NOW).await;
-    assert!(waits(&mut claim).await);
+    assert!(is_waiting(&mut claim).await);
     claim
 }
 
-async fn waits(claim: &mut Claiming<'_>) -> bool {
+async fn is_waiting(claim: &mut Claiming<'_>) -> bool {
     poll_fn(|context| Poll::Ready(claim.as_mut().poll(context).is_pending())).await
 }
 
@@ -62,7 +64,7 @@ pub(crate) async fn an_enqueue_wakes_the_claim(fixture: Fixture) {
         let claim = park(&fixture, request(NOW)).await;
         let id = fixture.enqueue(vec![order("a"); 3], now).await[0].id();
         let found = answer(claim).await;
-        assert_eq!(found.tasks.len(), 1, "its limit");
+        assert_eq!(found.tasks.len(), 1, "the limit");
         assert_eq!(found.tasks[0].id, id);
         assert_eq!(found.tasks[0].started_at, Some(now));
         assert_eq!(fixture.claim(request(NOW).limit(9)).await.len(), 2);
@@ -89,15 +91,15 @@ pub(crate) async fn the_claim_is_retried_with_the_time_of_the_write(fixture: Fix
 pub(crate) async fn the_time_of_the_claim_is_not_reused(fixture: Fixture) {
     for elsewhere in [false, true] {
         // The clock is set back after the claim was parked …
-        let claim = park_for_sure(&fixture, request(NOW)).await;
+        let claim = park_after_query(&fixture, request(NOW)).await;
         let storage = [&fixture.first, &fixture.second][usize::from(elsewhere)];
         let early = storage.enqueue(vec![due_at("a", at(-30))], at(-60)).await;
         let found = answer(claim).await;
         assert_eq!((found.tasks.len(), found.next_due), (0, Some(at(-30))));
         let early = early.expect("enqueue")[0].id();
         assert_eq!(fixture.claimed_ids(request(at(-30))).await, [early]);
-        // … or it is woken long after that.
-        let claim = park_for_sure(&fixture, request(NOW)).await;
+        // … or the claim is woken long after it was parked.
+        let claim = park_after_query(&fixture, request(NOW)).await;
         let late = storage.enqueue(vec![order("a")], at(500)).await;
         let mut found = answer(claim).await.tasks;
         if found.is_empty() {
@@ -149,7 +151,7 @@ pub(crate) async fn an_earlier_eta_answers_the_claim(fixture: Fixture) {
     let mut claim = park(&fixture, request(NOW).park(Some(at(60)))).await;
     fixture.add(due_at("a", at(60))).await;
     fixture.add(due_at("a", at(61))).await;
-    assert!(waits(&mut claim).await, "nothing of that is sooner");
+    assert!(is_waiting(&mut claim).await, "none of these is due earlier");
     let id = fixture.add(order("a")).await;
     assert_eq!(answer(claim).await.tasks[0].id, id);
 }
@@ -159,7 +161,7 @@ pub(crate) async fn other_work_does_not_answer_the_claim(fixture: Fixture) {
     let mut claim = park(&fixture, ours()).await;
     let foreign = fixture.add(order("foreign")).await;
     fixture.add(due_at("foreign", at(1))).await;
-    assert!(waits(&mut claim).await);
+    assert!(is_waiting(&mut claim).await);
     let id = fixture.add(order("ours")).await;
     let found = answer(claim).await;
     assert_eq!((found.tasks[0].id, found.tasks.len()), (id, 1));
@@ -180,7 +182,7 @@ pub(crate) async fn each_claim_wakes_for_its_own_work(fixture: Fixture) {
         let found = answer(claim).await;
         assert_eq!((found.tasks.len(), &found.tasks[0].name), (1, name));
     }
-    // Several that take the same: each gets one.
+    // Claims with the same filter: each gets one task.
     let mut claims = Vec::new();
     for _ in 0..8 {
         claims.push(park(&fixture, request(NOW)).await);
@@ -206,8 +208,8 @@ pub(crate) async fn no_wake_up_is_lost(fixture: Fixture) {
     }
 }
 
-/// Gets tasks and gives them back, unless it is told before that to drop its claim.
-async fn claim_until(fixture: Fixture, told: oneshot::Receiver<()>) {
+/// Claims tasks and releases them, unless it is stopped before: then it drops its claim.
+async fn claim_until(fixture: Fixture, stopped: oneshot::Receiver<()>) {
     let claim = fixture.first.claim(request(NOW).limit(3).park(None));
     tokio::select! {
         found = claim => {
@@ -215,7 +217,7 @@ async fn claim_until(fixture: Fixture, told: oneshot::Receiver<()>) {
                 fixture.apply(release(&task), NOW).await;
             }
         }
-        _ = told => {}
+        _ = stopped => {}
     }
 }
 
@@ -232,23 +234,23 @@ pub(crate) async fn dropped_claims_leave_no_task_claimed(fixture: Fixture) {
     let mut waiting = Vec::new();
     for _ in 0..TASKS {
         for _ in 0..rng.usize(1..4) {
-            let (tell, told) = oneshot::channel();
-            claims.spawn(claim_until(fixture.clone(), told));
-            waiting.push(tell);
+            let (stop, stopped) = oneshot::channel();
+            claims.spawn(claim_until(fixture.clone(), stopped));
+            waiting.push(stop);
         }
         yield_times(rng.usize(0..6)).await;
         fixture.add(order("a")).await;
-        // Now some have been woken, and may be anywhere on their way to an answer.
+        // Some claims are woken now, and may be anywhere between their query and their answer.
         yield_times(rng.usize(0..4)).await;
         waiting.truncate(rng.usize(0..2));
     }
     drop(waiting);
     claims.join_all().await;
-    all_are_claimed_fresh(&fixture, TASKS).await;
+    assert_all_claimable(&fixture, TASKS).await;
 }
 
-/// Every task can be claimed, as if nobody had claimed it before.
-async fn all_are_claimed_fresh(fixture: &Fixture, tasks: usize) {
+/// Claims all tasks, and checks that no dropped claim has left a trace on them.
+async fn assert_all_claimable(fixture: &Fixture, tasks: usize) {
     let mut seen = BTreeSet::new();
     while seen.len() < tasks {
         for task in fixture.claim(request(NOW).limit(7).park(None)).await {

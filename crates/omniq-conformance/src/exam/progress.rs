@@ -1,3 +1,5 @@
+//! Questions about progress.
+
 use omniq_core::settle::reschedule;
 use omniq_core::storage::{Lease, ProgressUpdate, TaskFilter};
 use omniq_core::{Change, Due, Progress, Task, TaskError, TaskId, Timestamp};
@@ -8,26 +10,29 @@ use crate::builders::{
     requeue_change, success, unknown_id,
 };
 
-async fn note(fixture: &Fixture, notes: Vec<ProgressUpdate>, now: Timestamp) -> Vec<bool> {
+async fn record(fixture: &Fixture, updates: Vec<ProgressUpdate>, now: Timestamp) -> Vec<bool> {
     fixture
         .first
-        .record_progress(notes, now)
+        .record_progress(updates, now)
         .await
-        .expect("note")
+        .expect("record_progress")
 }
 
 fn half(lease: Lease) -> ProgressUpdate {
     ProgressUpdate::new(lease, 0.5, "half of it")
 }
 
-/// A running task that is half done.
+/// Adds and claims a task, and stores a progress of one half.
 async fn half_done(fixture: &Fixture) -> Task {
     let task = fixture.running(order("a")).await;
-    assert_eq!(note(fixture, vec![half(task.lease())], at(1)).await, [true]);
+    assert_eq!(
+        record(fixture, vec![half(task.lease())], at(1)).await,
+        [true]
+    );
     task
 }
 
-async fn is_half_done(fixture: &Fixture, id: TaskId) {
+async fn assert_half_done(fixture: &Fixture, id: TaskId) {
     let expected = Progress::new(0.5, "half of it", at(1));
     assert_eq!(fixture.task(id).await.progress, Some(expected));
 }
@@ -35,10 +40,10 @@ async fn is_half_done(fixture: &Fixture, id: TaskId) {
 pub(crate) async fn the_latest_progress_is_visible_to_all(fixture: Fixture) {
     let mut task = fixture.running(order("a")).await;
     assert_eq!(task.progress, None);
-    let notes = [(0.75, "three quarters", 9), (0.25, "back again", 4)];
-    for (fraction, message, second) in notes {
-        let told = vec![ProgressUpdate::new(task.lease(), fraction, message)];
-        assert_eq!(note(&fixture, told, at(second)).await, [true]);
+    let updates = [(0.75, "three quarters", 9), (0.25, "back again", 4)];
+    for (fraction, message, second) in updates {
+        let update = vec![ProgressUpdate::new(task.lease(), fraction, message)];
+        assert_eq!(record(&fixture, update, at(second)).await, [true]);
         task.progress = Some(Progress::new(fraction, message, at(second)));
         for handle in [&fixture.first, &fixture.second] {
             let found = handle.get(vec![task.id]).await.expect("get");
@@ -52,13 +57,13 @@ pub(crate) async fn the_latest_progress_is_visible_to_all(fixture: Fixture) {
         half(task.lease()),
         ProgressUpdate::new(task.lease(), 1.0, "all"),
     ];
-    assert_eq!(note(&fixture, twice, at(5)).await, [true, true]);
+    assert_eq!(record(&fixture, twice, at(5)).await, [true, true]);
     task.progress = Some(Progress::new(1.0, "all", at(5)));
     assert_eq!(fixture.task(task.id).await, task);
 }
 
 pub(crate) async fn a_batch_is_answered_in_order(fixture: Fixture) {
-    assert_eq!(note(&fixture, vec![], NOW).await, [false; 0]);
+    assert_eq!(record(&fixture, vec![], NOW).await, [false; 0]);
     fixture.enqueue(vec![order("a"); 6], NOW).await;
     let tasks = fixture.claim(request(NOW).limit(5)).await;
     fixture.apply(cancel_change(&tasks[1]), NOW).await;
@@ -72,71 +77,71 @@ pub(crate) async fn a_batch_is_answered_in_order(fixture: Fixture) {
     for task in expected.iter_mut().take(2).flatten() {
         task.progress = Some(Progress::new(0.5, "half of it", at(1)));
     }
-    let answers = note(&fixture, leases.into_iter().map(half).collect(), at(1)).await;
+    let answers = record(&fixture, leases.into_iter().map(half).collect(), at(1)).await;
     assert_eq!(answers, [true, true, false, false, false, false]);
     assert_eq!(fixture.first.get(ids).await.expect("get"), expected);
 }
 
 pub(crate) async fn a_late_worker_changes_no_progress(fixture: Fixture) {
     let late = half_done(&fixture).await;
-    let told = || vec![ProgressUpdate::new(late.lease(), 0.9, "late")];
+    let late_update = || vec![ProgressUpdate::new(late.lease(), 0.9, "late")];
     fixture.apply(release(&late), at(2)).await;
-    assert_eq!(note(&fixture, told(), at(3)).await, [false]);
-    is_half_done(&fixture, late.id).await;
+    assert_eq!(record(&fixture, late_update(), at(3)).await, [false]);
+    assert_half_done(&fixture, late.id).await;
     let again = fixture.claim_one(at(2)).await;
-    assert_eq!(note(&fixture, told(), at(3)).await, [false]);
+    assert_eq!(record(&fixture, late_update(), at(3)).await, [false]);
     assert_eq!(fixture.task(late.id).await, again);
     assert_eq!(
-        note(&fixture, vec![half(again.lease())], at(1)).await,
+        record(&fixture, vec![half(again.lease())], at(1)).await,
         [true]
     );
-    assert_eq!(note(&fixture, told(), at(3)).await, [false]);
-    is_half_done(&fixture, late.id).await;
+    assert_eq!(record(&fixture, late_update(), at(3)).await, [false]);
+    assert_half_done(&fixture, late.id).await;
     fixture.apply(failure(&again), at(2)).await;
     let latest = vec![ProgressUpdate::new(again.lease(), 0.9, "late")];
-    assert_eq!(note(&fixture, latest, at(3)).await, [false]);
-    is_half_done(&fixture, late.id).await;
+    assert_eq!(record(&fixture, latest, at(3)).await, [false]);
+    assert_half_done(&fixture, late.id).await;
 }
 
 pub(crate) async fn a_cancelled_task_stores_progress_until_it_is_released(fixture: Fixture) {
     let task = fixture.running(order("a")).await;
     fixture.apply(cancel_change(&task), NOW).await;
     assert_eq!(
-        note(&fixture, vec![half(task.lease())], at(1)).await,
+        record(&fixture, vec![half(task.lease())], at(1)).await,
         [true]
     );
-    is_half_done(&fixture, task.id).await;
+    assert_half_done(&fixture, task.id).await;
     fixture.apply(Change::release_cancelled(&task), NOW).await;
     let late = vec![ProgressUpdate::new(task.lease(), 0.9, "late")];
-    assert_eq!(note(&fixture, late, at(2)).await, [false]);
-    is_half_done(&fixture, task.id).await;
+    assert_eq!(record(&fixture, late, at(2)).await, [false]);
+    assert_half_done(&fixture, task.id).await;
 }
 
 pub(crate) async fn a_finished_task_keeps_its_progress(fixture: Fixture) {
     let done = success(&half_done(&fixture).await, vec![order("then")]);
     fixture.apply(done.clone(), at(2)).await;
-    is_half_done(&fixture, done.id).await;
+    assert_half_done(&fixture, done.id).await;
     let then = fixture.claim_one(at(2)).await;
     assert_eq!(then.progress, None, "a follow-up begins without");
     let broken = failure(&half_done(&fixture).await);
     fixture.apply(broken.clone(), at(2)).await;
-    is_half_done(&fixture, broken.id).await;
+    assert_half_done(&fixture, broken.id).await;
     let cancelled = cancel_change(&half_done(&fixture).await);
     fixture.apply(cancelled.clone(), at(2)).await;
-    is_half_done(&fixture, cancelled.id).await;
+    assert_half_done(&fixture, cancelled.id).await;
 }
 
 pub(crate) async fn the_next_claim_clears_the_progress(fixture: Fixture) {
     let task = half_done(&fixture).await;
     let again = failed_attempt(&task, TaskError::retry_after(SECOND * 8));
     fixture.apply(again, at(2)).await;
-    is_half_done(&fixture, task.id).await;
+    assert_half_done(&fixture, task.id).await;
     let waiting = fixture.task(task.id).await;
     let sooner = reschedule(&waiting, Due::At(at(3)))
         .into_change()
         .expect("it is pending");
     fixture.apply(sooner, at(2)).await;
-    is_half_done(&fixture, task.id).await;
+    assert_half_done(&fixture, task.id).await;
     let again = fixture.claim_one(at(3)).await;
     assert_eq!((again.lease, &again.progress), (2, &None));
     assert_eq!(fixture.task(task.id).await, again);
@@ -151,7 +156,7 @@ pub(crate) async fn a_requeue_clears_the_progress(fixture: Fixture) {
         .apply(Change::release_cancelled(&stopped), at(2))
         .await;
     for task in [failed, stopped] {
-        is_half_done(&fixture, task.id).await;
+        assert_half_done(&fixture, task.id).await;
         let ended = fixture.task(task.id).await;
         let again = requeue_change(&ended);
         fixture.apply(again, at(3)).await;
@@ -177,10 +182,10 @@ pub(crate) async fn any_fraction_text_and_time_is_stored(fixture: Fixture) {
         .zip(fractions)
         .zip(times.iter().copied().cycle())
     {
-        let told = ProgressUpdate::new(task.lease(), fraction, text);
-        let expected = told.clone().progress(now);
+        let update = ProgressUpdate::new(task.lease(), fraction, text);
+        let expected = update.clone().progress(now);
         assert!(expected.message.len() <= 1024);
-        assert_eq!(note(&fixture, vec![told], now).await, [true]);
+        assert_eq!(record(&fixture, vec![update], now).await, [true]);
         assert_eq!(fixture.task(task.id).await.progress, Some(expected));
     }
 }

@@ -1,3 +1,5 @@
+//! Questions about reading tasks, counting them and purging.
+
 use omniq_core::storage::{LaneStats, PurgeRequest, QueueStats, Settled, TaskFilter};
 use omniq_core::{Change, Format, TaskId, TaskStatus};
 
@@ -136,8 +138,8 @@ pub(crate) async fn stats_count_each_lane(fixture: Fixture) {
     assert_eq!(stats(at(5)).await, expected);
 }
 
-/// A task that ended with this status.
-async fn ended(fixture: &Fixture, seconds: i64, status: TaskStatus) -> TaskId {
+/// Adds and claims a task, finishes it with this status, and returns its id.
+async fn finished(fixture: &Fixture, seconds: i64, status: TaskStatus) -> TaskId {
     let task = fixture.running(order("a")).await;
     let change = match status {
         TaskStatus::Success => success(&task, vec![]),
@@ -160,10 +162,10 @@ async fn purge(fixture: &Fixture, statuses: &[TaskStatus], age: u32, limit: usiz
 
 pub(crate) async fn a_purge_deletes_old_tasks_with_its_statuses(fixture: Fixture) {
     use TaskStatus::{Cancelled, Failed, Success};
-    let old = ended(&fixture, 10, Success).await;
-    let new = ended(&fixture, 90, Success).await;
-    let failed = ended(&fixture, 10, Failed).await;
-    let cancelled = ended(&fixture, 10, Cancelled).await;
+    let old = finished(&fixture, 10, Success).await;
+    let new = finished(&fixture, 90, Success).await;
+    let failed = finished(&fixture, 10, Failed).await;
+    let cancelled = finished(&fixture, 10, Cancelled).await;
     assert_eq!(purge(&fixture, &[], 0, 9).await, 0);
     assert_eq!(purge(&fixture, &[Success], 91, 9).await, 0, "not that old");
     assert_eq!(purge(&fixture, &[Success], 90, 9).await, 1);
@@ -198,7 +200,7 @@ pub(crate) async fn a_purge_deletes_old_tasks_with_its_statuses(fixture: Fixture
 pub(crate) async fn a_purge_deletes_the_oldest_first(fixture: Fixture) {
     let mut ids = Vec::new();
     for seconds in [30, 10, 20, 10, 40] {
-        ids.push(ended(&fixture, seconds, TaskStatus::Failed).await);
+        ids.push(finished(&fixture, seconds, TaskStatus::Failed).await);
     }
     for (limit, left) in [
         (0, vec![0, 1, 2, 3, 4]),
@@ -207,9 +209,9 @@ pub(crate) async fn a_purge_deletes_the_oldest_first(fixture: Fixture) {
         (9, vec![]),
     ] {
         let before = listed(&fixture, TaskFilter::new().queue(QUEUE)).await.len();
-        let gone = purge(&fixture, &[TaskStatus::Failed], 0, limit).await;
+        let deleted = purge(&fixture, &[TaskStatus::Failed], 0, limit).await;
         let left: Vec<_> = left.into_iter().map(|at: usize| ids[at]).collect();
-        assert_eq!(gone as usize, before - left.len());
+        assert_eq!(deleted as usize, before - left.len());
         assert_eq!(listed(&fixture, TaskFilter::new().queue(QUEUE)).await, left);
     }
 }
@@ -218,7 +220,7 @@ pub(crate) async fn a_purge_spares_held_tasks(fixture: Fixture) {
     let cancelled = fixture.running(order("a")).await;
     fixture.apply(cancel_change(&cancelled), NOW).await;
     let running = fixture.running(order("a")).await;
-    let requeued = ended(&fixture, 0, TaskStatus::Failed).await;
+    let requeued = finished(&fixture, 0, TaskStatus::Failed).await;
     let change = requeue_change(&fixture.task(requeued).await);
     fixture.apply(change, NOW).await;
     assert_eq!(purge(&fixture, &TaskStatus::ALL, 0, 99).await, 0);

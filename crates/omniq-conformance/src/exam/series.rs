@@ -1,3 +1,5 @@
+//! Questions about tasks that repeat.
+
 use omniq_core::storage::{Settled, TaskFilter};
 use omniq_core::{Change, Due, NewTask, Task, TaskId, TaskStatus};
 

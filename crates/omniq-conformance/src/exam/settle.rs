@@ -1,3 +1,5 @@
+//! Questions about the effects of changes.
+
 use omniq_core::settle::reschedule;
 use omniq_core::storage::{KEPT_ERRORS, TaskFilter};
 use omniq_core::{Change, Due, Task, TaskError, TaskStatus, Timestamp};
@@ -48,17 +50,17 @@ pub(crate) async fn a_retry_waits_and_stores_its_error(fixture: Fixture) {
     expected.owner = None;
     expected.eta = at(10);
     expected.errors = change.error.into_iter().collect();
-    let kept = fixture.task(task.id).await;
-    // How long its handler asked to wait is no part of the record.
-    let wire = |task: &Task| {
+    let stored = fixture.task(task.id).await;
+    // The wait that the handler requested is not stored.
+    let error_fields = |task: &Task| {
         task.errors
             .iter()
             .map(|e| (e.timestamp, e.retry_count, e.message.clone()))
             .collect::<Vec<_>>()
     };
-    assert_eq!(wire(&kept), wire(&expected));
-    expected.errors.clone_from(&kept.errors);
-    assert_eq!(kept, expected);
+    assert_eq!(error_fields(&stored), error_fields(&expected));
+    expected.errors.clone_from(&stored.errors);
+    assert_eq!(stored, expected);
     assert_eq!(
         fixture.claimed_ids(request(Timestamp(at(10).0 - 1))).await,
         []
@@ -120,16 +122,16 @@ pub(crate) async fn a_cancel_of_a_running_task_keeps_its_owner(fixture: Fixture)
     assert_eq!(fixture.task(task.id).await, expected);
     assert_rejected(&fixture, full_change(&task)).await;
 
-    // A requeue waits until the owner lets go.
-    let mut freed = expected.clone();
-    freed.owner = None;
-    let early = requeue_change(&freed);
+    // A requeue is rejected until the owner releases the task.
+    let mut released = expected.clone();
+    released.owner = None;
+    let early = requeue_change(&released);
     assert_rejected(&fixture, early.clone()).await;
     fixture.apply(Change::release_cancelled(&task), at(2)).await;
     assert_eq!(
         fixture.task(task.id).await,
-        freed,
-        "it ended when it was cancelled"
+        released,
+        "it finished when it was cancelled"
     );
     fixture.apply(early, at(3)).await;
 }
@@ -197,7 +199,7 @@ pub(crate) async fn the_last_errors_are_stored(fixture: Fixture) {
     let id = fixture
         .add(order_with("a", |new| new.max_attempts = 100))
         .await;
-    let mut given = Vec::new();
+    let mut settled_errors = Vec::new();
     for round in 0..KEPT_ERRORS + 5 {
         let task = fixture.claim_one(NOW).await;
         let long = format!("{round} {}", "ä".repeat(20_000));
@@ -207,18 +209,18 @@ pub(crate) async fn the_last_errors_are_stored(fixture: Fixture) {
         }
         let mut change = failed_attempt(&task, error);
         change.eta = Some(Due::At(NOW));
-        given.extend(change.error.clone());
+        settled_errors.extend(change.error.clone());
         fixture.apply(change, NOW).await;
     }
     let task = fixture.task(id).await;
-    assert_eq!(task.errors, given[5..]);
+    assert_eq!(task.errors, settled_errors[5..]);
     for error in &task.errors {
         let length = error.message.len() + error.traceback.as_ref().map_or(0, String::len);
         assert!(length <= 8 * 1024, "{length}");
     }
 }
 
-/// JSON's `null` is something that was said, and not the lack of it.
+/// JSON's `null` is a value, and not a missing one.
 pub(crate) async fn null_is_a_payload_and_a_result(fixture: Fixture) {
     let task = fixture
         .running(order_with("a", |new| new.payload = value("null")))
@@ -227,7 +229,7 @@ pub(crate) async fn null_is_a_payload_and_a_result(fixture: Fixture) {
     let mut change = success(&task, vec![]);
     change.result = Some(value("null"));
     fixture.apply(change, at(4)).await;
-    let kept = fixture.task(task.id).await;
-    assert_eq!(kept.payload, value("null"));
-    assert_eq!(kept.result, Some(value("null")));
+    let stored = fixture.task(task.id).await;
+    assert_eq!(stored.payload, value("null"));
+    assert_eq!(stored.result, Some(value("null")));
 }

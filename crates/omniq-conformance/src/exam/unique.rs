@@ -1,3 +1,5 @@
+//! Questions about unique keys.
+
 use omniq_core::storage::{Enqueued, Settled, TaskFilter};
 use omniq_core::{Change, Task, TaskError, TaskStatus};
 
@@ -60,7 +62,7 @@ pub(crate) async fn a_key_belongs_to_a_name(fixture: Fixture) {
             fixture.add(with_key(name, key)).await;
         }
     }
-    // A bystander of another name holds this one.
+    // A bystander with another name holds this key.
     fixture.add(with_key("a", "bystander")).await;
     assert_eq!(fixture.claimed_ids(request(NOW).limit(99)).await.len(), 16);
 }

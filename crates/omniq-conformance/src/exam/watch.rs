@@ -1,3 +1,5 @@
+//! Questions about signals.
+
 use std::collections::HashSet;
 
 use omniq_core::storage::{Signal, Watch};
@@ -10,7 +12,7 @@ use crate::builders::{
     NOW, cancel_change, failure, order, release, request, requeue_change, success, with_key,
 };
 
-/// Reads until a signal is as requested; one that says "look" is as good as any.
+/// Reads until a signal is as expected. [`Signal::Unknown`] stands for any signal.
 async fn wait_for_signal(watch: &mut Watch, requested: impl Fn(&Signal) -> bool) {
     loop {
         let signal = watch.next().await.expect("the stream goes on");
@@ -20,31 +22,31 @@ async fn wait_for_signal(watch: &mut Watch, requested: impl Fn(&Signal) -> bool)
     }
 }
 
-fn ended(id: TaskId) -> impl Fn(&Signal) -> bool {
+fn is_finished(id: TaskId) -> impl Fn(&Signal) -> bool {
     move |signal| matches!(signal, Signal::Finished(ids) if ids.contains(&id))
 }
 
-fn cancelled(id: TaskId) -> impl Fn(&Signal) -> bool {
+fn is_cancelled(id: TaskId) -> impl Fn(&Signal) -> bool {
     move |signal| matches!(signal, Signal::Cancelled(ids) if ids.contains(&id))
 }
 
-fn added(signal: &Signal) -> bool {
+fn is_added(signal: &Signal) -> bool {
     *signal == Signal::Enqueued
 }
 
 pub(crate) async fn an_enqueue_is_signalled(fixture: Fixture) {
     let mut watch = fixture.first.watch();
     fixture.add(order("a")).await;
-    wait_for_signal(&mut watch, added).await;
+    wait_for_signal(&mut watch, is_added).await;
     let mut task = fixture.claim_one(NOW).await;
     fixture.apply(release(&task), NOW).await;
-    wait_for_signal(&mut watch, added).await;
+    wait_for_signal(&mut watch, is_added).await;
     task = fixture.claim_one(NOW).await;
     fixture.apply(failure(&task), NOW).await;
-    wait_for_signal(&mut watch, ended(task.id)).await;
+    wait_for_signal(&mut watch, is_finished(task.id)).await;
     let failed = fixture.task(task.id).await;
     fixture.apply(requeue_change(&failed), NOW).await;
-    wait_for_signal(&mut watch, added).await;
+    wait_for_signal(&mut watch, is_added).await;
     task = fixture.claim_one(NOW).await;
     fixture.apply(success(&task, vec![order("b")]), NOW).await;
     let mut both = (false, false);
@@ -86,7 +88,7 @@ pub(crate) async fn a_cancel_is_signalled(fixture: Fixture) {
     let pending = fixture.task(fixture.add(order("a")).await).await;
     for task in [running, pending] {
         fixture.apply(cancel_change(&task), NOW).await;
-        wait_for_signal(&mut watch, cancelled(task.id)).await;
+        wait_for_signal(&mut watch, is_cancelled(task.id)).await;
     }
 }
 
@@ -95,7 +97,7 @@ pub(crate) async fn a_release_after_a_cancel_is_signalled(fixture: Fixture) {
     fixture.apply(cancel_change(&task), NOW).await;
     let mut watch = fixture.first.watch();
     fixture.apply(Change::release_cancelled(&task), NOW).await;
-    wait_for_signal(&mut watch, ended(task.id)).await;
+    wait_for_signal(&mut watch, is_finished(task.id)).await;
 }
 
 pub(crate) async fn a_rejected_change_is_not_signalled(fixture: Fixture) {
@@ -108,7 +110,7 @@ pub(crate) async fn a_rejected_change_is_not_signalled(fixture: Fixture) {
     fixture.apply(success(&task, vec![]), NOW).await;
     loop {
         match watch.next().await.expect("the stream goes on") {
-            // It may be from before the stream began; owners are a matter of their own.
+            // `Unknown` may be about changes from before the stream; owners are not part of this question.
             Signal::Unknown | Signal::OwnerExited => continue,
             first => {
                 assert_eq!(first, Signal::Finished([task.id].into()));
@@ -125,7 +127,7 @@ pub(crate) async fn a_slow_listener_gets_unknown(fixture: Fixture) {
     fixture.enqueue(orders, NOW).await;
     let tasks = fixture.claim(request(NOW).limit(TASKS)).await;
     assert_eq!(tasks.len(), TASKS);
-    // One write each, unless the storage joins them; all at once, so that it can.
+    // Each change is a call of its own. The calls are concurrent, so that the storage can batch them.
     let mut writes = JoinSet::new();
     for task in &tasks {
         let (fixture, change) = (fixture.clone(), success(task, vec![]));
@@ -147,11 +149,11 @@ pub(crate) async fn a_slow_listener_gets_unknown(fixture: Fixture) {
 pub(crate) async fn the_other_handle_gets_the_signals(fixture: Fixture) {
     let mut watch = fixture.second.watch();
     let task = fixture.running(order("a")).await;
-    wait_for_signal(&mut watch, added).await;
+    wait_for_signal(&mut watch, is_added).await;
     fixture.apply(success(&task, vec![]), NOW).await;
-    wait_for_signal(&mut watch, ended(task.id)).await;
+    wait_for_signal(&mut watch, is_finished(task.id)).await;
     let task = fixture.running(order("a")).await;
-    wait_for_signal(&mut watch, added).await;
+    wait_for_signal(&mut watch, is_added).await;
     fixture.apply(cancel_change(&task), NOW).await;
-    wait_for_signal(&mut watch, cancelled(task.id)).await;
+    wait_for_signal(&mut watch, is_cancelled(task.id)).await;
 }
