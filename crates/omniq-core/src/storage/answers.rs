@@ -10,7 +10,7 @@ use crate::{Task, TaskId, TaskStatus};
 pub enum Enqueued {
     /// The task is new.
     New(TaskId),
-    /// The task was not added, because this unfinished task holds its unique key.
+    /// The task was not added, because this one holds its unique key, or is the unfinished member of its series.
     Existing(TaskId),
 }
 
@@ -90,7 +90,7 @@ pub struct Orphan {
 }
 
 impl Orphan {
-    /// Returns an orphan.
+    /// Returns an orphan with these fields.
     pub const fn new(task: Task, reason: OrphanReason, started: bool) -> Self {
         Self {
             task,

@@ -36,12 +36,12 @@ impl Effects {
         }
     }
 
-    /// Whether there is nothing to notify anybody of.
+    /// Returns whether there is nothing of which others have to be notified.
     pub fn is_empty(&self) -> bool {
         self.work_added.is_none() && self.finished.is_empty() && self.cancelled.is_empty()
     }
 
-    /// The signals that notify listeners of it.
+    /// Returns the signals that notify the listeners.
     pub fn into_signals(self) -> impl Iterator<Item = Signal> {
         let named = |ids: Vec<TaskId>| (!ids.is_empty()).then(|| Arc::from(ids));
         let enqueued = self.work_added.map(|_| Signal::Enqueued);
