@@ -106,8 +106,11 @@ impl Model {
             .take(request.limit)
             .map(|row| row.begin(request))
             .collect();
-        let next_due = next_due.filter(|_| tasks.len() < request.limit);
-        Claimed::new(tasks, next_due)
+        if tasks.len() < request.limit {
+            Claimed::new(tasks, next_due)
+        } else {
+            Claimed::new(tasks, None)
+        }
     }
 
     pub(crate) fn held(&self, leases: &[Lease]) -> Vec<Hold> {
@@ -125,7 +128,9 @@ impl Model {
     pub(crate) fn renew(&mut self, leases: &[Lease], lease_for: Duration) -> Vec<Hold> {
         let holds = self.held(leases);
         for (lease, hold) in leases.iter().zip(&holds) {
-            if let Some(row) = self.row(lease.id).filter(|_| *hold != Hold::Lost) {
+            if *hold != Hold::Lost
+                && let Some(row) = self.row(lease.id)
+            {
                 row.beats += 1;
                 row.lease_for = lease_for;
             }
@@ -141,7 +146,7 @@ impl Model {
         let mut answers = Vec::new();
         for update in updates {
             let held = self.held(&[update.lease]) != [Hold::Lost];
-            if let Some(row) = self.row(update.lease.id).filter(|_| held) {
+            if held && let Some(row) = self.row(update.lease.id) {
                 row.task.progress = Some(update.clone().progress(now));
             }
             answers.push(held);
@@ -166,7 +171,7 @@ impl Model {
             return Settled::Stale { status, lease };
         }
         let other = self.conflicting(&task.name, task.unique_key.as_ref(), task.series_id);
-        if let Some(holder) = other.filter(|_| restarts) {
+        if restarts && let Some(holder) = other {
             return Settled::Conflict { holder };
         }
         if let Some(row) = self.row(change.id) {
@@ -265,7 +270,9 @@ impl Row {
             task.eta = eta.resolve(now);
             self.due = task.eta <= now;
         }
-        task.owner = task.owner.filter(|_| change.keep_owner);
+        if !change.keep_owner {
+            task.owner = None;
+        }
         task.result = change.result.or(task.result.take());
         task.errors.extend(change.error);
         while task.errors.len() > KEPT_ERRORS {

@@ -114,7 +114,10 @@ struct Wire<'a> {
 /// Returns the bytes if all of them are one JSON value.
 fn as_json(bytes: &[u8]) -> Option<&RawValue> {
     let value: &RawValue = serde_json::from_slice(bytes).ok()?;
-    (value.get().len() == bytes.len()).then_some(value)
+    if value.get().len() != bytes.len() {
+        return None;
+    }
+    Some(value)
 }
 
 impl Serialize for Payload {
@@ -124,8 +127,11 @@ impl Serialize for Payload {
             data: None,
             base64: None,
         };
-        let json = (self.format == Format::Json).then(|| as_json(&self.bytes));
-        match json.flatten() {
+        let json = match self.format {
+            Format::Json => as_json(&self.bytes),
+            _ => None,
+        };
+        match json {
             Some(data) => wire.data = Some(data),
             None => wire.base64 = Some(BASE64.encode(&self.bytes)),
         }
@@ -221,5 +227,16 @@ mod tests {
             .decode::<u32>()
             .unwrap_err();
         assert!(error.to_string().contains("u32"), "{error}");
+    }
+
+    #[test]
+    fn the_cause_of_an_error_keeps_its_type_and_is_not_repeated() {
+        let payload = Payload::encode(Format::Json, "text").unwrap();
+        let error = payload.decode::<u32>().unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap();
+        assert!(cause.is::<serde_json::Error>());
+        let text = cause.to_string();
+        assert!(!error.to_string().contains(&text), "{error}");
+        assert!(error.chain().to_string().ends_with(&text));
     }
 }

@@ -113,12 +113,18 @@ impl Task {
 
     /// Returns how the task ended; `None` if it has not finished.
     pub fn outcome(&self) -> Option<TaskResult> {
-        let failed = self.status == TaskStatus::Failed;
-        self.status.is_finished().then(|| TaskResult {
+        if !self.status.is_finished() {
+            return None;
+        }
+        let error = match self.status {
+            TaskStatus::Failed => self.errors.last().cloned(),
+            _ => None,
+        };
+        Some(TaskResult {
             task_id: self.id,
             status: self.status,
             value: self.result.clone(),
-            error: self.errors.last().filter(|_| failed).cloned(),
+            error,
             attempts: self.attempts,
             finished_at: self.finished_at.unwrap_or(self.enqueued_at),
         })

@@ -137,7 +137,7 @@ impl TaskError {
         };
         Verdict {
             is_retryable: self.is_retryable,
-            wait: wait.filter(|_| self.is_retryable),
+            wait: if self.is_retryable { wait } else { None },
             texts: Some(Box::new(texts)),
         }
     }
@@ -172,7 +172,11 @@ impl TaskError {
     /// Returns the wait before the next attempt, if the handler requested one by
     /// [`retry_after`](Self::retry_after).
     pub fn requested_wait(&self) -> Option<Duration> {
-        self.verdict.as_ref()?.wait.filter(|_| self.is_retryable)
+        // The field is public, so a caller may have changed it.
+        if !self.is_retryable {
+            return None;
+        }
+        self.verdict.as_ref()?.wait
     }
 
     /// Returns the error as it is stored: with its time and its number, shortened to 8 KiB.
@@ -220,7 +224,10 @@ fn display_text(error_type: &str, message: &str) -> String {
 fn backtrace_of(error: &dyn Any) -> Option<String> {
     use std::backtrace::BacktraceStatus::Captured;
     let backtrace = error.downcast_ref::<anyhow::Error>()?.backtrace();
-    (backtrace.status() == Captured).then(|| backtrace.to_string())
+    if backtrace.status() != Captured {
+        return None;
+    }
+    Some(backtrace.to_string())
 }
 
 #[cfg(not(feature = "anyhow"))]

@@ -67,9 +67,10 @@ impl State {
         for id in &ids {
             self.update(*id, |row| row.begin(request, now));
         }
-        let next_due = (ids.len() < request.limit)
-            .then(|| self.index.lanes.next_due(filter))
-            .flatten();
+        let mut next_due = None;
+        if ids.len() < request.limit {
+            next_due = self.index.lanes.next_due(filter);
+        }
         let tasks = self.get(&ids).into_iter().flatten().collect();
         Claimed::new(tasks, next_due)
     }

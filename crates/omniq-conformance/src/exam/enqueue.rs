@@ -118,7 +118,7 @@ async fn yield_times(times: usize) {
 pub(crate) async fn an_id_is_never_reused(fixture: Fixture) {
     let mut given = BTreeSet::new();
     for round in 0..5 {
-        let answers = fixture.enqueue(vec![order("gone"); 3], at(-round)).await;
+        let answers = fixture.enqueue(vec![order("purged"); 3], at(-round)).await;
         for id in answers.into_iter().map(Enqueued::id) {
             assert!(given.insert(id), "{id} was given before");
             let change = cancel_change(&fixture.task(id).await);

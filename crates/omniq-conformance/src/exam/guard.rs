@@ -26,7 +26,7 @@ async fn count(fixture: &Fixture, name: &str) -> usize {
 /// Returns a change with every possible effect.
 pub(crate) fn full_change(task: &Task) -> Change {
     let mut change = success(task, vec![order("follow-up")]);
-    change.error = Some(TaskError::new("odd", "an error beside a result"));
+    change.error = Some(TaskError::new("odd", "an error with a result"));
     change.attempts += 5;
     change.crashes += 5;
     change.eta = Some(Due::At(at(500)));

@@ -100,7 +100,9 @@ impl Ledger {
             self.record(change.id, |entry| {
                 entry.refunds +=
                     u64::from(change.status == TaskStatus::Pending && change.error.is_none());
-                entry.finishes.extend(finishes.then_some(change.status));
+                if finishes {
+                    entry.finishes.push(change.status);
+                }
             });
             self.unfinished
                 .fetch_sub(usize::from(finishes), Ordering::SeqCst);

@@ -182,7 +182,11 @@ impl StorageRun {
     async fn compare(&self, storage: &dyn Storage, state: &ModelState) {
         let tasks = storage.get(self.ids.clone()).await.expect("get");
         for (task, row) in tasks.into_iter().zip(&state.model.rows) {
-            let expected = Some(&row.task).filter(|_| !row.purged).cloned();
+            let expected = if row.purged {
+                None
+            } else {
+                Some(row.task.clone())
+            };
             assert_eq!(task.map(|task| self.model_task(task)), expected);
         }
         let leases: Vec<_> = state

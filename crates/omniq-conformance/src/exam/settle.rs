@@ -18,7 +18,7 @@ pub(crate) async fn a_success_is_stored_with_all_its_effects(fixture: Fixture) {
         order_with("follow-up", |new| new.eta = Due::In(SECOND)),
     ];
     let mut change = success(&task, then);
-    change.error = Some(TaskError::new("odd", "an error beside a result"));
+    change.error = Some(TaskError::new("odd", "an error with a result"));
     fixture.apply(change.clone(), at(4)).await;
 
     let mut expected = task.clone();
@@ -26,7 +26,7 @@ pub(crate) async fn a_success_is_stored_with_all_its_effects(fixture: Fixture) {
     expected.owner = None;
     expected.finished_at = Some(at(4));
     expected.result = Some(value("42"));
-    expected.errors = vec![TaskError::new("odd", "an error beside a result")];
+    expected.errors = vec![TaskError::new("odd", "an error with a result")];
     assert_eq!(fixture.task(task.id).await, expected);
     let found = fixture
         .first

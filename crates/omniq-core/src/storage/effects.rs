@@ -43,10 +43,16 @@ impl Effects {
 
     /// Returns the signals that notify the listeners.
     pub fn into_signals(self) -> impl Iterator<Item = Signal> {
-        let named = |ids: Vec<TaskId>| (!ids.is_empty()).then(|| Arc::from(ids));
-        let enqueued = self.work_added.map(|_| Signal::Enqueued);
-        let finished = named(self.finished).map(Signal::Finished);
-        let cancelled = named(self.cancelled).map(Signal::Cancelled);
-        [enqueued, finished, cancelled].into_iter().flatten()
+        let mut signals = Vec::new();
+        if self.work_added.is_some() {
+            signals.push(Signal::Enqueued);
+        }
+        if !self.finished.is_empty() {
+            signals.push(Signal::Finished(Arc::from(self.finished)));
+        }
+        if !self.cancelled.is_empty() {
+            signals.push(Signal::Cancelled(Arc::from(self.cancelled)));
+        }
+        signals.into_iter()
     }
 }
