@@ -155,11 +155,11 @@ impl Store {
         let Some(stored) = self.stored_task(change.id)? else {
             return Ok(Settled::NotFound);
         };
-        if let Some(refusal) = stored.refuses(change) {
+        if let Some(refusal) = stored.rejection(change) {
             return Ok(refusal);
         }
         let mut stored = stored.clone();
-        if stored.begins_again(change) {
+        if stored.restarts(change) {
             let task = &stored.task;
             let conflict =
                 self.conflicting_task(&task.name, task.unique_key.as_deref(), task.series_id)?;

@@ -32,8 +32,9 @@ pub(crate) fn writer(conn: &Connection, location: &Location, durability: Durabil
         Location::Memory => "memory",
     };
     let level = match durability {
-        Durability::Full => "2",
         Durability::Normal => "1",
+        // `Full`. A level that is unknown here is treated as the safest one.
+        _ => "2",
     };
     set(conn, path, "journal_mode", journal, journal)?;
     set(conn, path, "synchronous", level, level)?;

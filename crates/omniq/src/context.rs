@@ -119,8 +119,11 @@ impl TaskContext {
 
     pub(crate) fn args(&self) -> Result<Args, TaskError> {
         self.payload().decode_args().map_err(|e| {
-            TaskError::new("payload", format!("the arguments can't be read: {e}"))
-                .with_retryable(false)
+            TaskError::new(
+                "payload",
+                format!("the arguments can't be read: {}", e.chain()),
+            )
+            .with_retryable(false)
         })
     }
 

@@ -147,7 +147,7 @@ impl Settler {
                     tracing::error!(task = %change.id, error, "an outcome can't be written");
                     let text = format!("the outcome could not be written: {error}");
                     let failure = TaskError::new("result", text).with_retryable(false);
-                    match change.given_up(failure, self.pool.clock().now()) {
+                    match change.failed_instead(failure, self.pool.clock().now()) {
                         Ok(instead) if !is_failure => change = instead,
                         _ => return Settled::NotFound,
                     }

@@ -1,4 +1,4 @@
-//! Random walks: what happens next, and what the model says to it.
+//! Random operations, and their execution on the model.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use omniq_core::storage::{
 };
 use omniq_core::{Change, Due, NewTask, Task, TaskError, TaskStatus, Timestamp};
 
+use crate::builders::{NOW, at, owner, value};
 use crate::model::Model;
-use crate::orders::{NOW, at, owner, value};
 
-/// One step, as it is drawn: tasks are picked when it is taken.
+/// A random operation. Its tasks are picked by number when it is executed.
 #[derive(Debug, Clone)]
-pub(crate) enum Step {
-    Enqueue(Vec<Draft>),
+pub(crate) enum Operation {
+    Enqueue(Vec<OrderPlan>),
     Claim {
         filter: ClaimFilter,
         limit: usize,
         owner: i64,
         lease_for: u64,
     },
-    Settle(Vec<Wish>),
+    Settle(Vec<ChangePlan>),
     Renew {
         picks: Vec<usize>,
         stale: bool,
@@ -42,40 +42,43 @@ pub(crate) enum Step {
         limit: usize,
     },
     Clock(i64),
-    Steady(u64),
+    MonotonicClock(u64),
 }
 
-/// An order; the series of the picked task, if it is to continue one.
+/// A task to enqueue.
 #[derive(Debug, Clone)]
-pub(crate) struct Draft {
+pub(crate) struct OrderPlan {
     pub(crate) new: NewTask,
+    /// The number of a task whose series the new one continues.
     pub(crate) series: Option<usize>,
 }
 
-/// A change; odd ones do not fit the task, or carry another lease.
+/// A change to settle.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
+pub(crate) struct ChangePlan {
     pub(crate) pick: usize,
-    pub(crate) what: What,
-    pub(crate) odd: bool,
+    pub(crate) kind: ChangeKind,
+    /// Whether any task is picked, even one with another status than the change expects.
+    pub(crate) any_status: bool,
+    /// Whether the change has a lease number that the task does not have.
     pub(crate) stale: bool,
-    pub(crate) then: Vec<Draft>,
+    pub(crate) then: Vec<OrderPlan>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum What {
+pub(crate) enum ChangeKind {
     Succeed,
-    Break { retryable: bool },
+    Fail { retryable: bool },
     Release,
     Cancel { running: bool },
-    LetGo,
+    ReleaseCancelled,
     Requeue { cancelled: bool },
     Reschedule(i64),
 }
 
-/// What was asked, and what the model answered, in the model's ids.
+/// The last operation that was executed, and the answer of the model, with the ids of the model.
 #[derive(Debug, Clone)]
-pub(crate) enum Act {
+pub(crate) enum Executed {
     Nothing,
     Enqueue(Vec<NewTask>, Vec<Enqueued>),
     Claim(ClaimRequest, Claimed),
@@ -86,58 +89,58 @@ pub(crate) enum Act {
     Purge(PurgeRequest, u64),
 }
 
-/// Where a walk stands.
+/// The model, the clocks and the last operation.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct ModelState {
     pub(crate) model: Model,
     pub(crate) now: Timestamp,
     pub(crate) monotonic: Duration,
-    pub(crate) act: Act,
+    pub(crate) executed: Executed,
 }
 
-impl Place {
+impl ModelState {
     pub(crate) fn start() -> Self {
         Self {
             model: Model::default(),
             now: NOW,
             monotonic: Duration::from_secs(100),
-            act: Act::Nothing,
+            executed: Executed::Nothing,
         }
     }
 
-    pub(crate) fn take(&mut self, step: &Step) {
-        self.act = match step {
-            Step::Enqueue(drafts) => {
-                let orders = self.orders(drafts);
+    pub(crate) fn execute(&mut self, operation: &Operation) {
+        self.executed = match operation {
+            Operation::Enqueue(plans) => {
+                let orders = self.orders(plans);
                 let answers = self.model.enqueue(orders.clone(), self.now);
-                Act::Enqueue(orders, answers)
+                Executed::Enqueue(orders, answers)
             }
-            Step::Claim {
+            Operation::Claim {
                 filter,
                 limit,
                 owner,
                 lease_for,
             } => self.claim(filter, *limit, *owner, *lease_for),
-            Step::Settle(wishes) => {
-                let changes = wishes
+            Operation::Settle(plans) => {
+                let changes = plans
                     .iter()
-                    .filter_map(|wish| self.change(wish))
+                    .filter_map(|plan| self.change(plan))
                     .collect::<Vec<_>>();
                 let answers = self.model.settle(&changes, self.now);
-                Act::Settle(changes, answers)
+                Executed::Settle(changes, answers)
             }
-            Step::Renew {
+            Operation::Renew {
                 picks,
                 stale,
                 lease_for,
             } => self.renew(picks, *stale, *lease_for),
-            Step::ProgressUpdate {
+            Operation::ProgressUpdate {
                 picks,
                 stale,
                 fraction,
-            } => self.note(picks, *stale, *fraction),
-            Step::TakeOver { max_crashes } => self.take_over(*max_crashes),
-            Step::Purge {
+            } => self.record_progress(picks, *stale, *fraction),
+            Operation::TakeOver { max_crashes } => self.take_over(*max_crashes),
+            Operation::Purge {
                 statuses,
                 older_than,
                 limit,
@@ -146,48 +149,54 @@ impl Place {
                 let request =
                     PurgeRequest::new(statuses.iter().copied(), age, self.now).limit(*limit);
                 let answer = self.model.purge(&request);
-                Act::Purge(request, answer)
+                Executed::Purge(request, answer)
             }
-            Step::Clock(seconds) => {
-                self.now = self.clock(*seconds);
-                Act::Nothing
+            Operation::Clock(seconds) => {
+                self.now = self.moved_clock(*seconds);
+                Executed::Nothing
             }
-            Step::Steady(seconds) => {
+            Operation::MonotonicClock(seconds) => {
                 self.monotonic += Duration::from_secs(*seconds);
-                Act::Nothing
+                Executed::Nothing
             }
         };
     }
 
-    fn claim(&mut self, filter: &ClaimFilter, limit: usize, number: i64, lease_for: u64) -> Act {
+    fn claim(
+        &mut self,
+        filter: &ClaimFilter,
+        limit: usize,
+        number: i64,
+        lease_for: u64,
+    ) -> Executed {
         let lease_for = Duration::from_secs(lease_for);
         let request = ClaimRequest::new(owner(number), filter.clone(), self.now, lease_for);
         let request = request.limit(limit);
         let answer = self.model.claim(&request);
-        Act::Claim(request, answer)
+        Executed::Claim(request, answer)
     }
 
-    fn renew(&mut self, picks: &[usize], stale: bool, lease_for: u64) -> Act {
+    fn renew(&mut self, picks: &[usize], stale: bool, lease_for: u64) -> Executed {
         let leases = self.leases(picks, stale);
         let lease_for = Duration::from_secs(lease_for);
         let answers = self.model.renew(&leases, lease_for);
-        Act::Renew(leases, lease_for, answers)
+        Executed::Renew(leases, lease_for, answers)
     }
 
-    fn note(&mut self, picks: &[usize], stale: bool, fraction: f64) -> Act {
+    fn record_progress(&mut self, picks: &[usize], stale: bool, fraction: f64) -> Executed {
         let leases = self.leases(picks, stale).into_iter();
         let text = format!("as of {}", self.now.as_micros());
-        let notes: Vec<_> = leases
+        let updates: Vec<_> = leases
             .map(|l| ProgressUpdate::new(l, fraction, &text))
             .collect();
-        let answers = self.model.note(&notes, self.now);
-        Act::ProgressUpdate(notes, answers)
+        let answers = self.model.record_progress(&updates, self.now);
+        Executed::ProgressUpdate(updates, answers)
     }
 
-    /// The clock may go back, but not before an eta that has passed without a claim: a storage is free to
-    /// have noticed it, or not.
-    fn clock(&self, seconds: i64) -> Timestamp {
-        let passed = self.model.kept().filter(|row| {
+    /// Returns the time after the clock was moved. It may go back, but not before an eta that has passed without a
+    /// claim, because a storage may or may not have noticed that the task is due.
+    fn moved_clock(&self, seconds: i64) -> Timestamp {
+        let passed = self.model.existing().filter(|row| {
             row.task.status == TaskStatus::Pending && !row.due && row.task.eta <= self.now
         });
         let passed = passed.map(|row| row.task.eta).max();
@@ -195,26 +204,26 @@ impl Place {
         passed.map_or(target, |eta| target.max(eta))
     }
 
-    fn orders(&self, drafts: &[Draft]) -> Vec<NewTask> {
-        let order = |draft: &Draft| {
-            let mut new = draft.new.clone();
-            let picked = draft.series.and_then(|pick| self.pick(pick, |_| true));
+    fn orders(&self, plans: &[OrderPlan]) -> Vec<NewTask> {
+        let order = |plan: &OrderPlan| {
+            let mut new = plan.new.clone();
+            let picked = plan.series.and_then(|pick| self.pick(pick, |_| true));
             new.series_id = picked.and_then(|task| task.series_id);
             new
         };
-        drafts.iter().map(order).collect()
+        plans.iter().map(order).collect()
     }
 
-    /// One of the tasks that fit, purged ones among them.
-    fn pick(&self, pick: usize, fits: impl Fn(&Task) -> bool) -> Option<&Task> {
-        let fitting: Vec<_> = self
+    /// Picks one of the tasks that match, including purged ones.
+    fn pick(&self, pick: usize, matches: impl Fn(&Task) -> bool) -> Option<&Task> {
+        let matching: Vec<_> = self
             .model
             .rows
             .iter()
             .map(|row| &row.task)
-            .filter(|task| fits(task))
+            .filter(|task| matches(task))
             .collect();
-        fitting.get(pick.checked_rem(fitting.len())?).copied()
+        matching.get(pick.checked_rem(matching.len())?).copied()
     }
 
     fn leases(&self, picks: &[usize], stale: bool) -> Vec<Lease> {
@@ -225,55 +234,57 @@ impl Place {
     fn lease(&self, pick: usize, stale: bool) -> Option<Lease> {
         let task = self.pick(pick, |task| stale || task.owner.is_some())?;
         let mut lease = task.lease();
-        // Once a task was let go of, its last lease is stale as it is.
+        // The last lease of a task without an owner is already stale.
         lease.number += u64::from(stale && task.owner.is_some());
         Some(lease)
     }
 
-    fn change(&self, wish: &Wish) -> Option<Change> {
-        let fits = |task: &Task| task.status == wish.what.from();
-        let fitting = self.pick(wish.pick, fits).filter(|_| !wish.odd);
-        let mut task = fitting.or_else(|| self.pick(wish.pick, |_| true))?.clone();
-        // As if it had been seen so, some time ago.
-        task.status = wish.what.from();
-        if matches!(wish.what, What::Requeue { .. }) {
+    fn change(&self, plan: &ChangePlan) -> Option<Change> {
+        let expected = plan.kind.expected_status();
+        let matching = self.pick(plan.pick, |task| plan.any_status || task.status == expected);
+        let picked = matching.or_else(|| self.pick(plan.pick, |_| true))?;
+        // The caller may have read the task when it had this status.
+        let mut task = picked.clone();
+        task.status = expected;
+        if matches!(plan.kind, ChangeKind::Requeue { .. }) {
             task.owner = None;
         }
-        let then = self.orders(&wish.then);
-        let mut change = wish
-            .what
+        let then = self.orders(&plan.then);
+        let mut change = plan
+            .kind
             .change(&task, then, self.now)
-            .expect("the status fits");
-        if wish.stale {
+            .expect("the status allows the change");
+        if plan.stale {
             change.lease = change.lease.checked_sub(1).unwrap_or(9);
         }
         Some(change)
     }
 
-    fn take_over(&mut self, max_crashes: u32) -> Act {
+    fn take_over(&mut self, max_crashes: u32) -> Executed {
         let tasks = self.model.orphans(self.monotonic);
-        let over = |task: &Task| {
+        let taken_over = |task: &Task| {
             let orphan = Orphan::new(task.clone(), OrphanReason::LeaseExpired, true);
             take_over(&orphan, max_crashes, self.now, 0.5).expect("an orphan may be taken over")
         };
-        let changes: Vec<_> = tasks.iter().map(over).collect();
+        let changes: Vec<_> = tasks.iter().map(taken_over).collect();
         let answers = self.model.settle(&changes, self.now);
-        Act::TakeOver(tasks, changes, answers)
+        Executed::TakeOver(tasks, changes, answers)
     }
 }
 
-impl What {
-    fn from(self) -> TaskStatus {
+impl ChangeKind {
+    /// Returns the status that a task must have for this change.
+    fn expected_status(self) -> TaskStatus {
         match self {
-            Self::Succeed | Self::Break { .. } | Self::Release => TaskStatus::Running,
+            Self::Succeed | Self::Fail { .. } | Self::Release => TaskStatus::Running,
             Self::Cancel { running: true } => TaskStatus::Running,
             Self::Cancel { running: false } | Self::Reschedule(_) => TaskStatus::Pending,
-            Self::LetGo | Self::Requeue { cancelled: true } => TaskStatus::Cancelled,
+            Self::ReleaseCancelled | Self::Requeue { cancelled: true } => TaskStatus::Cancelled,
             Self::Requeue { cancelled: false } => TaskStatus::Failed,
         }
     }
 
-    /// The change of this kind; `None` if the task's status does not allow it.
+    /// Returns the change of this kind; `None` if the task's status does not allow it.
     fn change(self, task: &Task, then: Vec<NewTask>, now: Timestamp) -> Option<Change> {
         let outcome = |outcome| settle(task, outcome, now, 0.5).ok();
         match self {
@@ -281,13 +292,13 @@ impl What {
                 result: value("\"done\""),
                 then,
             }),
-            Self::Break { retryable } => {
-                let error = TaskError::new("odd", "it broke").with_retryable(retryable);
+            Self::Fail { retryable } => {
+                let error = TaskError::new("odd", "it failed").with_retryable(retryable);
                 outcome(Outcome::Failed(error))
             }
             Self::Release => outcome(Outcome::Released),
             Self::Cancel { .. } => cancel(task).into_change(),
-            Self::LetGo => Some(Change::release_cancelled(task)),
+            Self::ReleaseCancelled => Some(Change::release_cancelled(task)),
             Self::Requeue { .. } => requeue(task).into_change(),
             Self::Reschedule(seconds) => reschedule(task, Due::At(at(seconds))).into_change(),
         }

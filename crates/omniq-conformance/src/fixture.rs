@@ -1,46 +1,56 @@
+//! The storage of one question, with shortcuts for its operations.
+
 use std::sync::Arc;
 
 use omniq_core::storage::{ClaimRequest, Enqueued, Settled};
 use omniq_core::{Change, NewTask, Storage, Task, TaskId, Timestamp};
 
 use crate::Subject;
+use crate::builders::{NOW, request};
 use crate::bystanders::Bystanders;
-use crate::orders::{NOW, wish};
 
-/// A storage during one question, with its bystanders. Any error of the storage fails the question.
+/// A storage and its bystanders during one question. An error of the storage fails the question.
 #[derive(Clone)]
-pub(crate) struct Scene {
-    /// For questions that need more than one storage.
+pub(crate) struct Fixture {
+    /// Opens another, empty storage, for questions that need one.
     pub(crate) open: fn() -> Subject,
-    /// The handle that most of the question uses.
-    pub(crate) here: Arc<dyn Storage>,
-    /// Another handle on the same data, where the storage has several.
-    pub(crate) there: Arc<dyn Storage>,
+    /// The handle that questions use first.
+    pub(crate) first: Arc<dyn Storage>,
+    /// The second handle on the same data. If the storage has one handle only, it is that one.
+    pub(crate) second: Arc<dyn Storage>,
     bystanders: Arc<Bystanders>,
     _subject: Arc<Subject>,
 }
 
-impl Scene {
+impl Fixture {
     pub(crate) async fn open(open: fn() -> Subject) -> Self {
         let subject = open();
         Self {
             open,
-            here: Arc::clone(&subject.storage),
-            there: subject.other(),
-            bystanders: Arc::new(Bystanders::plant(&*subject.storage).await),
+            first: Arc::clone(&subject.storage),
+            second: subject.other(),
+            bystanders: Arc::new(Bystanders::create(&*subject.storage).await),
             _subject: Arc::new(subject),
         }
     }
 
-    pub(crate) async fn bystanders_are_unmoved(&self) {
-        self.bystanders.are_unmoved(&*self.here).await;
+    /// Returns the same storage with the second handle in the place of the first.
+    pub(crate) fn through_second(&self) -> Self {
+        Self {
+            first: Arc::clone(&self.second),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) async fn assert_bystanders_unchanged(&self) {
+        self.bystanders.assert_unchanged(&*self.first).await;
     }
 
     pub(crate) async fn enqueue(&self, orders: Vec<NewTask>, now: Timestamp) -> Vec<Enqueued> {
-        self.here.enqueue(orders, now).await.expect("enqueue")
+        self.first.enqueue(orders, now).await.expect("enqueue")
     }
 
-    /// Enqueues a task that nothing is in the way of.
+    /// Enqueues a task that is expected to be new.
     pub(crate) async fn add(&self, order: NewTask) -> TaskId {
         match self.enqueue(vec![order], NOW).await.as_slice() {
             [Enqueued::New(id)] => *id,
@@ -48,7 +58,7 @@ impl Scene {
         }
     }
 
-    /// Enqueues a task that another is in the way of.
+    /// Enqueues a task for which an existing one is expected.
     pub(crate) async fn existing(&self, order: NewTask) -> TaskId {
         match self.enqueue(vec![order], NOW).await.as_slice() {
             [Enqueued::Existing(id)] => *id,
@@ -57,7 +67,7 @@ impl Scene {
     }
 
     pub(crate) async fn claim(&self, request: ClaimRequest) -> Vec<Task> {
-        self.here.claim(request).await.expect("claim").tasks
+        self.first.claim(request).await.expect("claim").tasks
     }
 
     pub(crate) async fn claimed_ids(&self, request: ClaimRequest) -> Vec<TaskId> {
@@ -70,32 +80,37 @@ impl Scene {
 
     /// Claims the one task that is due.
     pub(crate) async fn claim_one(&self, now: Timestamp) -> Task {
-        let mut tasks = self.claim(wish(now).limit(2)).await;
+        let mut tasks = self.claim(request(now).limit(2)).await;
         assert_eq!(tasks.len(), 1, "one task is due: {tasks:?}");
         tasks.remove(0)
     }
 
-    /// A new task, claimed.
+    /// Enqueues and claims a task.
     pub(crate) async fn running(&self, order: NewTask) -> Task {
         let id = self.add(order).await;
+        self.running_of(id).await
+    }
+
+    /// Claims the task with this id, which must be the only one that is due.
+    pub(crate) async fn running_of(&self, id: TaskId) -> Task {
         let task = self.claim_one(NOW).await;
         assert_eq!(task.id, id);
         task
     }
 
     pub(crate) async fn settle(&self, change: Change, now: Timestamp) -> Settled {
-        let answers = self.here.settle(vec![change], now).await.expect("settle");
+        let answers = self.first.settle(vec![change], now).await.expect("settle");
         assert_eq!(answers.len(), 1);
         answers[0]
     }
 
-    /// Settles a change that nothing is in the way of.
-    pub(crate) async fn done(&self, change: Change, now: Timestamp) {
+    /// Settles a change that is expected to be applied.
+    pub(crate) async fn apply(&self, change: Change, now: Timestamp) {
         assert_eq!(self.settle(change, now).await, Settled::Applied);
     }
 
     pub(crate) async fn find(&self, id: TaskId) -> Option<Task> {
-        let mut tasks = self.here.get(vec![id]).await.expect("get");
+        let mut tasks = self.first.get(vec![id]).await.expect("get");
         assert_eq!(tasks.len(), 1);
         tasks.remove(0)
     }
@@ -105,8 +120,8 @@ impl Scene {
     }
 }
 
-/// The answer to a change that met the task as it is here.
-pub(crate) fn moved(task: &Task) -> Settled {
+/// Returns the answer to a change that does not match the task's status and lease.
+pub(crate) fn stale(task: &Task) -> Settled {
     Settled::Stale {
         status: task.status,
         lease: task.lease,

@@ -1,11 +1,13 @@
-/// The list of all questions, by topic: the functions of `exam`, each an `async fn(Scene)`.
+//! The macro behind the list of all questions.
+
+/// Declares all questions, by topic: the functions of `exam`, each an `async fn(Fixture)`.
 ///
-/// A question that is not in the list is dead code, which the compiler reports; one that is listed but not
-/// written does not compile. The leading `$` is what lets a macro write a macro.
+/// The compiler reports a question that is missing from the list as dead code, and a listed question without a
+/// function as an error. The leading `$` is needed because this macro defines another macro.
 macro_rules! questions {
     ($d:tt $($topic:ident { $($question:ident)* })*) => {
         #[doc(hidden)]
-        pub mod asked {
+        pub mod questions {
             $(pub mod $topic {
                 $(pub fn $question(open: fn() -> $crate::Subject) {
                     $crate::run::run(open, $crate::exam::$topic::$question);
@@ -13,8 +15,8 @@ macro_rules! questions {
             })*
         }
 
-        /// Asks a storage every question. `open` is the path of a `fn() -> Subject` that opens a new,
-        /// empty storage each time.
+        /// Defines one test for each question. `open` is the path of a `fn() -> Subject` that opens a new, empty
+        /// storage at each call.
         #[macro_export]
         macro_rules! suite {
             ($d open:path) => {
@@ -24,7 +26,7 @@ macro_rules! questions {
 
                     $(#[test]
                     fn $question() {
-                        $d crate::asked::$topic::$question($d open);
+                        $d crate::questions::$topic::$question($d open);
                     })*
                 })*
             };
