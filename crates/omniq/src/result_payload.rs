@@ -1,15 +1,15 @@
-//! The result of a handler as bytes, and its size limit.
+//! Encodes the result of a handler, and checks its size.
 
 use omniq_core::{Format, Payload, TaskError};
 use serde::Serialize;
 
-/// How a handler ended: with its result as bytes, or with an error.
+/// The encoded result of a handler, or its error.
 pub(crate) type Ended = Result<Payload, TaskError>;
 
 /// Encodes the value that a handler returned.
 pub(crate) fn encode_result<T: Serialize + ?Sized>(format: Format, value: &T) -> Ended {
     Payload::encode(format, value).map_err(|e| {
-        let text = format!("the result can't be written: {}", e.chain());
+        let text = format!("the result can't be encoded: {}", e.chain());
         TaskError::new("result", text).with_retryable(false)
     })
 }
