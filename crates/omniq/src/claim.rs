@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::events::EventKind;
 use crate::process::Background;
-use crate::result_payload::{Ended, check_size, encode_result};
+use crate::result_payload::{HandlerResult, check_size, encode_result};
 use crate::seat_number::SeatNumber;
 use crate::settlement::{Answers, Recorded, Settlement, WriteChanges, record};
 use crate::{AsyncTaskQueue, clock};
@@ -145,9 +145,9 @@ impl AsyncTaskQueue {
         self.process().check()?;
         let background = self.background()?;
         let mut poller = self.poller(Arc::new(filter));
-        let begin = clock::instant();
+        let started = clock::instant();
         loop {
-            let left = wait.saturating_sub(begin.elapsed());
+            let left = wait.saturating_sub(started.elapsed());
             if let Some(task) = poller.claim(1, tokio::time::sleep(left)).await?.pop() {
                 self.events().notify_of(&task, EventKind::Started);
                 return Ok(Some(Claim::new(self.clone(), background, task)));
@@ -199,7 +199,11 @@ impl AsyncTaskQueue {
         self.settle_claim(claim, Outcome::Released).await
     }
 
-    pub(crate) fn encode_result<T: Serialize + ?Sized>(&self, format: Format, value: &T) -> Ended {
+    pub(crate) fn encode_result<T: Serialize + ?Sized>(
+        &self,
+        format: Format,
+        value: &T,
+    ) -> HandlerResult {
         let result = encode_result(format, value)?;
         check_size(&result, self.settings().max_payload())?;
         Ok(result)

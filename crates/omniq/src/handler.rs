@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::TaskContext;
-use crate::result_payload::{Ended, encode_result};
+use crate::result_payload::{HandlerResult, encode_result};
 
 /// The function that runs a task. Cloning it is cheap.
 #[derive(Clone)]
@@ -24,9 +24,9 @@ pub struct Handler {
 #[derive(Clone)]
 pub(crate) enum Run {
     /// Polled by the runtime.
-    Async(Arc<dyn Fn(TaskContext) -> BoxFuture<'static, Ended> + Send + Sync>),
+    Async(Arc<dyn Fn(TaskContext) -> BoxFuture<'static, HandlerResult> + Send + Sync>),
     /// Called on a thread for blocking code.
-    Blocking(Arc<dyn Fn(TaskContext) -> Ended + Send + Sync>),
+    Blocking(Arc<dyn Fn(TaskContext) -> HandlerResult + Send + Sync>),
 }
 
 /// The type of a [`State`](crate::State) that a function requires.
@@ -127,7 +127,7 @@ impl Handler {
         Fut: Future<Output = Result<T, TaskError>> + Send + 'static,
         T: Serialize,
     {
-        let run = move |ctx: TaskContext| -> BoxFuture<'static, Ended> {
+        let run = move |ctx: TaskContext| -> BoxFuture<'static, HandlerResult> {
             let format = ctx.payload().format;
             match bind(&ctx) {
                 Ok(args) => {

@@ -103,9 +103,9 @@ impl Future for CatchPanic {
         let Some(future) = &mut self.0 else {
             return Poll::Pending;
         };
-        let begin = clock::instant();
+        let started = clock::instant();
         let polled = catch(|| future.as_mut().poll(cx));
-        let blocked_for = begin.elapsed();
+        let blocked_for = started.elapsed();
         if blocked_for > LONGEST_POLL {
             tracing::warn!(
                 ?blocked_for,

@@ -54,8 +54,8 @@ impl Poller {
         limit: usize,
         stop_waiting: impl Future<Output = ()>,
     ) -> Result<Vec<Task>> {
-        let begin = self.clock.read();
-        let now = begin.wall;
+        let start = self.clock.read();
+        let now = start.wall;
         let filter = Arc::clone(&self.filter);
         let request = ClaimRequest::new(self.owner, filter, now, self.lease_for).limit(limit);
         let claimed = match self.parking(now) {
@@ -69,7 +69,7 @@ impl Poller {
                 // The claim is polled first: dropping one that was answered would cost a second write, to release the tasks.
                 biased;
                 claimed = self.storage.claim(request.park(next_due)) => claimed?,
-                () = self.wait_for_eta(next_due, begin) => return Ok(Vec::new()),
+                () = self.wait_for_eta(next_due, start) => return Ok(Vec::new()),
                 () = stop_waiting => return Ok(Vec::new()),
             },
         };
@@ -99,14 +99,14 @@ impl Poller {
 
     /// Waits until the next eta, at most a poll interval, so that a jump of the clock is noticed. If no task has an eta,
     /// this never returns: then only the storage ends the wait.
-    async fn wait_for_eta(&self, next_due: Option<Timestamp>, begin: Reading) {
+    async fn wait_for_eta(&self, next_due: Option<Timestamp>, start: Reading) {
         let Some(due) = next_due else {
             return std::future::pending().await;
         };
-        let span = due.since(begin.wall);
+        let span = due.since(start.wall);
         let due_or_poll = async {
             tokio::select! {
-                () = self.clock.until(begin.passed.saturating_add(span)) => {}
+                () = self.clock.until(start.passed.saturating_add(span)) => {}
                 () = tokio::time::sleep(self.poll_interval) => {}
             }
         };

@@ -47,9 +47,9 @@ impl Background {
             .build()
             .map_err(refused)?;
         let handle = runtime.handle().clone();
-        let (end, ended) = oneshot::channel::<()>();
+        let (end, end_requested) = oneshot::channel::<()>();
         // The sender is never used, only dropped.
-        let run = move || drop(runtime.block_on(ended));
+        let run = move || drop(runtime.block_on(end_requested));
         std::thread::Builder::new()
             .name("omniq-background".into())
             .spawn(run)

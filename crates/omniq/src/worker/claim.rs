@@ -45,7 +45,7 @@ impl Claimer {
 
 /// Claims tasks until the pool stops, then releases those that have not started.
 pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
-    let _end = pool.claimed_last.fire_on_drop();
+    let _fire_on_exit = pool.claiming_ended.fire_on_drop();
     let mut running: Option<RunningClaim> = None;
     let retry = Arc::new(Mutex::new(StorageRetry::new("claiming tasks")));
     let mut idle = Some(Claimer::new(&pool, &retry));

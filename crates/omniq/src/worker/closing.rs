@@ -42,8 +42,8 @@ impl Closing {
         let request = shared.stop_request();
         let grace_expired = async {
             tokio::select! {
-                () = tokio::time::sleep_until(request.grace_ends) => shared.grace_over.fire(),
-                () = shared.grace_over.fired() => {}
+                () = tokio::time::sleep_until(request.grace_ends) => shared.grace_expired.fire(),
+                () = shared.grace_expired.fired() => {}
             }
         };
         tokio::select! {
@@ -79,7 +79,7 @@ impl Closing {
 
     /// Waits until no handler runs and none will start.
     async fn seats_are_empty(&self) {
-        self.shared.claimed_last.fired().await;
+        self.shared.claiming_ended.fired().await;
         let all = u32::try_from(self.shared.concurrency).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let _ = self.shared.seats.acquire_many(all).await;

@@ -130,7 +130,7 @@ impl AsyncWorkerPool {
             () = signals.next() => {}
         }
         tracing::info!("dropping running handlers after a second signal");
-        self.running.shared.grace_over.fire();
+        self.running.shared.grace_expired.fire();
         self.join().await
     }
 
@@ -151,7 +151,7 @@ impl Drop for Running {
             // After a stop, this changes nothing. Otherwise, the tasks of the pool see the flags, release what they have
             // claimed, and end.
             self.shared.ask_to_stop();
-            self.shared.grace_over.fire();
+            self.shared.grace_expired.fire();
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::context::{Execution, TaskContext};
 use crate::events::EventKind;
 use crate::handler::Run;
 use crate::panic::{CatchPanic, catch};
-use crate::result_payload::{Ended, check_size};
+use crate::result_payload::{HandlerResult, check_size};
 use crate::seat_number::SeatNumber;
 use crate::token::Token;
 
@@ -129,7 +129,7 @@ fn announce_start(pool: &Shared, execution: &Execution) -> Option<Duration> {
 async fn run_async(
     pool: &Shared,
     execution: &Execution,
-    function: impl FnOnce() -> BoxFuture<'static, Ended>,
+    function: impl FnOnce() -> BoxFuture<'static, HandlerResult>,
 ) -> Outcome {
     let expires = announce_start(pool, execution);
     let mut work = match catch(function) {
@@ -142,7 +142,7 @@ async fn run_async(
         result = &mut work => to_outcome(pool, execution, result),
         () = time_limit(pool, expires) => Outcome::Failed(timed_out(execution)),
         () = stop_expired(pool, execution) => Outcome::LeaseLost,
-        () = pool.grace_over.fired() => Outcome::Released,
+        () = pool.grace_expired.fired() => Outcome::Released,
     }
 }
 
@@ -151,7 +151,7 @@ async fn run_async(
 async fn run_blocking(
     pool: &Shared,
     execution: &Execution,
-    function: impl FnOnce() -> Ended + Send + 'static,
+    function: impl FnOnce() -> HandlerResult + Send + 'static,
 ) -> Outcome {
     let started = Arc::new(Token::default());
     let on_start = Arc::clone(&started);
@@ -163,7 +163,7 @@ async fn run_blocking(
         biased;
         () = started.fired() => None,
         () = execution.stop.fired() => Some(Outcome::LeaseLost),
-        () = pool.grace_over.fired() => Some(Outcome::Released),
+        () = pool.grace_expired.fired() => Some(Outcome::Released),
     };
     if let Some(outcome) = stopped_before_start {
         running.abort();
@@ -185,7 +185,7 @@ async fn run_blocking(
                 let limit = execution.task.timeout;
                 tracing::warn!(?limit, "the time limit has expired, but a blocking handler can't be ended: waiting until it returns");
             }
-            () = pool.grace_over.fired(), if !grace_expired => grace_expired = true,
+            () = pool.grace_expired.fired(), if !grace_expired => grace_expired = true,
         }
         execution.stop.fire();
     };
@@ -199,7 +199,7 @@ async fn run_blocking(
 }
 
 /// Turns what a handler returned into an outcome. A result that is too large becomes a failure.
-fn to_outcome(pool: &Shared, execution: &Execution, result: Ended) -> Outcome {
+fn to_outcome(pool: &Shared, execution: &Execution, result: HandlerResult) -> Outcome {
     let limit = pool.settings().max_payload();
     let checked = result.and_then(|result| check_size(&result, limit).map(|()| result));
     match checked {

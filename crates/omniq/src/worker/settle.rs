@@ -27,7 +27,7 @@ pub(super) const LAST_WRITES: Duration = Duration::from_secs(5);
 /// Settles outcomes until no seat can report any more, or until [`LAST_WRITES`] after the grace.
 pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
     // However settling ends, the heartbeat ends with it.
-    let _end = pool.settled.fire_on_drop();
+    let _fire_on_exit = pool.settled.fire_on_drop();
     let mut inbox = Vec::with_capacity(BATCH);
     let mut settler = Settler {
         pool: Arc::clone(&pool),
@@ -46,13 +46,13 @@ pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<R
             settler.settle(&mut inbox).await;
         }
     };
-    let too_late = async {
-        pool.grace_over.fired().await;
+    let write_limit = async {
+        pool.grace_expired.fired().await;
         tokio::time::sleep(LAST_WRITES).await;
     };
     tokio::select! {
         () = settle_all => {}
-        () = too_late => {}
+        () = write_limit => {}
     }
 }
 

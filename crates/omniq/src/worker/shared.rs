@@ -45,9 +45,9 @@ pub(super) struct Shared {
     /// Fired when the pool must not claim or start any more tasks.
     pub(super) stopping: Token,
     /// Fired when no more tasks will be claimed or started.
-    pub(super) claimed_last: Token,
+    pub(super) claiming_ended: Token,
     /// Fired when running handlers must be dropped.
-    pub(super) grace_over: Token,
+    pub(super) grace_expired: Token,
     /// Fired when the last outcome is written, or when the pool gives up writing it.
     pub(super) settled: Token,
     pub(super) finished: AtomicU64,

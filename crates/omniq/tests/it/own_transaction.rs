@@ -225,7 +225,8 @@ async fn a_value_that_is_too_large_fails_the_task_for_good() {
         (error.error_type.as_str(), error.is_retryable),
         ("result", false)
     );
-    assert!(error.message.contains("max_payload"), "{error}");
+    let text = error.with_causes();
+    assert!(text.contains("max_payload"), "{text}");
     pool.stop().await.unwrap();
 }
 
