@@ -25,7 +25,7 @@ use crate::{AsyncTaskQueue, clock};
 /// It may be completed in a transaction of your own (`SqliteStorage::complete_in`). After the commit, pass it to
 /// [`complete_task`](AsyncTaskQueue::complete_task) as usual, or drop it.
 ///
-/// It renews its lease by itself. Dropping it releases the task: the attempt is not counted.
+/// A claim renews its lease by itself. Dropping it releases the task: the attempt is not counted.
 pub struct Claim {
     task: Arc<Task>,
     queue: AsyncTaskQueue,

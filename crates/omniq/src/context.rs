@@ -23,7 +23,8 @@ pub struct TaskContext {
 /// One execution: the task as it was claimed, and what the handler and the pool exchange about it.
 pub(crate) struct Execution {
     pub(crate) task: Task,
-    /// Raised when the task was cancelled or its lease is lost.
+    /// Raised when the handler should stop: its task was cancelled, its lease is lost, or a blocking handler has exceeded
+    /// its time limit or the pool's grace.
     pub(crate) stop: Token,
     then: Mutex<Vec<NewTask>>,
     /// The latest progress, until it is taken to be stored.

@@ -300,7 +300,7 @@ impl AsyncOmniQ {
     }
 
     /// Returns the handle of a task that was enqueued before, by this or another process. `T` is the type that the task
-    /// returns. The id is not checked: methods of the handle return an error of kind `NotFound` if no task has it.
+    /// returns. The id is not checked here: if no task has it, the handle's other methods return an error of kind `NotFound`.
     pub fn handle<T>(&self, id: TaskId) -> TaskHandle<T> {
         TaskHandle::new(self.clone(), Enqueued::Existing(id))
     }

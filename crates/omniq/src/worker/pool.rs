@@ -116,7 +116,7 @@ impl AsyncWorkerPool {
     pub async fn run_until_signal(self) -> Result<StopSummary> {
         self.running.process.check()?;
         let mut signals = Signals::listen().map_err(|e| {
-            let text = "the process can't listen for signals";
+            let text = "this process can't listen for signals";
             Error::new(ErrorKind::Settings, text).with_source(e)
         })?;
         tokio::select! {
