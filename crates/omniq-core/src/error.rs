@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::TaskError;
+use crate::verdict::Verdict;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -157,29 +158,29 @@ impl fmt::Display for Error {
     }
 }
 
+/// The most causes that are printed, because a chain of errors of other crates may be endless.
+const MAX_CAUSES: usize = 64;
+
+/// Returns the causes of an error, without the verdict that a task error may carry: it is no text for readers.
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    std::iter::successors(StdError::source(error), |cause| cause.source())
+        .take(MAX_CAUSES)
+        .filter(|cause| !cause.is::<Verdict>())
+}
+
 struct Chain<'a>(&'a Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.0, f)?;
-        let mut cause = StdError::source(self.0);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        causes(self.0).try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.0.kind, self.0.message)?;
-        let mut cause = StdError::source(self);
-        while let Some(error) = cause {
-            write!(f, "\n  caused by: {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        causes(self).try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
     }
 }
 
