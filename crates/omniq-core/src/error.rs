@@ -163,7 +163,7 @@ const MAX_CAUSES: usize = 64;
 
 /// Returns the causes of an error, without the verdict that a task error may carry: it is no text for readers.
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(StdError::source(error), |cause| cause.source())
+    std::iter::successors(StdError::source(error), |cause| (*cause).source())
         .take(MAX_CAUSES)
         .filter(|cause| !cause.is::<Verdict>())
 }
