@@ -192,10 +192,13 @@ impl StdError for Error {
 
 impl From<Error> for TaskError {
     /// Converts an error of the queue, for `?` in handlers that use it: retryable, unless the same call can
-    /// never succeed.
+    /// never succeed. The message is the text of the error with its causes.
     fn from(error: Error) -> Self {
         let is_fatal = matches!(error.kind(), ErrorKind::Settings | ErrorKind::Serialization);
-        Self::retryable(error).with_retryable(!is_fatal)
+        let message = error.chain().to_string();
+        let mut converted = Self::retryable(error).with_retryable(!is_fatal);
+        converted.message = message;
+        converted
     }
 }
 

@@ -34,9 +34,8 @@ fn success<T: Serialize + ?Sized>(
 ) -> Result<(Change, Timestamp)> {
     let result = queue.encode_result(task.payload.format, value);
     let result = result.map_err(|error| {
-        // The whole error of the attempt is its message, so the text has it, and there is no source.
-        let text = format!("the task {} can't be completed: {}", task.id, error.message);
-        Error::new(ErrorKind::Serialization, text)
+        let text = format!("the task {} can't be completed", task.id);
+        Error::new(ErrorKind::Serialization, text).with_source(error)
     })?;
     let now = queue.clock().now();
     // The random number is for retries only: a success has no jitter.
