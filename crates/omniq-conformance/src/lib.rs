@@ -89,6 +89,8 @@ questions! { $
         a_wrong_status_changes_nothing
         an_unknown_task_is_not_found
         a_late_worker_changes_nothing
+        a_late_release_changes_nothing
+        a_late_request_keeps_the_attempts_of_a_requeue
         a_batch_is_answered_in_order
         a_repeated_change_is_applied_once
         a_change_from_another_handle_is_seen

@@ -167,7 +167,13 @@ impl Model {
         };
         let (status, lease) = (task.status, task.lease);
         let restarts = status.is_finished() && change.status == TaskStatus::Pending;
-        if (status, lease) != (change.expect, change.lease) || (restarts && task.owner.is_some()) {
+        let releases =
+            (change.expect, change.status) == (TaskStatus::Cancelled, TaskStatus::Cancelled);
+        let owner_fits = match task.owner {
+            Some(_) => !restarts,
+            None => !releases,
+        };
+        if (status, lease) != (change.expect, change.lease) || !owner_fits {
             return Settled::Stale { status, lease };
         }
         let other = self.conflicting(&task.name, task.unique_key.as_ref(), task.series_id);
@@ -264,8 +270,8 @@ impl Row {
             (task.finished_at, task.result) = (None, None);
         }
         task.status = change.status;
-        task.attempts = change.attempts;
-        task.crashes = change.crashes;
+        task.attempts = change.attempts.unwrap_or(task.attempts);
+        task.crashes = change.crashes.unwrap_or(task.crashes);
         if let Some(eta) = change.eta {
             task.eta = eta.resolve(now);
             self.due = task.eta <= now;

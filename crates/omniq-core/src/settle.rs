@@ -38,10 +38,11 @@ pub struct Change {
     pub lease: u64,
     /// The new status.
     pub status: TaskStatus,
-    /// The new number of attempts.
-    pub attempts: u32,
-    /// The new number of crashes.
-    pub crashes: u32,
+    /// The new number of attempts. `None` leaves it as it is in the storage: a change that is decided without a lease
+    /// may have read an old number.
+    pub attempts: Option<u32>,
+    /// The new number of crashes. `None` leaves it as it is in the storage.
+    pub crashes: Option<u32>,
     /// The new eta. `None` leaves the eta unchanged, and a due task due.
     pub eta: Option<Due>,
     /// Whether the owner stays until it releases the task. A running task that is cancelled keeps its owner.
@@ -58,11 +59,15 @@ impl Change {
     /// Returns the change of a transition.
     fn by_transition(task: &Task, transition: Transition) -> Result<Self> {
         let status = apply(task.status, transition)?;
-        Ok(Self::of_status(task, task.status, status))
+        let mut change = Self::of_status(task, task.status, status);
+        // The lease guards these numbers: nobody else changes them while a task runs.
+        change.attempts = Some(task.attempts);
+        change.crashes = Some(task.crashes);
+        Ok(change)
     }
 
     /// Returns the change that releases a cancelled task from the owner that ran it. Its unique key becomes free,
-    /// and it can be requeued.
+    /// and it can be requeued. It changes the owner only, and is rejected if the task has none.
     pub fn release_cancelled(task: &Task) -> Self {
         Self::of_status(task, TaskStatus::Cancelled, TaskStatus::Cancelled)
     }
@@ -74,8 +79,8 @@ impl Change {
             expect,
             lease: task.lease,
             status,
-            attempts: task.attempts,
-            crashes: task.crashes,
+            attempts: None,
+            crashes: None,
             eta: None,
             keep_owner: false,
             result: None,
@@ -94,10 +99,15 @@ impl Change {
             status: apply(self.expect, Transition::GiveUp)?,
             eta: None,
             result: None,
-            error: Some(error.settled(now, self.attempts.saturating_sub(1))),
+            error: Some(error.settled(now, self.attempts.unwrap_or(1).saturating_sub(1))),
             then: Vec::new(),
             ..self.clone()
         })
+    }
+
+    /// Returns whether the change only releases a cancelled task from its owner.
+    pub fn releases_cancelled(&self) -> bool {
+        (self.expect, self.status) == (TaskStatus::Cancelled, TaskStatus::Cancelled)
     }
 
     /// Returns whether the change leaves a task to claim, now or later.
@@ -124,7 +134,7 @@ pub fn settle(task: &Task, outcome: Outcome, now: Timestamp, random: f64) -> Res
         Outcome::Failed(error) => failed(task, error, now, random),
         Outcome::Released => {
             let mut change = Change::by_transition(task, Transition::Release)?;
-            change.attempts = task.attempts.saturating_sub(1);
+            change.attempts = Some(task.attempts.saturating_sub(1));
             Ok(change)
         }
         Outcome::LeaseLost => Ok(Change::release_cancelled(task)),
@@ -175,15 +185,16 @@ pub fn take_over(orphan: &Orphan, max_crashes: u32, now: Timestamp, random: f64)
             Transition::Release
         },
     )?;
-    change.attempts = task.attempts.saturating_sub(1);
-    change.crashes = crashes;
+    let attempts = task.attempts.saturating_sub(1);
+    change.attempts = Some(attempts);
+    change.crashes = Some(crashes);
     if is_last {
         let text = format!(
             "its owner was lost {crashes} time(s) while it ran ({})",
             orphan.reason
         );
         let error = TaskError::new("crash", text).with_retryable(false);
-        change.error = Some(error.settled(now, change.attempts));
+        change.error = Some(error.settled(now, attempts));
         change.then.extend(next_run(task));
     } else if orphan.started {
         change.eta = Some(Due::In(Backoff::default().delay(crashes, random)));
@@ -241,8 +252,8 @@ pub fn reschedule(task: &Task, eta: Due) -> Decision {
 /// Decides on a request to run a task that failed or was cancelled again from the beginning.
 pub fn requeue(task: &Task) -> Decision {
     let decision = Decision::of(task, Transition::Requeue, |change| {
-        change.attempts = 0;
-        change.crashes = 0;
+        change.attempts = Some(0);
+        change.crashes = Some(0);
         change.eta = Some(Due::NOW);
     });
     match decision {

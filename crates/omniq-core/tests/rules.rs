@@ -82,7 +82,10 @@ fn a_retry_waits_and_the_last_attempt_gives_up() {
         0.5,
     )
     .unwrap();
-    assert_eq!((first.status, first.attempts), (TaskStatus::Pending, 1));
+    assert_eq!(
+        (first.status, first.attempts),
+        (TaskStatus::Pending, Some(1))
+    );
     assert_eq!(first.eta, Some(Due::In(Duration::from_secs(1))));
     let error = first.error.unwrap();
     assert_eq!((error.timestamp, error.retry_count), (NOW, 0));
@@ -120,7 +123,7 @@ fn a_release_refunds_the_attempt_and_stays_due() {
     let change = settle(&running(2), Outcome::Released, NOW, 0.5).unwrap();
     assert_eq!(
         (change.status, change.attempts, change.eta),
-        (TaskStatus::Pending, 1, None)
+        (TaskStatus::Pending, Some(1), None)
     );
 }
 
@@ -163,17 +166,17 @@ fn a_takeover_refunds_the_attempt_and_counts_crashes_of_started_tasks() {
     let unstarted = take_over(&orphan(false, 2), 3, NOW, 0.5).unwrap();
     assert_eq!(
         (unstarted.status, unstarted.attempts, unstarted.crashes),
-        (TaskStatus::Pending, 1, 2)
+        (TaskStatus::Pending, Some(1), Some(2))
     );
     assert_eq!(unstarted.eta, None, "claimable immediately");
     let retried = take_over(&orphan(true, 1), 3, NOW, 0.5).unwrap();
     assert_eq!(
         (retried.status, retried.attempts, retried.crashes),
-        (TaskStatus::Pending, 1, 2)
+        (TaskStatus::Pending, Some(1), Some(2))
     );
     assert_eq!(retried.eta, Some(Due::In(Duration::from_secs(2))));
     let last = take_over(&orphan(true, 2), 3, NOW, 0.5).unwrap();
-    assert_eq!((last.status, last.attempts), (TaskStatus::Failed, 1));
+    assert_eq!((last.status, last.attempts), (TaskStatus::Failed, Some(1)));
     assert_eq!(last.error.unwrap().error_type, "crash");
     let mut cancelled = orphan(true, 2);
     cancelled.task.status = TaskStatus::Cancelled;
@@ -200,7 +203,7 @@ fn requests_are_checked_against_the_lifecycle() {
     let requeued = requeue(&failed).into_change().unwrap();
     assert_eq!(
         (requeued.attempts, requeued.crashes, requeued.lease),
-        (0, 0, failed.lease)
+        (Some(0), Some(0), failed.lease)
     );
     assert_eq!(cancel(&failed), Decision::NotAllowed);
     let mut held = running(1);

@@ -263,7 +263,7 @@ pub(crate) async fn a_claim_updates_the_task(fixture: Fixture) {
         assert_eq!(claimed, [expected.clone()]);
         assert_eq!(fixture.task(id).await, expected);
         let mut change = release(&expected);
-        change.attempts = round;
+        change.attempts = Some(round);
         fixture.apply(change, now).await;
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use omniq_core::settle::take_over;
+use omniq_core::settle::{cancel, requeue, reschedule, take_over};
 use omniq_core::storage::{Hold, Orphan, OrphanReason, Settled, TaskFilter};
 use omniq_core::{Change, Due, Task, TaskError, TaskStatus};
 
 use crate::Fixture;
 use crate::builders::{
-    NOW, at, cancel_change, failure, order, release, request, success, unknown_id,
+    NOW, at, cancel_change, failed_attempt, failure, order, order_with, release, request, success,
+    unknown_id,
 };
 use crate::fixture::stale;
 
@@ -27,8 +28,8 @@ async fn count(fixture: &Fixture, name: &str) -> usize {
 pub(crate) fn full_change(task: &Task) -> Change {
     let mut change = success(task, vec![order("follow-up")]);
     change.error = Some(TaskError::new("odd", "an error with a result"));
-    change.attempts += 5;
-    change.crashes += 5;
+    change.attempts = change.attempts.map(|attempts| attempts + 5);
+    change.crashes = change.crashes.map(|crashes| crashes + 5);
     change.eta = Some(Due::At(at(500)));
     change
 }
@@ -174,4 +175,41 @@ pub(crate) async fn a_change_from_another_handle_is_seen(fixture: Fixture) {
         .renew(vec![task.lease()], Duration::ZERO)
         .await;
     assert_eq!(held.expect("renew"), [Hold::Lost]);
+}
+
+/// A holder whose lease was taken over, of a task that was cancelled after that, still believes that the task is its
+/// own to release.
+pub(crate) async fn a_late_release_changes_nothing(fixture: Fixture) {
+    let late = fixture.running(order("a")).await;
+    let orphan = Orphan::new(late.clone(), OrphanReason::LeaseExpired, true);
+    let change = take_over(&orphan, 3, NOW, 0.5).expect("a running task can be taken over");
+    fixture.apply(change, NOW).await;
+    let pending = fixture.task(late.id).await;
+    assert_eq!((pending.attempts, pending.crashes), (0, 1));
+    let change = cancel(&pending).into_change().expect("it is pending");
+    fixture.apply(change, NOW).await;
+    assert_rejected(&fixture, Change::release_cancelled(&late)).await;
+}
+
+/// A task may be cancelled and requeued between the read and the write of a caller that reschedules or cancels it.
+pub(crate) async fn a_late_request_keeps_the_attempts_of_a_requeue(fixture: Fixture) {
+    let read = fixture
+        .running(order_with("a", |new| new.max_attempts = 5))
+        .await;
+    let failed = failed_attempt(&read, TaskError::retryable("again"));
+    fixture.apply(failed, NOW).await;
+    let read = fixture.task(read.id).await;
+    assert_eq!((read.status, read.attempts), (TaskStatus::Pending, 1));
+    let change = cancel(&read).into_change().expect("it is pending");
+    fixture.apply(change, NOW).await;
+    let cancelled = fixture.task(read.id).await;
+    let change = requeue(&cancelled).into_change().expect("it is cancelled");
+    fixture.apply(change, NOW).await;
+    let late = reschedule(&read, Due::At(at(7))).into_change();
+    fixture.apply(late.expect("it was pending"), NOW).await;
+    let task = fixture.task(read.id).await;
+    assert_eq!((task.attempts, task.eta), (0, at(7)));
+    let late = cancel(&read).into_change();
+    fixture.apply(late.expect("it was pending"), NOW).await;
+    assert_eq!(fixture.task(read.id).await.attempts, 0);
 }

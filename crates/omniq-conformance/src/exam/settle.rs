@@ -141,7 +141,7 @@ pub(crate) async fn a_requeue_restarts_the_task(fixture: Fixture) {
         .running(order_with("a", |new| new.eta = Due::At(at(-9))))
         .await;
     let mut change = failure(&task);
-    change.crashes = 2;
+    change.crashes = Some(2);
     change.result = Some(value("0"));
     fixture.apply(change, at(1)).await;
     let mut expected = fixture.task(task.id).await;

@@ -74,7 +74,10 @@ impl StoredTask {
     pub fn rejection(&self, change: &Change) -> Option<Settled> {
         let task = &self.task;
         let matches = task.status == change.expect && task.lease == change.lease;
-        let is_stale = !matches || (self.restarts(change) && task.owner.is_some());
+        let has_owner = task.owner.is_some();
+        let is_stale = !matches
+            || (self.restarts(change) && has_owner)
+            || (change.releases_cancelled() && !has_owner);
         if !is_stale {
             return None;
         }
@@ -90,8 +93,8 @@ impl StoredTask {
         let task = &mut self.task;
         let finishes = change.status.is_finished() && !task.status.is_finished();
         task.status = change.status;
-        task.attempts = change.attempts;
-        task.crashes = change.crashes;
+        task.attempts = change.attempts.unwrap_or(task.attempts);
+        task.crashes = change.crashes.unwrap_or(task.crashes);
         if let Some(eta) = change.eta {
             task.eta = eta.resolve(now);
             self.due = task.eta <= now;
