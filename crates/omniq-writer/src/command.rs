@@ -117,7 +117,7 @@ impl<E: Engine> Claim<E> {
         !self.request.is_answered_by(&self.answer)
     }
 
-    /// Retries at the end of a batch that added work. The time of work that other writers added is not known, and
+    /// Retries at the end of a batch that added work, or after another process wrote. The time of work that other writers added is not known, and
     /// the request's own time may be long past: then the claim only peeks, and its caller claims again.
     pub(crate) fn retry(&mut self, engine: &mut E) -> Result<(), E::Failure> {
         if self.reply.is_closed() {

@@ -49,8 +49,8 @@ pub trait Engine: Send + 'static {
     /// Takes due tasks.
     fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Self::Failure>;
 
-    /// Takes no task, and returns when the next one is due. If a task is ready, it may return any time up to
-    /// `request.now`; the exact time does not matter to the claimer.
+    /// Takes no task, and returns the time at which the next one is due. If a task is ready already, any time up to
+    /// `request.now` will do: the claimer only compares it with the present.
     fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Self::Failure>;
 
     /// Extends a lease if it is still held.
@@ -78,10 +78,12 @@ pub trait Engine: Send + 'static {
     /// Commits the batch.
     fn commit(&mut self) -> Result<Committed, CommitError<Self::Failure>>;
 
-    /// Rolls the batch back, and forgets what is remembered of the data.
+    /// Rolls the batch back, and forgets what is remembered of the data. Called after every failure but an unknown
+    /// commit, also if the batch could not be prepared or begun.
     fn roll_back(&mut self);
 
-    /// Closes what is open, if it can be opened again. Called after an environmental failure.
+    /// Closes what is open, if it can be opened again. Called after an environmental failure and after an unknown
+    /// commit.
     fn reset(&mut self);
 }
 
@@ -99,7 +101,7 @@ pub trait Failure: From<Error> + Send + 'static {
     /// Whether the cause is environmental (a full disk, for example), so that every other command would fail too.
     fn is_environmental(&self) -> bool;
 
-    /// Returns the error for a caller whose command was not executed.
+    /// Returns the error for a caller whose command has no effect: it was not executed, or was rolled back.
     fn not_done(&self, path: &Path) -> Error;
 }
 

@@ -8,7 +8,7 @@ use omniq_core::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::errors;
-use crate::sync::lock;
+use crate::mutex::lock;
 
 /// How many commands may wait. Further senders wait for room.
 const CAPACITY: usize = 4096;
@@ -31,7 +31,7 @@ struct State<T> {
     closed: bool,
 }
 
-/// A queued command, and the room that it takes until it is answered.
+/// A queued command, and the room that it takes until it is answered or parked.
 pub struct Queued<T> {
     /// The command.
     pub body: T,
@@ -160,7 +160,7 @@ impl<T> Inbox<T> {
     }
 
     /// Queues a command without waiting for room, for the few that a `Drop` sends. They are accepted even after
-    /// the inbox was closed, as long as the thread works on what was sent before.
+    /// the inbox was closed, and executed if the thread still runs.
     pub(crate) fn send_now(&self, body: T) {
         self.put(lock(&self.state), true, Queued { body, _room: None });
     }

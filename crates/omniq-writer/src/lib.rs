@@ -2,10 +2,11 @@
 //! them after its commit.
 //!
 //! A storage provides an [`Engine`] (how a batch begins, what happens in it, how it is committed) and gets a
-//! [`Writer`], which implements the rules that hold for every storage. Claims that found nothing stay parked, and
-//! a claim whose caller is no longer there is released. A command that fails does not affect the others; after an
-//! environmental failure all commands are answered with it. After a commit, waiting claims and listeners are
-//! notified, here and in other processes.
+//! [`Writer`], which implements the rules that hold for every storage. Claims that found nothing stay parked. A
+//! claim whose caller is no longer there takes nothing, and tasks that it had taken are released. A command that
+//! fails does not affect the others; after an environmental failure all commands that were collected so far are
+//! answered with it, while parked claims stay parked. After a commit, waiting claims and listeners are notified, here
+//! and in other processes.
 //!
 //! | where | what |
 //! | --- | --- |
@@ -14,24 +15,26 @@
 //! | `thread` | the batch: begin, execute, commit, answer; and what a failure means |
 //! | `command`, `inbox`, `query` | the commands, and the queue in which they wait |
 //! | `ipc`, `neighbours` | the other processes: the doorbell, which of them are alive, the write lock |
-//! | `idle_owners`, `death_reminder` | when to remove the files of dead owners, and to signal a death again |
-//! | `orphans` | which held leases have lost their owner |
+//! | `dead_owners`, `death_reminder` | when to remove the files of dead owners, and to signal a death again |
+//! | `orphans` | which held leases have a dead owner, or were not renewed in time |
+//! | `shared_data` | the path and the identity of data that processes share |
+//! | `errors`, `mutex` | constructors of errors; locks that ignore poisoning |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod command;
+mod dead_owners;
 mod death_reminder;
 mod engine;
 mod errors;
-mod idle_owners;
 mod inbox;
 pub mod ipc;
+mod mutex;
 mod neighbours;
 mod orphans;
 mod query;
 mod shared_data;
 mod shutdown;
-mod sync;
 mod thread;
 mod writer;
 

@@ -10,15 +10,15 @@ use omniq_core::OwnerId;
 use omniq_core::storage::{Lease, Signal};
 use tokio::sync::broadcast;
 
-use crate::idle_owners::IdleOwners;
+use crate::dead_owners::DeadOwners;
 use crate::inbox::Inbox;
 use crate::ipc::{
     DeadOwner, Doorbell, Folder, Heard, OwnerState, Presence, Started, WriteLock, WriteLockGuard,
 };
+use crate::mutex::{read, write};
 use crate::shared_data::SharedData;
-use crate::sync::{read, write};
 
-/// The longest wait for the write lock. Forty writers that never pause wait for half of this at most.
+/// The longest wait for the write lock: twice the longest wait that was measured with forty writers that never pause.
 const WRITE_LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The neighbours of data that processes share. Without them, the safety check finds the work and leases decide.
@@ -26,7 +26,7 @@ const WRITE_LOCK_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Neighbours {
     /// `None` if no other process shares the data, if they can't be seen, and after [`close`](Self::close).
     link: RwLock<Option<Link>>,
-    idle: Arc<IdleOwners>,
+    idle: Arc<DeadOwners>,
     /// An owner has exited, and the writer has not noticed yet.
     owner_exited: Arc<AtomicBool>,
 }
@@ -187,7 +187,7 @@ impl Neighbours {
         });
     }
 
-    /// Makes the next [`forget_idle`](Self::forget_idle) check: there are dead owners that still hold something,
+    /// Lets the next [`forget_idle`](Self::forget_idle) check without a pause: there are dead owners that still hold something,
     /// and are to be forgotten once that is settled.
     pub(crate) fn forget_soon(&self) {
         self.idle.check_soon();

@@ -1,4 +1,4 @@
-//! Finds orphaned leases: their owner is dead, or they were not renewed for their full length.
+//! Finds orphaned leases: their owner is dead, or no renewal was seen for the length of the lease.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,8 @@ use omniq_core::OwnerId;
 use omniq_core::storage::{HeldLease, Lease, LeaseWatch, OrphanReason};
 
 use crate::ipc::Started;
+use crate::mutex::lock;
 use crate::neighbours::Neighbours;
-use crate::sync::lock;
 
 /// A lease, and the owner that holds it.
 #[derive(Debug, Clone, Copy)]

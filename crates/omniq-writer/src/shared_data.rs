@@ -9,7 +9,7 @@ pub struct SharedData<'a> {
     pub data: &'a Path,
     /// A random text that the data itself carries.
     pub identity: &'a str,
-    /// A folder into which other programs put files for the storage. The writer checks it as soon as a file
-    /// arrives, if the operating system reports that; otherwise with its safety check.
+    /// A folder into which other programs put files for the storage. The writer wakes up as soon as a
+    /// file arrives, if the operating system reports that; otherwise with its next safety check (every poll interval).
     pub arrivals: Option<&'a Path>,
 }

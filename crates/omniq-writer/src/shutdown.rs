@@ -6,7 +6,7 @@ use omniq_core::Result;
 use tokio::sync::watch;
 
 use crate::errors::no_thread;
-use crate::sync::lock;
+use crate::mutex::lock;
 
 /// Blocking work that ends something. It runs once: by [`run`](Self::run), or when this is dropped.
 pub struct Shutdown {
@@ -38,7 +38,7 @@ impl Shutdown {
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), if no thread can be started. The work is
-    /// then still to be done.
+    /// not done then: call this again.
     pub async fn run(&self) -> Result<()> {
         let mut finished = self.state.finished.subscribe();
         if *finished.borrow_and_update() {

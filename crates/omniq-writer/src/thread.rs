@@ -19,7 +19,7 @@ const MAX_ROWS: usize = 1_000;
 /// The shortest time between two rings while commands wait.
 const RING_PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a command waits for its companion: a tenth of a flush.
+/// How long a command waits for its companion: about a tenth of the time that an fsync takes on a fast disk.
 const COMPANION_WAIT: Duration = Duration::from_micros(15);
 
 pub(crate) struct Thread<E: Engine> {
@@ -105,8 +105,8 @@ impl<E: Engine> Thread<E> {
         }
     }
 
-    /// Waits for the second of two commands that a pool sends microseconds apart, what it finished and what it
-    /// requests next, so that they share a commit.
+    /// A pool sends the outcomes of finished tasks and, microseconds later, a claim for the next ones. This waits
+    /// briefly for the second of the two, so that they share a commit.
     fn wait_for_companion(&self, pending: &mut Pending<Command<E>>) {
         let has_companion = |queued: &Queued<Command<E>>| queued.body.has_companion();
         if !pending.only().is_some_and(has_companion) {
@@ -226,7 +226,7 @@ impl<E: Engine> Thread<E> {
                     .into_iter()
                     .map(|claim| Command::Claim(Box::new(claim)));
                 for command in taken.into_iter().map(|queued| queued.body).chain(claims) {
-                    command.failed(error.clone().unknown());
+                    command.failed(error.clone());
                 }
                 self.engine.reset();
             }
@@ -242,7 +242,7 @@ impl<E: Engine> Thread<E> {
     }
 
     /// Answers after a rollback. If one command failed for a reason of its own, the others are put back and run
-    /// again; otherwise the failure is environmental, and all commands are answered.
+    /// again. If no command is to blame, the failure is treated as environmental, and all commands are answered.
     fn answer_failure(
         &mut self,
         culprit: Culprit,

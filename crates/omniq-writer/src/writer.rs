@@ -113,7 +113,7 @@ impl<E: Engine> Writer<E> {
         self.neighbours.mark_started(owner, seat, lease);
     }
 
-    /// Adds tasks: see [`Storage`](omniq_core::Storage), as for all of these.
+    /// Adds tasks. [`Storage`](omniq_core::Storage) specifies this method and those below.
     ///
     /// # Errors
     ///
@@ -206,12 +206,12 @@ impl<E: Engine> Writer<E> {
         Box::pin(signals.map(|signal| signal.unwrap_or(Signal::Unknown)))
     }
 
-    /// Ends the thread: commands that were sent before are executed, later ones fail with an
-    /// error of kind [`Closed`](omniq_core::ErrorKind::Closed). So do parked claims, and the streams of
+    /// Ends the thread: commands that were queued before are executed, later ones fail with an error of kind
+    /// [`Closed`](omniq_core::ErrorKind::Closed). Parked claims fail too, and the streams of
     /// [`watch`](Self::watch) end. No thread of a runtime is blocked meanwhile. Closing twice is allowed.
     ///
-    /// If another process holds the write lock for longer than a second, this returns, and the thread finishes
-    /// by itself.
+    /// If the thread needs longer than a second, because another process holds the write lock, for example, this
+    /// returns, and the thread finishes by itself.
     ///
     /// # Errors
     ///
@@ -237,12 +237,12 @@ impl<E: Engine> Writer<E> {
     }
 }
 
-/// Waits until the thread has written what was sent. If another process prevents that, the thread is left to
+/// Waits until the thread has written what was sent, but at most for [`LAST_WRITE`]: after that, the thread is left to
 /// finish by itself.
 fn wait_for(thread: JoinHandle<()>, ended: &Receiver<()>, name: &str) {
     match ended.recv_timeout(LAST_WRITE) {
         Err(RecvTimeoutError::Timeout) => {
-            tracing::warn!("the {name} storage is still being written");
+            tracing::warn!("the last write to the {name} storage has not finished yet");
         }
         _ if thread.join().is_err() => {
             tracing::error!("the thread that writes for the {name} storage panicked");

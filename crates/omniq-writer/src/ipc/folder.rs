@@ -36,8 +36,8 @@ impl Folder {
         }
     }
 
-    /// Makes a [`Doorbell`](super::Doorbell) that is opened later hear files that arrive in this folder, which
-    /// exists, as a ring, if the operating system reports them (on Linux).
+    /// Doorbells that are opened from now on also ring for files that arrive in this folder, where the operating system
+    /// reports them (on Linux). The folder must exist.
     #[must_use]
     pub fn with_arrivals(mut self, arrivals: &Path) -> Self {
         // Events name the path without links. A missing folder can't be watched, which is logged then.

@@ -47,14 +47,14 @@ pub(crate) trait Registry: Send + 'static {
     /// Returns all subscriptions.
     fn all(&self) -> Vec<Arc<Subscription>>;
 
-    /// Watches a folder that was deleted or moved again, and returns its subscription, if it is one of ours.
+    /// Watches again a folder that was deleted or moved, and returns its subscription, if it is one of ours.
     fn watch_folder_again(&self, folder: &Path) -> Option<Arc<Subscription>>;
 
-    /// Watches a folder of owners that was deleted, moved or created again, and returns its subscription, if it
+    /// Watches again a folder of owners that was deleted, moved or created, and returns its subscription, if it
     /// is one of ours.
     fn watch_owners_again(&self, owners: &Path) -> Option<Arc<Subscription>>;
 
-    /// Watches a folder for arrivals that was deleted or moved again, and returns its subscription, if it is one
+    /// Watches again a folder for arrivals that was deleted or moved, and returns its subscription, if it is one
     /// of ours.
     fn watch_arrivals_again(&self, arrivals: &Path) -> Option<Arc<Subscription>>;
 }

@@ -15,7 +15,7 @@ use super::{regular_file, stale_lock};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OwnerState {
-    /// Its process is alive, or another process is settling the tasks that it left.
+    /// The owner's file is locked: by its process, which is alive, or by another process that examines a dead owner.
     Alive,
     /// Its process is dead.
     Dead(DeadOwner),
@@ -23,8 +23,8 @@ pub enum OwnerState {
     Unknown,
 }
 
-/// An owner whose process is dead. Until this is dropped, no other process finds it dead, so that one process
-/// at a time settles the tasks that it left.
+/// An owner whose process is dead. While this exists, it holds the lock of the owner's file, so that no other process
+/// examines the same owner.
 #[derive(Debug)]
 pub struct DeadOwner {
     lock: File,
@@ -87,7 +87,7 @@ impl DeadOwner {
 }
 
 impl OwnerState {
-    /// Marks a dead owner's file as stale, after its names were given to another owner.
+    /// Marks a dead owner's file as stale, after a new file was published under its name.
     pub(crate) fn mark_replaced(self) {
         if let Self::Dead(dead) = self {
             stale_lock::mark(&dead.lock);
@@ -95,8 +95,8 @@ impl OwnerState {
     }
 }
 
-/// Removes an owner's files. The record of what it started goes first, so that as long as another process can
-/// lock the owner's file, it also finds the matching record.
+/// Removes an owner's files. The record of what it started goes first, so that no record is left without
+/// its owner's file.
 pub(crate) fn remove_files(folder: &Folder, owner: OwnerId) -> io::Result<()> {
     let remove = |path: PathBuf| match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),

@@ -1,13 +1,13 @@
 //! What OmniQ's processes on one machine exchange, in a folder beside the data that they share.
 //!
 //! A [`Doorbell`] notifies other processes that something was written. [`Presence`] shows which owners are alive:
-//! each process that claims tasks holds a lock on a file of its own, and a lock that another process can take
-//! belonged to a process that has died. A [`WriteLock`] makes writers queue. All three only shorten a wait: where
+//! each process that claims tasks holds a lock on a file of its own. If another process gets that lock, the first
+//! one is dead. A [`WriteLock`] makes writers queue. All three only shorten a wait: where
 //! they are off, the safety check finds the work, leases alone decide who holds it, and writers retry.
 //!
 //! | where | what |
 //! | --- | --- |
-//! | [`Folder`] | `<data>-omniq`, the folder beside the data; `ownership` checks which data it belongs to |
+//! | [`Folder`] | `<data>-omniq`, the folder beside the data; `folder_owner` checks which data it belongs to |
 //! | [`Doorbell`] | the file `bell` in it; `subscription` is one folder's bell in this process, `watcher` is what this process watches, `fs_events` is what file system events mean |
 //! | [`Presence`] | `owners/<owner>`, locked for as long as its process lives; `liveness` reads the others' |
 //! | [`Started`] | `started/<owner>`, the leases whose handlers that process had started |
@@ -20,12 +20,12 @@ mod atomic_publish;
 mod boot_id;
 mod doorbell;
 mod folder;
+mod folder_owner;
 mod fs_events;
 mod liveness;
 mod log_once;
 mod mounts;
 mod owner_file;
-mod ownership;
 mod presence;
 mod regular_file;
 mod stale_lock;

@@ -17,7 +17,7 @@ use super::started::{SLOT, slot_of};
 use super::write_at::write_at;
 use super::{owner_file, regular_file, stale_lock};
 use crate::errors::storage_error;
-use crate::sync::lock;
+use crate::mutex::lock;
 
 /// Shows, until it is dropped, that an owner of leases is alive. The clones of a storage share one.
 #[derive(Debug, Clone)]
@@ -56,7 +56,8 @@ impl Presence {
         if let Some(held) = known.filter(|held| held.is_ours()) {
             return Ok(Self { held });
         }
-        // The last handle was dropped, and waits for our lock to remove the files: they are locked by this process.
+        // The last handle was dropped, and its `Drop` waits for `ENTERED`, which is locked here, to remove the files:
+        // they are still locked by this process.
         let leaving = entered.get(&key).is_some_and(|w| w.strong_count() == 0);
         atomic_publish::remove_leftovers(folder);
         let held = Arc::new(Held::enter(folder, owner, leaving)?);
@@ -143,7 +144,7 @@ impl Drop for Held {
         let mut entered = lock(&ENTERED);
         let key = (self.folder.path().to_owned(), self.owner);
         let entered = entered.get_or_insert_default();
-        // The same owner may have entered again since the last handle was dropped: then the names are its own.
+        // The same owner may have entered again since the last handle was dropped: then the files are the new entry's.
         let is_this = |known: &Weak<Self>| std::ptr::eq(known.as_ptr(), self);
         if entered.get(&key).is_some_and(is_this) {
             entered.remove(&key);

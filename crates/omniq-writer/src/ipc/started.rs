@@ -18,10 +18,9 @@ const MAX_LENGTH: u64 = 1 << 24;
 
 /// Which of an owner's leases had been started when it ended.
 ///
-/// A task counts a crash only if its handler may have been the cause. An error in one direction blames a healthy
-/// bystander; an error in the other direction lets a task kill every process, again and again. So the record
-/// decides if there is one. If it is unreadable, every lease counts: a bystander is then blamed once at most,
-/// while a task that kills processes is blamed each time.
+/// A task counts a crash only if its handler may have been the cause. The record decides if there is one. If it is
+/// unreadable, every lease counts: a healthy task is then blamed once at most, while a task that kills its process is
+/// blamed each time. The other choice would let such a task kill every process, again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Started {

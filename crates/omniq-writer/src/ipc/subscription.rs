@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::folder::Folder;
 use super::log_once::LogOnce;
 use super::write_at::write_at;
-use crate::sync::lock;
+use crate::mutex::lock;
 
 /// A callback that is called with each event.
 pub(crate) type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
@@ -119,7 +119,7 @@ impl Subscription {
             return;
         }
         let folder = self.path().display();
-        tracing::warn!(%folder, "it was deleted: no doorbell is heard until the data is opened again");
+        tracing::warn!(%folder, "the folder of the doorbell was deleted: no ring is heard until the data is opened again");
     }
 
     /// Whether a watch on the folder has to be set up again.

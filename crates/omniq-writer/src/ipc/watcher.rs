@@ -18,7 +18,7 @@ use super::folder::Folder;
 use super::fs_events::{self, Registry};
 use super::subscription::{Listener, Subscription};
 use crate::errors::storage_error;
-use crate::sync::lock;
+use crate::mutex::lock;
 
 static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
 

@@ -8,14 +8,14 @@ use std::time::Duration;
 use omniq_core::OwnerId;
 
 use crate::ipc::DeadOwner;
-use crate::sync::lock;
+use crate::mutex::lock;
 
 /// How often to check without an event, for owners that died without any lease. A check reads a folder that every
 /// process watches, and so wakes them all.
 const EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
-pub(crate) struct IdleOwners {
+pub(crate) struct DeadOwners {
     soon: AtomicBool,
     state: Mutex<State>,
 }
@@ -27,7 +27,7 @@ struct State {
     dead: HashSet<OwnerId>,
 }
 
-impl IdleOwners {
+impl DeadOwners {
     /// Makes the next [`check`](Self::check) search.
     pub(crate) fn check_soon(&self) {
         self.soon.store(true, Ordering::Relaxed);

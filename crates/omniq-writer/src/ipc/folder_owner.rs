@@ -88,7 +88,7 @@ impl<'a> Ownership<'a> {
         }
     }
 
-    /// Reads which data the folder belongs to. The first process writes that it belongs to its own.
+    /// Returns which data the folder belongs to. The first process claims the folder for its own data.
     fn determine(&self) -> io::Result<BelongsTo> {
         let found = retry(|| match self.read() {
             Err(e) if e.kind() == io::ErrorKind::NotFound => self.write_first().map(|()| None),
@@ -137,7 +137,7 @@ impl<'a> Ownership<'a> {
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
-        // It is longer than ours by a path at most.
+        // The text of other data differs in its path, so it is longer than ours by the length of a path at most.
         regular_file::read(&self.file, self.expected.len() as u64 + 4_096)
     }
 
