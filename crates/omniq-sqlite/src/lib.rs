@@ -12,7 +12,8 @@
 //! | `reader` | executes queries on the reading threads |
 //! | `open`, `pragmas`, `migrate` | open connections, configure them, and migrate the schema |
 //! | `in_transaction` | enqueues and completes tasks in the application's own transactions |
-//! | `forked`, `replaced_file`, `open_files_limit` | detect an open SQLite after a fork, a replaced file, too many open files |
+//! | `replaced_file`, `companion_files`, `overwritten` | detect that the database, or its `-wal` or `-shm`, was removed, replaced or overwritten while it was open |
+//! | `forked`, `open_files_limit` | detect an open SQLite after a fork, and too many open files |
 //! | `errors` | turns SQLite's errors into errors for callers |
 //! | `sql` | the statements; each header names the parameters, the guard and the changes |
 //!
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod companion_files;
 mod errors;
 mod forked;
 mod ids;
@@ -31,6 +33,7 @@ mod location;
 mod migrate;
 mod open;
 mod open_files_limit;
+mod overwritten;
 mod pragmas;
 mod reader;
 mod replaced_file;
@@ -54,7 +57,8 @@ use omniq_writer::{Inbox, OrphanFinder, Shutdown, Writer};
 use crate::errors::Failure;
 use crate::in_transaction::OwnDatabase;
 use crate::location::Location;
-use crate::reader::{Query, Reader};
+use crate::reader::{Query, Reader, ReaderSlot};
+use crate::replaced_file::FileId;
 use crate::session::Session;
 
 /// The number of reading threads: two, so that a long list does not delay a short query.
@@ -99,19 +103,22 @@ impl SqliteStorage {
         let (mut readers, mut identity) = (None, None);
         if let Location::File(_) = location {
             identity = Some(session.identity()?);
-            readers = Some(Readers::start(&location)?);
+            let started = Readers::start(&location, session.original())?;
+            session.set_readers(started.slots.clone());
+            readers = Some(started);
         }
         let shared = identity.as_ref().map(|identity| omniq_writer::SharedData {
             data: location.path(),
             identity,
             arrivals: None,
         });
+        let (original, companions) = (session.original(), session.companions());
         let writer = Writer::start(session, shared, settings.poll_interval)?;
         Ok(Self {
             readers,
             orphan_finder: writer.orphan_finder(),
             writer,
-            own_database: OwnDatabase::new(location, identity),
+            own_database: OwnDatabase::new(location, original, identity, companions),
             settings: settings.clone(),
         })
     }
@@ -130,15 +137,18 @@ impl SqliteStorage {
 /// Threads that read, each with a connection of its own. They end when this is closed or dropped.
 struct Readers {
     queries: Arc<Inbox<Query>>,
+    slots: Vec<ReaderSlot>,
     shutdown: Shutdown,
 }
 
 impl Readers {
-    fn start(location: &Location) -> Result<Self> {
+    fn start(location: &Location, original: FileId) -> Result<Self> {
         let queries = Arc::new(Inbox::new("SQLite"));
-        let mut threads = Vec::new();
+        let (mut threads, mut slots) = (Vec::new(), Vec::new());
         let started = (0..READERS).try_for_each(|_| {
-            threads.push(reader::spawn(location, &queries)?);
+            let (thread, slot) = reader::spawn(location, original, &queries)?;
+            threads.push(thread);
+            slots.push(slot);
             Ok(())
         });
         let closed = queries.clone();
@@ -152,7 +162,11 @@ impl Readers {
         });
         // If one could not be started, the drop of `shutdown` ends the others.
         started?;
-        Ok(Self { queries, shutdown })
+        Ok(Self {
+            queries,
+            slots,
+            shutdown,
+        })
     }
 }
 

@@ -53,6 +53,64 @@ pub(crate) fn reader(conn: &Connection, location: &Location) -> Result<()> {
     set(conn, location.path(), "query_only", "1", "1")
 }
 
+/// What SQLite says about the `-wal`.
+pub(crate) struct Checkpoint {
+    /// Whether another connection prevented the checkpoint.
+    pub(crate) is_busy: bool,
+    /// The number of frames that the `-wal` must have.
+    pub(crate) frames: i64,
+}
+
+/// Writes the `-wal` into the database as far as `mode` says. Waits for other connections for at most this time.
+pub(crate) fn checkpoint(
+    conn: &Connection,
+    path: &Path,
+    mode: &str,
+    wait: Duration,
+) -> Result<Checkpoint> {
+    let failed = |e: rusqlite::Error| explain(path, "a checkpoint failed", e);
+    conn.busy_timeout(wait).map_err(failed)?;
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let answer = conn.query_row(&sql, [], |row| {
+        Ok(Checkpoint {
+            is_busy: row.get::<_, i64>(0)? != 0,
+            frames: row.get(1)?,
+        })
+    });
+    set_busy_handler(conn, path)?;
+    answer.map_err(failed)
+}
+
+/// Fails if the `-wal` is shorter than the `-shm` says: then it is not the one that other connections use.
+pub(crate) fn check_wal(
+    conn: &Connection,
+    location: &Location,
+    length: impl Fn() -> u64,
+) -> Result<()> {
+    const HEADER: u64 = 32;
+    const FRAME_HEADER: u64 = 24;
+    let path = location.path();
+    let page_size: i64 = conn
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .map_err(|e| explain(path, "can't read page_size", e))?;
+    let frame = FRAME_HEADER + page_size.unsigned_abs();
+    // Another connection may truncate the file between the two reads, but not each time.
+    for _ in 0..3 {
+        let frames = checkpoint(conn, path, "NOOP", Duration::ZERO)?
+            .frames
+            .max(0);
+        if frames == 0 || length() >= HEADER + frames.unsigned_abs() * frame {
+            return Ok(());
+        }
+    }
+    let text = format!(
+        "the database {}: its -wal was removed or replaced while other connections have it open. Close them, so that \
+         they write what the removed file contains into the database; work then continues",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::Storage, text).retryable())
+}
+
 fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) -> Result<()> {
     let refused = |e: rusqlite::Error| explain(path, &format!("can't set {name}"), e);
     let ignore = |_: &rusqlite::Row<'_>| Ok(());

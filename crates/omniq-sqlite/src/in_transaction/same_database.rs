@@ -6,6 +6,7 @@ use omniq_core::{Error, ErrorKind, Result};
 use omniq_writer::Failure as _;
 use rusqlite::ErrorCode;
 
+use crate::companion_files::SharedCompanions;
 use crate::errors::Failure;
 use crate::location::Location;
 use crate::replaced_file::FileId;
@@ -14,7 +15,9 @@ use crate::replaced_file::FileId;
 #[derive(Debug)]
 pub(crate) struct OwnDatabase {
     location: Location,
+    original: FileId,
     identity: Option<String>,
+    companions: SharedCompanions,
 }
 
 /// The file and the identity of a connection's main database.
@@ -24,8 +27,18 @@ pub(super) struct FoundDatabase {
 }
 
 impl OwnDatabase {
-    pub(crate) fn new(location: Location, identity: Option<String>) -> Self {
-        Self { location, identity }
+    pub(crate) fn new(
+        location: Location,
+        original: FileId,
+        identity: Option<String>,
+        companions: SharedCompanions,
+    ) -> Self {
+        Self {
+            location,
+            original,
+            identity,
+            companions,
+        }
     }
 
     pub(super) fn location(&self) -> &Location {
@@ -61,9 +74,14 @@ impl OwnDatabase {
         let path = found.file.filter(|file| !file.is_empty()).map(to_path);
         let file = path.map(|path| FileId::of(&Location::File(path)));
         match file.transpose()? {
-            Some(file) if file == FileId::of(&self.location)? => Ok(()),
-            _ => Err(self.different_database("it is a copy of it")),
+            Some(file) if file == self.original => {}
+            _ => {
+                self.original.check(&self.location)?;
+                return Err(self.different_database("it is a copy of it"));
+            }
         }
+        self.original.check(&self.location)?;
+        self.companions.check()
     }
 
     fn different_database(&self, why: &str) -> Error {

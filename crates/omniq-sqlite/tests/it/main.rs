@@ -18,7 +18,10 @@ mod ids_in_order;
 #[cfg(feature = "sqlx")]
 mod in_sqlx;
 mod in_transaction;
+mod lost_companions;
 mod many_lanes;
+#[cfg(target_os = "linux")]
+mod mounts;
 mod opening;
 mod plans;
 mod power_cut;
