@@ -27,6 +27,7 @@ pub(crate) struct CompanionFiles {
     wal: (PathBuf, FileId),
     shm: (PathBuf, FileId),
     checked: Cell<Instant>,
+    wal_length: Cell<u64>,
 }
 
 /// How a file was lost.
@@ -59,6 +60,7 @@ impl CompanionFiles {
             wal: open("-wal")?,
             shm: open("-shm")?,
             checked: Cell::new(Instant::now()),
+            wal_length: Cell::default(),
         }))
     }
 
@@ -73,7 +75,13 @@ impl CompanionFiles {
     /// Fails if a file was removed or replaced.
     pub(crate) fn check(&self) -> Result<(), Lost> {
         for (path, id) in [&self.wal, &self.shm] {
-            let found = file_id(path);
+            let found = std::fs::symlink_metadata(path);
+            if let Ok(meta) = &found
+                && path == &self.wal.0
+            {
+                self.wal_length.set(meta.len());
+            }
+            let found = found.map(|meta| FileId::of_file(&meta));
             if found.as_ref().is_ok_and(|found| found == id) {
                 continue;
             }
@@ -91,9 +99,16 @@ impl CompanionFiles {
         Ok(())
     }
 
-    /// Returns the length of the `-wal` in bytes.
+    /// Returns the length of the `-wal` in bytes at the last check.
     pub(crate) fn wal_length(&self) -> u64 {
-        std::fs::metadata(&self.wal.0).map_or(0, |meta| meta.len())
+        self.wal_length.get()
+    }
+
+    /// Reads the length of the `-wal` in bytes.
+    pub(crate) fn read_wal_length(&self) -> u64 {
+        let length = std::fs::metadata(&self.wal.0).map_or(0, |meta| meta.len());
+        self.wal_length.set(length);
+        length
     }
 }
 

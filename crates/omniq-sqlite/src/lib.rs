@@ -11,6 +11,7 @@
 //! | `lanes`, `lane_heads` | remember the lanes, and the first task of each |
 //! | `reader` | executes queries on the reading threads |
 //! | `open`, `pragmas`, `migrate` | open connections, configure them, and migrate the schema |
+//! | `wal_size` | keeps the `-wal` small |
 //! | `in_transaction` | enqueues and completes tasks in the application's own transactions |
 //! | `replaced_file`, `companion_files`, `overwritten` | detect that the database, or its `-wal` or `-shm`, was removed, replaced or overwritten while it was open |
 //! | `forked`, `open_files_limit` | detect an open SQLite after a fork, and too many open files |
@@ -40,6 +41,7 @@ mod replaced_file;
 mod row;
 mod session;
 mod values;
+mod wal_size;
 mod wall_clock;
 mod write;
 

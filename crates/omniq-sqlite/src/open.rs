@@ -74,11 +74,18 @@ impl Opened {
         self.companions.as_ref()
     }
 
-    /// Returns the length of the `-wal` in bytes.
+    /// Returns the length of the `-wal` in bytes at the last check.
     pub(crate) fn wal_length(&self) -> u64 {
         self.companions
             .as_ref()
             .map_or(0, CompanionFiles::wal_length)
+    }
+
+    /// Reads the length of the `-wal` in bytes.
+    pub(crate) fn read_wal_length(&self) -> u64 {
+        self.companions
+            .as_ref()
+            .map_or(0, CompanionFiles::read_wal_length)
     }
 
     /// Makes the close of this connection leave the database and the `-wal` unchanged, or undoes that.
@@ -95,7 +102,7 @@ impl Opened {
     fn with_companions(mut self) -> Result<Self> {
         self.companions = CompanionFiles::of(&self.location)?;
         if self.companions.is_some() {
-            pragmas::check_wal(&self.conn, &self.location, || self.wal_length())?;
+            pragmas::check_wal(&self.conn, &self.location, || self.read_wal_length())?;
         }
         Ok(self)
     }

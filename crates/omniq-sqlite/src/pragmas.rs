@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::errors::explain;
 use crate::location::Location;
+use crate::wal_size::MAX_WAL;
 
 /// How long a connection waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,6 +43,10 @@ pub(crate) fn writer(conn: &Connection, location: &Location, durability: Durabil
         set(conn, path, "checkpoint_fullfsync", "1", "1")?;
     }
     set(conn, path, "temp_store", "2", "2")?;
+    if matches!(location, Location::File(_)) {
+        let limit = MAX_WAL.to_string();
+        set(conn, path, "journal_size_limit", &limit, &limit)?;
+    }
     // Our statements do not rely on recursive triggers.
     set(conn, path, "recursive_triggers", "0", "0")
 }
@@ -79,6 +84,14 @@ pub(crate) fn checkpoint(
     });
     set_busy_handler(conn, path)?;
     answer.map_err(failed)
+}
+
+/// Sets whether SQLite itself tries a checkpoint at each commit that leaves a `-wal` of at least its usual size.
+pub(crate) fn checkpoint_automatically(conn: &Connection, path: &Path, automatically: bool) {
+    let pages = if automatically { "1000" } else { "0" };
+    if let Err(error) = set(conn, path, "wal_autocheckpoint", pages, pages) {
+        tracing::warn!(error = %error.chain(), "automatic checkpoints can't be configured");
+    }
 }
 
 /// Fails if the `-wal` is shorter than the `-shm` says: then it is not the one that other connections use.

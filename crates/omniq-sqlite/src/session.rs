@@ -22,6 +22,7 @@ use crate::overwritten::{ContentGuard, older_copy};
 use crate::pragmas;
 use crate::reader::{Reader, ReaderSlot};
 use crate::replaced_file::FileId;
+use crate::wal_size::WalSize;
 use crate::write::{Batch, BulkInsert};
 
 /// How long a checkpoint waits for other connections that read.
@@ -41,6 +42,7 @@ pub(crate) struct Session {
     must_reopen: bool,
     companions: SharedCompanions,
     content_guard: Option<ContentGuard>,
+    wal_size: WalSize,
     lane_heads: LaneHeads,
     high_water: HighWater,
     /// The largest id that was read or committed.
@@ -71,6 +73,7 @@ impl Session {
             must_reopen: false,
             companions,
             content_guard: None,
+            wal_size: WalSize::default(),
             lane_heads: LaneHeads::default(),
             high_water: HighWater::default(),
             newest_id: 0,
@@ -157,7 +160,7 @@ impl Session {
     /// copy in its place takes this `-wal` for the copy's. If that fails, the next batch tries again.
     fn empty_wal_of_lost_file(&self) {
         let Some(reader) = &self.reader else { return };
-        if reader.conn.wal_length() == 0 || !reader.conn.is_autocommit() {
+        if reader.conn.read_wal_length() == 0 || !reader.conn.is_autocommit() {
             return;
         }
         let path = self.location.path();
@@ -166,9 +169,17 @@ impl Session {
         }
     }
 
+    /// Truncates the `-wal` if it is too large. Returns when to try again.
+    fn limit_wal(&mut self) -> Option<Duration> {
+        let reader = self.reader.as_ref()?;
+        let may_write = !self.must_reopen && reader.conn.is_autocommit();
+        may_write.then(|| self.wal_size.limit(&reader.conn, self.location.path()))?
+    }
+
     fn close(&mut self) {
         self.remembered_version = None;
         self.must_reopen = false;
+        self.wal_size = WalSize::default();
         self.reader = None;
     }
 
@@ -299,7 +310,12 @@ impl Engine for Session {
             self.close();
             self.reopen()?;
         }
+        self.limit_wal();
         Ok(())
+    }
+
+    fn idle(&mut self) -> Option<Duration> {
+        self.limit_wal()
     }
 
     fn begin(&mut self) -> Result<bool, Failure> {

@@ -81,6 +81,12 @@ pub trait Engine: Send + 'static {
     /// Rolls the batch back, and forgets what is remembered of the data.
     fn roll_back(&mut self);
 
+    /// Does what has waited for a pause. Called when no command waits, so it must be short, and cheap if there is
+    /// nothing to do. Returns after which time to call it again even if there is no command.
+    fn idle(&mut self) -> Option<Duration> {
+        None
+    }
+
     /// Closes what is open, if it can be opened again. Called after an environmental failure.
     fn reset(&mut self);
 }
