@@ -165,6 +165,13 @@ pub(crate) fn refuse_unshared(location: &Location) -> Result<()> {
     Ok(())
 }
 
+/// Returns whether there is a `-wal` that contains something.
+pub(crate) fn has_wal(path: &Path) -> bool {
+    let main = path.canonicalize();
+    let wal = main.and_then(|main| std::fs::metadata(with_end(&main, "-wal")));
+    wal.is_ok_and(|meta| meta.len() > 0)
+}
+
 fn is_linked(meta: &Metadata) -> bool {
     meta.file_type().is_symlink() || link_count(meta) > 1
 }

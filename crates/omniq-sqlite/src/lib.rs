@@ -12,6 +12,7 @@
 //! | `reader` | executes queries on the reading threads |
 //! | `open`, `pragmas`, `migrate` | open connections, configure them, and migrate the schema |
 //! | `wal_size` | keeps the `-wal` small |
+//! | `read_only`, `immutable` | databases that can't be written |
 //! | `in_transaction` | enqueues and completes tasks in the application's own transactions |
 //! | `replaced_file`, `companion_files`, `overwritten` | detect that the database, or its `-wal` or `-shm`, was removed, replaced or overwritten while it was open |
 //! | `forked`, `open_files_limit` | detect an open SQLite after a fork, and too many open files |
@@ -27,6 +28,7 @@ mod companion_files;
 mod errors;
 mod forked;
 mod ids;
+mod immutable;
 mod in_transaction;
 mod lane_heads;
 mod lanes;
@@ -36,6 +38,7 @@ mod open;
 mod open_files_limit;
 mod overwritten;
 mod pragmas;
+mod read_only;
 mod reader;
 mod replaced_file;
 mod row;
@@ -82,10 +85,16 @@ impl SqliteStorage {
     /// Opens the database at `path`, and creates it if it is missing; its folder must exist. The journal
     /// mode becomes WAL. Blocks for some milliseconds.
     ///
+    /// A database that exists but can't be written (because of its permissions, those of its folder, or a read-only
+    /// file system) is opened for reading: queries work, and everything that writes fails. If SQLite can't create its
+    /// files `-wal` and `-shm` there, the file is read alone, so a program that may write it must not do so during a
+    /// query; and if an earlier program left a `-wal` without a `-shm`, the database can't be opened.
+    ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), with nothing changed: the folder is
-    /// missing or not writable, the file is not a database, or a newer OmniQ wrote it.
+    /// missing or not writable and there is no database in it, the file is not a database or is a mount of its own or
+    /// has a hard link, or a newer OmniQ wrote it.
     pub fn open(path: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
         Self::start(Location::File(path.as_ref().to_owned()), settings.as_ref())
     }
@@ -101,15 +110,18 @@ impl SqliteStorage {
     }
 
     fn start(location: Location, settings: &CoreSettings) -> Result<Self> {
-        let mut session = Session::open(location.clone(), settings.clone())?;
+        let mut session = Session::open(location, settings.clone())?;
+        let location = session.location().clone();
         let (mut readers, mut identity) = (None, None);
-        if let Location::File(_) = location {
+        if location.file().is_some() {
             identity = Some(session.identity()?);
             let started = Readers::start(&location, session.original())?;
             session.set_readers(started.slots.clone());
             readers = Some(started);
         }
-        let shared = identity.as_ref().map(|identity| omniq_writer::SharedData {
+        let is_shared = matches!(location, Location::File(_));
+        let shared_identity = identity.as_ref().filter(|_| is_shared);
+        let shared = shared_identity.map(|identity| omniq_writer::SharedData {
             data: location.path(),
             identity,
             arrivals: None,

@@ -8,12 +8,13 @@ use omniq_core::{CoreSettings, Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::companion_files::{CompanionFiles, Lost, refuse_unshared};
+use crate::companion_files::{CompanionFiles, Lost, has_wal, refuse_unshared};
 use crate::errors::explain;
 use crate::forked::ForkGuard;
+use crate::immutable::immutable_uri;
 use crate::location::Location;
 use crate::replaced_file::{FileId, FileVersion};
-use crate::{migrate, pragmas};
+use crate::{migrate, pragmas, read_only};
 
 /// Larger than the number of our statements, so that none is prepared twice.
 const STATEMENTS: usize = 64;
@@ -24,6 +25,8 @@ pub(crate) struct Opened {
     location: Location,
     file: FileId,
     version: Cell<FileVersion>,
+    /// The version that is read without regard to other programs, if it is.
+    immutable: Option<FileVersion>,
     /// Known once the connection has read.
     companions: Option<CompanionFiles>,
     /// Dropped after the connection.
@@ -37,22 +40,42 @@ pub(crate) enum LostFile {
     Main(Error),
     /// Its `-wal` or its `-shm`.
     Companion(Lost),
+    /// A file that was taken for unchangeable has changed.
+    Changed(Error),
 }
 
 impl LostFile {
     pub(crate) fn into_error(self) -> Error {
         match self {
-            Self::Main(error) => error,
+            Self::Main(error) | Self::Changed(error) => error,
             Self::Companion(lost) => lost.error,
         }
     }
 }
 
 impl Opened {
+    fn new(conn: Connection, location: &Location, in_use: ForkGuard) -> Result<Self> {
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self {
+            conn,
+            location: location.clone(),
+            file: FileId::of(location)?,
+            version: Cell::default(),
+            immutable: None,
+            companions: None,
+            _in_use: in_use,
+        })
+    }
+
     /// Fails if a file was removed or replaced.
     pub(crate) fn check(&self) -> Result<(), LostFile> {
         let version = self.file.check(&self.location).map_err(LostFile::Main)?;
         self.version.set(version);
+        if let Some(opened) = self.immutable
+            && (opened != version || has_wal(self.location.path()))
+        {
+            return Err(LostFile::Changed(read_only::changed(self.location.path())));
+        }
         match &self.companions {
             Some(files) => files.check_soon().map_err(LostFile::Companion),
             None => Ok(()),
@@ -162,10 +185,47 @@ fn open_writer(
 /// Opens a connection that only reads, to the `original` file that the writer has set up.
 pub(crate) fn reader(location: &Location, original: FileId) -> Result<Opened> {
     original.check(location)?;
+    let opened = match location {
+        Location::ReadOnly(_) => read_only(location)?,
+        _ => shared_reader(location)?,
+    };
+    original.check(location)?;
+    Ok(opened)
+}
+
+fn shared_reader(location: &Location) -> Result<Opened> {
     let opened = connect(location, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     pragmas::reader(&opened, location)?;
     migrate::check_complete(&opened, location)?;
     opened.with_companions()
+}
+
+/// Opens a database that can't be written. If SQLite can't create the files that it needs beside it, the file is read
+/// alone. Then nothing may be missing in it, and nobody may write it during a query.
+pub(crate) fn read_only(location: &Location) -> Result<Opened> {
+    let shared = shared_reader(location);
+    let Err(error) = shared else { return shared };
+    if !read_only::is_refused_write(&error) {
+        return Err(error);
+    }
+    if has_wal(location.path()) {
+        return Err(read_only::needs_wal(location.path(), error));
+    }
+    let Some(uri) = immutable_uri(location.path()) else {
+        return Err(error);
+    };
+    let fork_guard = ForkGuard::enter()?;
+    let version = FileId::of(location)?.check(location)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(uri, flags)
+        .map_err(|e| explain(location.path(), "can't be opened", e))?;
+    let mut opened = Opened::new(conn, location, fork_guard)?;
+    opened.immutable = Some(version);
+    pragmas::reader(&opened, location)?;
+    migrate::check_complete(&opened, location)?;
+    Ok(opened)
 }
 
 fn connect(location: &Location, flags: OpenFlags) -> Result<Opened> {
@@ -173,15 +233,17 @@ fn connect(location: &Location, flags: OpenFlags) -> Result<Opened> {
     let fork_guard = ForkGuard::enter()?;
     refuse_unshared(location)?;
     let conn = match location {
-        Location::File(path) if path.is_dir() => {
+        Location::File(path) | Location::ReadOnly(path) if path.is_dir() => {
             let text = format!("the database {} is a folder: name a file", path.display());
             return Err(Error::new(ErrorKind::Storage, text));
         }
         // SQLite would read a relative path that begins with `file:` as a URI.
-        Location::File(path) if path.as_os_str().as_encoded_bytes().starts_with(b"file:") => {
+        Location::File(path) | Location::ReadOnly(path)
+            if path.as_os_str().as_encoded_bytes().starts_with(b"file:") =>
+        {
             Connection::open_with_flags(Path::new(".").join(path), flags)
         }
-        Location::File(path) => Connection::open_with_flags(path, flags),
+        Location::File(path) | Location::ReadOnly(path) => Connection::open_with_flags(path, flags),
         Location::Memory => Connection::open_in_memory(),
     };
     let conn = conn.map_err(|e| match FileId::of(location) {
@@ -189,14 +251,5 @@ fn connect(location: &Location, flags: OpenFlags) -> Result<Opened> {
         Err(removed) if !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) => removed,
         _ => explain(location.path(), "can't be opened", e),
     })?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    let (location, file) = (location.clone(), FileId::of(location)?);
-    Ok(Opened {
-        conn,
-        location,
-        file,
-        version: Cell::default(),
-        companions: None,
-        _in_use: fork_guard,
-    })
+    Opened::new(conn, location, fork_guard)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use omniq_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::immutable::immutable_uri;
 use crate::location::Location;
 use crate::open::Opened;
 use crate::replaced_file::FileVersion;
@@ -143,23 +144,4 @@ fn content(path: &Path) -> Content {
         }
         Some(_) => Content::Unknown,
     })
-}
-
-/// Returns the URI under which SQLite opens the file alone: without locks, without `-wal` and without `-shm`.
-pub(crate) fn immutable_uri(path: &Path) -> Option<String> {
-    if !cfg!(unix) {
-        return None;
-    }
-    let path = path.canonicalize().ok()?;
-    let mut uri = String::from("file://");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                uri.push(char::from(*byte));
-            }
-            other => uri.push_str(&format!("%{other:02X}")),
-        }
-    }
-    uri.push_str("?immutable=1");
-    Some(uri)
 }

@@ -29,7 +29,7 @@ pub(crate) fn writer(conn: &Connection, location: &Location, durability: Durabil
     set_busy_handler(conn, path)?;
     stable_plans(conn, path)?;
     let journal = match location {
-        Location::File(_) => "wal",
+        Location::File(_) | Location::ReadOnly(_) => "wal",
         Location::Memory => "memory",
     };
     let level = match durability {

@@ -102,7 +102,7 @@ fn close_if_lost(slot: &mut Option<Reader>) -> Result<bool, Failure> {
     match slot.as_ref().map(|reader| reader.conn.check()) {
         None | Some(Ok(())) => Ok(false),
         Some(Err(LostFile::Companion(lost))) if lost.only_removed => Ok(false),
-        Some(Err(LostFile::Companion(_))) => {
+        Some(Err(LostFile::Companion(_) | LostFile::Changed(_))) => {
             *slot = None;
             Ok(true)
         }

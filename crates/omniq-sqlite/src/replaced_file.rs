@@ -36,7 +36,7 @@ impl FileId {
     }
 
     fn with_version(location: &Location) -> Result<(Self, FileVersion)> {
-        let Location::File(path) = location else {
+        let Some(path) = location.file() else {
             return Ok((Self::NONE, FileVersion::default()));
         };
         let meta = std::fs::metadata(path).map_err(|e| removed_or_replaced(path).with_source(e))?;
@@ -60,10 +60,10 @@ impl FileId {
     /// Fails if the file at the location is another one, or is missing. Returns the version of its content.
     pub(crate) fn check(self, location: &Location) -> Result<FileVersion> {
         let (found, version) = Self::with_version(location)?;
-        match location {
-            Location::File(path) if found != self => Err(removed_or_replaced(path)),
-            _ => Ok(version),
+        if found == self {
+            return Ok(version);
         }
+        Err(removed_or_replaced(location.path()))
     }
 }
 

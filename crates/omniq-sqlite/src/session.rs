@@ -17,9 +17,11 @@ use crate::ids::HighWater;
 use crate::lane_heads::LaneHeads;
 use crate::lanes::Lanes;
 use crate::location::Location;
-use crate::open::{self, LostFile};
+use crate::open::{self, LostFile, Opened};
+use crate::open_files_limit;
 use crate::overwritten::{ContentGuard, older_copy};
 use crate::pragmas;
+use crate::read_only::{is_refused_write, no_writes};
 use crate::reader::{Reader, ReaderSlot};
 use crate::replaced_file::FileId;
 use crate::wal_size::WalSize;
@@ -56,12 +58,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens the database, and creates it if it is missing.
+    /// Opens the database, and creates it if it is missing. Opens it for reading only if it exists and can't be written.
     pub(crate) fn open(location: Location, settings: CoreSettings) -> Result<Self> {
-        let reader = Reader {
-            conn: open::writer(&location, &settings)?,
-            lanes: Lanes::default(),
+        let (conn, location) = match open::writer(&location, &settings) {
+            Ok(conn) => (conn, location),
+            Err(error) => open_read_only(&location, error)?,
         };
+        let lanes = Lanes::default();
+        let reader = Reader { conn, lanes };
         let companions = SharedCompanions::default();
         companions.set(reader.conn.companions());
         Ok(Self {
@@ -94,8 +98,15 @@ impl Session {
                 row.get(0)
             })
             .map_err(|e| explain(self.location.path(), "its identity can't be read", e))?;
-        self.content_guard = Some(ContentGuard::new(identity.clone()));
+        if !self.is_read_only() {
+            self.content_guard = Some(ContentGuard::new(identity.clone()));
+        }
         Ok(identity)
+    }
+
+    /// Returns the location, which may have become read-only.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
     }
 
     /// Returns the file that was opened.
@@ -169,10 +180,14 @@ impl Session {
         }
     }
 
+    fn is_read_only(&self) -> bool {
+        matches!(self.location, Location::ReadOnly(_))
+    }
+
     /// Truncates the `-wal` if it is too large. Returns when to try again.
     fn limit_wal(&mut self) -> Option<Duration> {
         let reader = self.reader.as_ref()?;
-        let may_write = !self.must_reopen && reader.conn.is_autocommit();
+        let may_write = !self.must_reopen && !self.is_read_only() && reader.conn.is_autocommit();
         may_write.then(|| self.wal_size.limit(&reader.conn, self.location.path()))?
     }
 
@@ -284,6 +299,9 @@ impl Engine for Session {
     }
 
     fn others_wrote(&mut self) -> bool {
+        if self.is_read_only() {
+            return false;
+        }
         let Some(reader) = &self.reader else {
             return true;
         };
@@ -294,12 +312,16 @@ impl Engine for Session {
     }
 
     fn prepare(&mut self) -> Result<()> {
+        if self.is_read_only() {
+            return Err(no_writes(self.location.path()));
+        }
         match self.reader.as_ref().map(|reader| reader.conn.check()) {
             None => self.reopen()?,
             Some(Err(LostFile::Main(error))) => {
                 self.empty_wal_of_lost_file();
                 return Err(error);
             }
+            Some(Err(LostFile::Changed(error))) => return Err(error),
             Some(Err(LostFile::Companion(lost))) => self.leave_lost_files(lost)?,
             Some(Ok(())) => {}
         }
@@ -405,6 +427,27 @@ impl Engine for Session {
             tracing::error!(%error, "a batch of a database in memory can't be rolled back");
         }
     }
+}
+
+/// Opens a database for reading, if it can't be opened for writing because of this error.
+fn open_read_only(location: &Location, error: Error) -> Result<(Opened, Location)> {
+    let Location::File(path) = location else {
+        return Err(error);
+    };
+    if !is_refused_write(&error) || !path.is_file() || open_files_limit::is_reached(path) {
+        return Err(error);
+    }
+    let location = Location::ReadOnly(path.clone());
+    let opened = open::read_only(&location).map_err(|found| {
+        // The reason why the database can't be read says more, if it is another one.
+        if is_refused_write(&found) {
+            error
+        } else {
+            found
+        }
+    })?;
+    tracing::warn!(storage = %path.display(), "the database can't be written: opened for reading only");
+    Ok((opened, location))
 }
 
 /// Returns a number that changes when another connection has changed the database.

@@ -9,6 +9,7 @@ use rusqlite::ErrorCode;
 use crate::companion_files::SharedCompanions;
 use crate::errors::Failure;
 use crate::location::Location;
+use crate::read_only::no_writes;
 use crate::replaced_file::FileId;
 
 /// The database that the storage was opened with.
@@ -47,8 +48,10 @@ impl OwnDatabase {
 
     /// Fails for a database in memory: only the storage itself has a connection to it.
     pub(super) fn check_shared(&self) -> Result<()> {
-        if matches!(self.location, Location::File(_)) {
-            return Ok(());
+        match &self.location {
+            Location::File(_) => return Ok(()),
+            Location::ReadOnly(path) => return Err(no_writes(path)),
+            Location::Memory => {}
         }
         Err(refused(
             "this storage keeps its tasks in memory, where no other connection can write: open it with a file \

@@ -25,6 +25,8 @@ mod mounts;
 mod opening;
 mod plans;
 mod power_cut;
+#[cfg(target_os = "linux")]
+mod read_only;
 mod replaced_file;
 mod shared_batches;
 mod statements;
