@@ -9,10 +9,13 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::errors::explain;
 use crate::location::Location;
-use crate::wal_size::MAX_WAL;
 
 /// How long a connection waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A larger `-wal` is written into the database and truncated. It grows beyond this size only while other programs
+/// read, and by one transaction.
+pub(crate) const MAX_WAL: u64 = 64 << 20;
 
 /// Makes query plans independent of the values that are bound, for every connection. Otherwise, SQLite compiles
 /// the statements that use a partial index again for each execution, which takes ten times as long as executing

@@ -5,11 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::open::Opened;
-use crate::pragmas;
-
-/// A larger `-wal` is written into the database and truncated. It grows beyond this size only while other programs
-/// read, and by one transaction.
-pub(crate) const MAX_WAL: u64 = 64 << 20;
+use crate::pragmas::{self, MAX_WAL};
 
 /// How long the first attempt waits for other programs to end their reads. Each further attempt waits twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
