@@ -15,6 +15,7 @@ use omniq_core::{Error, ErrorKind, Result};
 use omniq_writer::ipc::is_mount_point;
 
 use crate::location::Location;
+use crate::monotonic;
 use crate::replaced_file::{FileId, link_count, removed_or_replaced};
 
 /// The files are checked again after this time: a check costs microseconds, and a busy writer commits every 30.
@@ -59,7 +60,7 @@ impl CompanionFiles {
         Ok(Some(Self {
             wal: open("-wal")?,
             shm: open("-shm")?,
-            checked: Cell::new(Instant::now()),
+            checked: Cell::new(monotonic::now()),
             wal_length: Cell::default(),
         }))
     }
@@ -95,7 +96,7 @@ impl CompanionFiles {
                 only_removed: is_missing || is_unused,
             });
         }
-        self.checked.set(Instant::now());
+        self.checked.set(monotonic::now());
         Ok(())
     }
 

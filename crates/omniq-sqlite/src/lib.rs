@@ -34,6 +34,7 @@ mod lane_heads;
 mod lanes;
 mod location;
 mod migrate;
+mod monotonic;
 mod open;
 mod open_files_limit;
 mod overwritten;

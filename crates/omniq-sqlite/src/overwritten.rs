@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::immutable::immutable_uri;
 use crate::location::Location;
+use crate::monotonic;
 use crate::open::Opened;
 use crate::replaced_file::FileVersion;
 
@@ -62,7 +63,7 @@ impl ContentGuard {
             return Ok(());
         }
         let read = self.read(path);
-        self.accepted = read.is_ok().then(|| (version, Instant::now()));
+        self.accepted = read.is_ok().then(|| (version, monotonic::now()));
         if self.has_refused != read.is_err() {
             self.has_refused = read.is_err();
             // The copy stays as it is, for those who put it there.

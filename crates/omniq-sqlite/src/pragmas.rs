@@ -1,7 +1,7 @@
 //! Sets how SQLite writes, and reads each setting back, because SQLite ignores a misspelt pragma silently.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use omniq_core::{Durability, Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::errors::explain;
 use crate::location::Location;
+use crate::monotonic;
 
 /// How long a connection waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -157,7 +158,7 @@ fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) 
 /// Retries while the database is busy, in cases where SQLite does not call the busy handler: two connections that
 /// change the journal mode of a new database at the same time block each other, so one has to give up and retry.
 fn retry_while_busy(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
-    let started = Instant::now();
+    let started = monotonic::now();
     loop {
         match attempt() {
             Err(e) if is_busy(&e) && started.elapsed() < BUSY_TIMEOUT => {

@@ -17,7 +17,7 @@ pub(crate) struct FileId {
     created: Option<SystemTime>,
 }
 
-/// Identifies a state of a file's content: whoever writes into the file changes it.
+/// Identifies a state of a file's content: every write into the file changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct FileVersion {
     changed: (i64, i64),

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::monotonic;
 use crate::open::Opened;
 use crate::pragmas::{self, MAX_WAL};
 
@@ -37,7 +38,7 @@ impl WalSize {
             }
             return None;
         }
-        let now = Instant::now();
+        let now = monotonic::now();
         let wait = match &self.blocked {
             Some(blocked) if now < blocked.next_attempt => {
                 return Some(blocked.next_attempt - now);
@@ -58,7 +59,7 @@ impl WalSize {
         let is_first = self.blocked.is_none();
         self.blocked = Some(Blocked {
             wait,
-            next_attempt: Instant::now() + pause,
+            next_attempt: monotonic::now() + pause,
         });
         if is_first {
             // Each of SQLite's own attempts, one per commit, would read the index of the whole `-wal` in vain.
