@@ -60,14 +60,14 @@ fn core_has_no_clock_no_random_numbers_and_no_io() {
 #[test]
 fn clocks_are_read_in_one_place() {
     // The `wall_clock.rs` files supply the time where no queue does: in the application's own transactions, and for dropped files.
-    // The writer measures its batches, the opening of a database (`pragmas.rs`) its wait for a lock. The exam and the crash tests
+    // The writer measures its batches, and SQLite the pauses between its checks (`monotonic.rs`). The exam and the crash tests
     // measure themselves.
     let allowed = |path: &str| {
         path == "crates/omniq/src/clock.rs"
             || path == "crates/omniq-sqlite/src/wall_clock.rs"
             || path == "crates/omniq-file/src/wall_clock.rs"
             || path == "crates/omniq-writer/src/thread.rs"
-            || path == "crates/omniq-sqlite/src/pragmas.rs"
+            || path == "crates/omniq-sqlite/src/monotonic.rs"
             || path.starts_with("crates/omniq-conformance/")
             || path.starts_with("crates/omniq-crashtest/")
     };

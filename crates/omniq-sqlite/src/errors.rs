@@ -109,23 +109,10 @@ impl From<Error> for Failure {
 impl omniq_writer::Failure for Failure {
     /// Returns whether the failure is environmental, so that every other command would fail too.
     fn is_environmental(&self) -> bool {
-        let Self::Sql(error) = self else { return false };
-        matches!(
-            error.code(),
-            Some(
-                ErrorCode::DiskFull
-                    | ErrorCode::SystemIoFailure
-                    | ErrorCode::DatabaseBusy
-                    | ErrorCode::DatabaseLocked
-                    | ErrorCode::FileLockingProtocolFailed
-                    | ErrorCode::ReadOnly
-                    | ErrorCode::CannotOpen
-                    | ErrorCode::DatabaseCorrupt
-                    | ErrorCode::NotADatabase
-                    | ErrorCode::OutOfMemory
-                    | ErrorCode::PermissionDenied
-            )
-        )
+        match self {
+            Self::Sql(error) => error.code().is_some_and(is_environmental),
+            Self::Refused(_) => false,
+        }
     }
 
     /// Returns the error for a caller whose command was not executed.
@@ -150,35 +137,79 @@ pub(crate) fn explain(path: &Path, what: &str, error: impl Into<SqlError>) -> Er
     }
 }
 
+/// Returns whether a code says something about the environment and nothing about the command. The extended codes of a
+/// primary code have the same cause.
+fn is_environmental(code: ErrorCode) -> bool {
+    match code {
+        ErrorCode::DiskFull
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::FileLockingProtocolFailed
+        | ErrorCode::ReadOnly
+        | ErrorCode::CannotOpen
+        | ErrorCode::DatabaseCorrupt
+        | ErrorCode::NotADatabase
+        | ErrorCode::OutOfMemory
+        | ErrorCode::PermissionDenied
+        | ErrorCode::NoLargeFileSupport
+        // SQLite may have rolled back the whole transaction.
+        | ErrorCode::OperationInterrupted
+        | ErrorCode::OperationAborted
+        | ErrorCode::SchemaChanged => true,
+        ErrorCode::InternalMalfunction
+        | ErrorCode::NotFound
+        | ErrorCode::TooBig
+        | ErrorCode::ConstraintViolation
+        | ErrorCode::TypeMismatch
+        | ErrorCode::ApiMisuse
+        | ErrorCode::AuthorizationForStatementDenied
+        | ErrorCode::ParameterOutOfRange
+        | ErrorCode::Unknown => false,
+        // A code that this build does not know.
+        _ => false,
+    }
+}
+
 /// Returns advice for the caller, and whether a later attempt may succeed.
 fn advice(path: &Path, error: &SqlError) -> (&'static str, bool) {
-    match error.code() {
-        Some(ErrorCode::DiskFull) => (
+    use rusqlite::ffi::SQLITE_IOERR_NOMEM;
+    const NO_MEMORY: &str = " (memory is short; work then continues without a restart)";
+    let Some(error) = error.sqlite_error() else {
+        return ("", false);
+    };
+    match error.code {
+        ErrorCode::DiskFull => (
             " (free some space; work then continues without a restart)",
             true,
         ),
-        Some(
-            ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::FileLockingProtocolFailed,
-        ) => (
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::FileLockingProtocolFailed => (
             " (another program holds a write transaction for too long: let it commit sooner)",
             true,
         ),
-        Some(ErrorCode::SystemIoFailure) => {
-            (" (check the disk, and the operating system's log)", true)
+        ErrorCode::OutOfMemory => (NO_MEMORY, true),
+        ErrorCode::SystemIoFailure if error.extended_code == SQLITE_IOERR_NOMEM => {
+            (NO_MEMORY, true)
         }
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+        ErrorCode::SystemIoFailure => (" (check the disk, and the operating system's log)", true),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
             (" (make the file and its folder writable)", true)
         }
-        Some(ErrorCode::CannotOpen) if open_files_limit::is_reached(path) => {
+        ErrorCode::CannotOpen if open_files_limit::is_reached(path) => {
             (open_files_limit::ADVICE, true)
         }
-        Some(ErrorCode::CannotOpen) => (" (does its folder exist, and is it writable?)", true),
-        Some(ErrorCode::NotADatabase) => {
-            (" (give the path of a SQLite file or of a new one)", false)
-        }
-        Some(ErrorCode::DatabaseCorrupt) => (
+        ErrorCode::CannotOpen => (" (does its folder exist, and is it writable?)", true),
+        ErrorCode::OperationInterrupted
+        | ErrorCode::OperationAborted
+        | ErrorCode::SchemaChanged => (" (something interrupted it: try again)", true),
+        ErrorCode::NoLargeFileSupport => (
+            " (the file system can't hold a file of this size: move the database to another one)",
+            false,
+        ),
+        ErrorCode::NotADatabase => (" (give the path of a SQLite file or of a new one)", false),
+        ErrorCode::DatabaseCorrupt => (
             " (run `PRAGMA integrity_check`, and restore a copy if it finds damage)",
             false,
         ),
@@ -206,4 +237,84 @@ fn unknown(path: &Path, reason: &str) -> Error {
         path.display()
     );
     Error::new(ErrorKind::Storage, text).unknown()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use omniq_writer::Failure as _;
+    use rusqlite::ffi::{self, Error};
+
+    use super::{Failure, explain};
+
+    /// Returns whether a code is environmental, and whether it is retryable.
+    fn class(code: i32) -> (bool, bool) {
+        let error = || rusqlite::Error::SqliteFailure(Error::new(code), None);
+        let is_retryable = explain(Path::new("a.db"), "no", error()).is_retryable();
+        let failure = Failure::from(error());
+        assert_eq!(
+            failure.not_done(Path::new("a.db")).is_retryable(),
+            is_retryable
+        );
+        (failure.is_environmental(), is_retryable)
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_environmental_and_retryable() {
+        let primary = [
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_LOCKED,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_INTERRUPT,
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_PROTOCOL,
+            ffi::SQLITE_PERM,
+            ffi::SQLITE_ABORT,
+            ffi::SQLITE_SCHEMA,
+        ];
+        for code in primary {
+            for extended in 0..40 {
+                assert_eq!(
+                    class(code | extended << 8),
+                    (true, true),
+                    "{code} {extended}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_needs_a_person_is_environmental_only() {
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_NOLFS] {
+            for extended in 0..40 {
+                assert_eq!(
+                    class(code | extended << 8),
+                    (true, false),
+                    "{code} {extended}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_command_caused_is_neither() {
+        let own = [
+            ffi::SQLITE_ERROR,
+            ffi::SQLITE_INTERNAL,
+            ffi::SQLITE_NOTFOUND,
+            ffi::SQLITE_TOOBIG,
+            ffi::SQLITE_CONSTRAINT,
+            ffi::SQLITE_MISMATCH,
+            ffi::SQLITE_MISUSE,
+            ffi::SQLITE_AUTH,
+            ffi::SQLITE_RANGE,
+        ];
+        for code in own {
+            assert_eq!(class(code), (false, false), "{code}");
+        }
+    }
 }

@@ -11,8 +11,11 @@
 //! | `lanes`, `lane_heads` | remember the lanes, and the first task of each |
 //! | `reader` | executes queries on the reading threads |
 //! | `open`, `pragmas`, `migrate` | open connections, configure them, and migrate the schema |
+//! | `wal_size` | keeps the `-wal` small |
+//! | `read_only`, `immutable` | databases that can't be written |
 //! | `in_transaction` | enqueues and completes tasks in the application's own transactions |
-//! | `forked`, `replaced_file`, `open_files_limit` | detect an open SQLite after a fork, a replaced file, too many open files |
+//! | `replaced_file`, `companion_files`, `overwritten` | detect that the database, or its `-wal` or `-shm`, was removed, replaced or overwritten while it was open |
+//! | `forked`, `open_files_limit` | detect an open SQLite after a fork, and too many open files |
 //! | `errors` | turns SQLite's errors into errors for callers |
 //! | `sql` | the statements; each header names the parameters, the guard and the changes |
 //!
@@ -21,22 +24,28 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod companion_files;
 mod errors;
 mod forked;
 mod ids;
+mod immutable;
 mod in_transaction;
 mod lane_heads;
 mod lanes;
 mod location;
 mod migrate;
+mod monotonic;
 mod open;
 mod open_files_limit;
+mod overwritten;
 mod pragmas;
+mod read_only;
 mod reader;
 mod replaced_file;
 mod row;
 mod session;
 mod values;
+mod wal_size;
 mod wall_clock;
 mod write;
 
@@ -54,7 +63,8 @@ use omniq_writer::{Inbox, OrphanFinder, Shutdown, Writer};
 use crate::errors::Failure;
 use crate::in_transaction::OwnDatabase;
 use crate::location::Location;
-use crate::reader::{Query, Reader};
+use crate::reader::{Query, Reader, ReaderSlot};
+use crate::replaced_file::FileId;
 use crate::session::Session;
 
 /// The number of reading threads: two, so that a long list does not delay a short query.
@@ -76,10 +86,16 @@ impl SqliteStorage {
     /// Opens the database at `path`, and creates it if it is missing; its folder must exist. The journal
     /// mode becomes WAL. Blocks for some milliseconds.
     ///
+    /// A database that exists but can't be written (because of its permissions, those of its folder, or a read-only
+    /// file system) is opened for reading: queries work, and everything that writes fails. If SQLite can't create its
+    /// files `-wal` and `-shm` there, the file is read alone, so a program that may write it must not do so during a
+    /// query; and if an earlier program left a `-wal` without a `-shm`, the database can't be opened.
+    ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), with nothing changed: the folder is
-    /// missing or not writable, the file is not a database, or a newer OmniQ wrote it.
+    /// missing or not writable and there is no database in it, the file is not a database or is a mount of its own or
+    /// has a hard link, or a newer OmniQ wrote it.
     pub fn open(path: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
         Self::start(Location::File(path.as_ref().to_owned()), settings.as_ref())
     }
@@ -95,23 +111,29 @@ impl SqliteStorage {
     }
 
     fn start(location: Location, settings: &CoreSettings) -> Result<Self> {
-        let mut session = Session::open(location.clone(), settings.clone())?;
+        let mut session = Session::open(location, settings.clone())?;
+        let location = session.location().clone();
         let (mut readers, mut identity) = (None, None);
-        if let Location::File(_) = location {
+        if location.file().is_some() {
             identity = Some(session.identity()?);
-            readers = Some(Readers::start(&location)?);
+            let started = Readers::start(&location, session.original())?;
+            session.set_readers(started.slots.clone());
+            readers = Some(started);
         }
-        let shared = identity.as_ref().map(|identity| omniq_writer::SharedData {
+        let is_shared = matches!(location, Location::File(_));
+        let shared_identity = identity.as_ref().filter(|_| is_shared);
+        let shared = shared_identity.map(|identity| omniq_writer::SharedData {
             data: location.path(),
             identity,
             arrivals: None,
         });
+        let (original, companions) = (session.original(), session.companions());
         let writer = Writer::start(session, shared, settings.poll_interval)?;
         Ok(Self {
             readers,
             orphan_finder: writer.orphan_finder(),
             writer,
-            own_database: OwnDatabase::new(location, identity),
+            own_database: OwnDatabase::new(location, original, identity, companions),
             settings: settings.clone(),
         })
     }
@@ -130,15 +152,18 @@ impl SqliteStorage {
 /// Threads that read, each with a connection of its own. They end when this is closed or dropped.
 struct Readers {
     queries: Arc<Inbox<Query>>,
+    slots: Vec<ReaderSlot>,
     shutdown: Shutdown,
 }
 
 impl Readers {
-    fn start(location: &Location) -> Result<Self> {
+    fn start(location: &Location, original: FileId) -> Result<Self> {
         let queries = Arc::new(Inbox::new("SQLite"));
-        let mut threads = Vec::new();
+        let (mut threads, mut slots) = (Vec::new(), Vec::new());
         let started = (0..READERS).try_for_each(|_| {
-            threads.push(reader::spawn(location, &queries)?);
+            let (thread, slot) = reader::spawn(location, original, &queries)?;
+            threads.push(thread);
+            slots.push(slot);
             Ok(())
         });
         let closed = queries.clone();
@@ -152,7 +177,11 @@ impl Readers {
         });
         // If one could not be started, the drop of `shutdown` ends the others.
         started?;
-        Ok(Self { queries, shutdown })
+        Ok(Self {
+            queries,
+            slots,
+            shutdown,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sets how SQLite writes, and reads each setting back, because SQLite ignores a misspelt pragma silently.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use omniq_core::{Durability, Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
@@ -9,9 +9,14 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::errors::explain;
 use crate::location::Location;
+use crate::monotonic;
 
 /// How long a connection waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A larger `-wal` is written into the database and truncated. It grows beyond this size only while other programs
+/// read, and by one transaction.
+pub(crate) const MAX_WAL: u64 = 64 << 20;
 
 /// Makes query plans independent of the values that are bound, for every connection. Otherwise, SQLite compiles
 /// the statements that use a partial index again for each execution, which takes ten times as long as executing
@@ -28,7 +33,7 @@ pub(crate) fn writer(conn: &Connection, location: &Location, durability: Durabil
     set_busy_handler(conn, path)?;
     stable_plans(conn, path)?;
     let journal = match location {
-        Location::File(_) => "wal",
+        Location::File(_) | Location::ReadOnly(_) => "wal",
         Location::Memory => "memory",
     };
     let level = match durability {
@@ -43,6 +48,10 @@ pub(crate) fn writer(conn: &Connection, location: &Location, durability: Durabil
         set(conn, path, "checkpoint_fullfsync", "1", "1")?;
     }
     set(conn, path, "temp_store", "2", "2")?;
+    if matches!(location, Location::File(_)) {
+        let limit = MAX_WAL.to_string();
+        set(conn, path, "journal_size_limit", &limit, &limit)?;
+    }
     // Our statements do not rely on recursive triggers.
     set(conn, path, "recursive_triggers", "0", "0")
 }
@@ -52,6 +61,72 @@ pub(crate) fn reader(conn: &Connection, location: &Location) -> Result<()> {
     set_busy_handler(conn, location.path())?;
     stable_plans(conn, location.path())?;
     set(conn, location.path(), "query_only", "1", "1")
+}
+
+/// What SQLite says about the `-wal`.
+pub(crate) struct Checkpoint {
+    /// Whether another connection prevented the checkpoint.
+    pub(crate) is_busy: bool,
+    /// The number of frames that the `-wal` must have.
+    pub(crate) frames: i64,
+}
+
+/// Writes the `-wal` into the database as far as `mode` says. Waits for other connections for at most this time.
+pub(crate) fn checkpoint(
+    conn: &Connection,
+    path: &Path,
+    mode: &str,
+    wait: Duration,
+) -> Result<Checkpoint> {
+    let failed = |e: rusqlite::Error| explain(path, "a checkpoint failed", e);
+    conn.busy_timeout(wait).map_err(failed)?;
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let answer = conn.query_row(&sql, [], |row| {
+        Ok(Checkpoint {
+            is_busy: row.get::<_, i64>(0)? != 0,
+            frames: row.get(1)?,
+        })
+    });
+    set_busy_handler(conn, path)?;
+    answer.map_err(failed)
+}
+
+/// Sets whether SQLite itself tries a checkpoint at each commit that leaves a `-wal` of at least its usual size.
+pub(crate) fn checkpoint_automatically(conn: &Connection, path: &Path, automatically: bool) {
+    let pages = if automatically { "1000" } else { "0" };
+    if let Err(error) = set(conn, path, "wal_autocheckpoint", pages, pages) {
+        tracing::warn!(error = %error.chain(), "automatic checkpoints can't be configured");
+    }
+}
+
+/// Fails if the `-wal` is shorter than the `-shm` says: then it is not the one that other connections use.
+pub(crate) fn check_wal(
+    conn: &Connection,
+    location: &Location,
+    length: impl Fn() -> u64,
+) -> Result<()> {
+    const HEADER: u64 = 32;
+    const FRAME_HEADER: u64 = 24;
+    let path = location.path();
+    let page_size: i64 = conn
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .map_err(|e| explain(path, "can't read page_size", e))?;
+    let frame = FRAME_HEADER + page_size.unsigned_abs();
+    // Another connection may truncate the file between the two reads, but not each time.
+    for _ in 0..3 {
+        let frames = checkpoint(conn, path, "NOOP", Duration::ZERO)?
+            .frames
+            .max(0);
+        if frames == 0 || length() >= HEADER + frames.unsigned_abs() * frame {
+            return Ok(());
+        }
+    }
+    let text = format!(
+        "the database {}: its -wal was removed or replaced while other connections have it open. Close them, so that \
+         they write what the removed file contains into the database; work then continues",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::Storage, text).retryable())
 }
 
 fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) -> Result<()> {
@@ -84,7 +159,7 @@ fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) 
 /// Retries while the database is busy, in cases where SQLite does not call the busy handler: two connections that
 /// change the journal mode of a new database at the same time block each other, so one has to give up and retry.
 fn retry_while_busy(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
-    let started = Instant::now();
+    let started = monotonic::now();
     loop {
         match attempt() {
             Err(e) if is_busy(&e) && started.elapsed() < BUSY_TIMEOUT => {

@@ -1,7 +1,7 @@
 //! Executes queries on threads of their own, beside the writer.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::errors::{Failure, explain};
 use crate::lanes::Lanes;
 use crate::location::Location;
-use crate::open::{self, Opened};
+use crate::open::{self, LostFile, Opened};
+use crate::replaced_file::FileId;
 use crate::row::{self, duration_from_micros, with_errors};
 use crate::write::hold;
 
@@ -26,41 +27,90 @@ pub(crate) struct Reader {
 /// A query for one of the reading threads.
 pub(crate) type Query = omniq_writer::Query<Reader, Failure>;
 
-/// Starts a thread that answers queries until the inbox is closed.
-pub(crate) fn spawn(location: &Location, inbox: &Arc<Inbox<Query>>) -> Result<JoinHandle<()>> {
-    let mut reader = open_reader(location)?;
-    let (location, inbox) = (location.clone(), inbox.clone());
+/// The connection of a reading thread. The thread locks it for each query, so the writer can close it in between.
+pub(crate) type ReaderSlot = Arc<Mutex<Option<Reader>>>;
+
+/// Locks a slot.
+pub(crate) fn lock(slot: &ReaderSlot) -> MutexGuard<'_, Option<Reader>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens a connection to the `original` file, and starts a thread that answers queries with it until the inbox is
+/// closed.
+pub(crate) fn spawn(
+    location: &Location,
+    original: FileId,
+    inbox: &Arc<Inbox<Query>>,
+) -> Result<(JoinHandle<()>, ReaderSlot)> {
+    let slot = Arc::new(Mutex::new(Some(open_reader(location, original)?)));
+    let (location, inbox, own_slot) = (location.clone(), inbox.clone(), slot.clone());
     let work = move || {
         while let Some(queued) = inbox.next() {
             let mut query = queued.body;
-            let result = reopen_if_replaced(&mut reader, &location)
-                .and_then(|()| run_in_snapshot(&mut reader, &mut query));
+            let result = answer(&mut lock(&own_slot), &location, original, &mut query);
             match result {
                 Ok(()) => query.answer(),
                 Err(Failure::Sql(e)) => query.failed(explain(location.path(), "can't be read", e)),
                 Err(Failure::Refused(error)) => query.failed(error),
             }
         }
+        *lock(&own_slot) = None;
     };
     let thread = std::thread::Builder::new()
         .name("omniq-reader".into())
-        .spawn(work);
-    thread.map_err(|e| no_thread("reader", e))
+        .spawn(work)
+        .map_err(|e| no_thread("reader", e))?;
+    Ok((thread, slot))
 }
 
-fn open_reader(location: &Location) -> Result<Reader> {
+fn open_reader(location: &Location, original: FileId) -> Result<Reader> {
     Ok(Reader {
-        conn: open::reader(location)?,
+        conn: open::reader(location, original)?,
         lanes: Lanes::default(),
     })
 }
 
-/// Opens the database again if its file was removed or replaced.
-fn reopen_if_replaced(reader: &mut Reader, location: &Location) -> Result<(), Failure> {
-    if reader.conn.check().is_err() {
-        *reader = open_reader(location)?;
+/// Runs a query on files that are still those of the database.
+fn answer(
+    slot: &mut Option<Reader>,
+    location: &Location,
+    original: FileId,
+    query: &mut Query,
+) -> Result<(), Failure> {
+    close_if_lost(slot)?;
+    let result = run_in_snapshot(open_if_closed(slot, location, original)?, query);
+    if close_if_lost(slot)? {
+        return run_in_snapshot(open_if_closed(slot, location, original)?, query);
     }
-    Ok(())
+    result
+}
+
+fn open_if_closed<'s>(
+    slot: &'s mut Option<Reader>,
+    location: &Location,
+    original: FileId,
+) -> Result<&'s mut Reader> {
+    match slot {
+        Some(reader) => Ok(reader),
+        closed => Ok(closed.insert(open_reader(location, original)?)),
+    }
+}
+
+/// Closes a connection whose `-wal` or `-shm` other connections have replaced. While the files are only removed, the
+/// old ones contain everything. Returns whether it closed one. Fails if the database itself was removed or replaced.
+fn close_if_lost(slot: &mut Option<Reader>) -> Result<bool, Failure> {
+    match slot.as_ref().map(|reader| reader.conn.check()) {
+        None | Some(Ok(())) => Ok(false),
+        Some(Err(LostFile::Companion(lost))) if lost.only_removed => Ok(false),
+        Some(Err(LostFile::Companion(_) | LostFile::Changed(_))) => {
+            *slot = None;
+            Ok(true)
+        }
+        Some(Err(LostFile::Main(error))) => {
+            *slot = None;
+            Err(error.into())
+        }
+    }
 }
 
 /// Runs a query in one transaction, so that it reads one state of the database.

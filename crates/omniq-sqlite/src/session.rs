@@ -1,6 +1,7 @@
 //! Implements the writer's engine: the connection that writes, and what it remembers between batches.
 
 use std::path::Path;
+use std::sync::TryLockError;
 use std::time::Duration;
 
 use omniq_core::storage::{
@@ -10,23 +11,44 @@ use omniq_core::{Change, CoreSettings, Error, ErrorKind, NewTask, Result, Timest
 use omniq_writer::{CommitError, Committed, Engine};
 use rusqlite::Connection;
 
+use crate::companion_files::{Lost, SharedCompanions};
 use crate::errors::{Failure, commit_into_lost_file, explain, failed_commit};
 use crate::ids::HighWater;
 use crate::lane_heads::LaneHeads;
 use crate::lanes::Lanes;
 use crate::location::Location;
-use crate::open;
-use crate::reader::Reader;
+use crate::open::{self, LostFile, Opened};
+use crate::open_files_limit;
+use crate::overwritten::{ContentGuard, older_copy};
+use crate::pragmas;
+use crate::read_only::{is_refused_write, no_writes};
+use crate::reader::{Reader, ReaderSlot};
+use crate::replaced_file::FileId;
+use crate::wal_size::WalSize;
 use crate::write::{Batch, BulkInsert};
+
+/// How long a checkpoint waits for other connections that read.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
 /// The connection that writes, and what is remembered of the database.
 pub(crate) struct Session {
     location: Location,
     settings: CoreSettings,
+    /// The file that was opened first. No other file is accepted in its place.
+    original: FileId,
+    /// The connections of the threads that read.
+    reader_slots: Vec<ReaderSlot>,
     /// `None` after a failed commit, until the database is opened again.
     reader: Option<Reader>,
+    /// Whether to open the database again before the next batch.
+    must_reopen: bool,
+    companions: SharedCompanions,
+    content_guard: Option<ContentGuard>,
+    wal_size: WalSize,
     lane_heads: LaneHeads,
     high_water: HighWater,
+    /// The largest id that was read or committed.
+    newest_id: i64,
     bulk_insert: BulkInsert,
     /// The `data_version` of the database that is remembered. `None` if nothing is.
     remembered_version: Option<i64>,
@@ -36,18 +58,29 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens the database, and creates it if it is missing.
+    /// Opens the database, and creates it if it is missing. Opens it for reading only if it exists and can't be written.
     pub(crate) fn open(location: Location, settings: CoreSettings) -> Result<Self> {
-        let reader = Reader {
-            conn: open::writer(&location, &settings)?,
-            lanes: Lanes::default(),
+        let (conn, location) = match open::writer(&location, &settings) {
+            Ok(conn) => (conn, location),
+            Err(error) => open_read_only(&location, error)?,
         };
+        let lanes = Lanes::default();
+        let reader = Reader { conn, lanes };
+        let companions = SharedCompanions::default();
+        companions.set(reader.conn.companions());
         Ok(Self {
             location,
             settings,
+            original: reader.conn.file(),
+            reader_slots: Vec::new(),
             reader: Some(reader),
+            must_reopen: false,
+            companions,
+            content_guard: None,
+            wal_size: WalSize::default(),
             lane_heads: LaneHeads::default(),
             high_water: HighWater::default(),
+            newest_id: 0,
             bulk_insert: BulkInsert::default(),
             remembered_version: None,
             effects: Effects::default(),
@@ -55,15 +88,122 @@ impl Session {
         })
     }
 
-    /// Returns the identity that the database got when it was created.
+    /// Returns the identity that the database got when it was created, and guards it from now on.
     pub(crate) fn identity(&mut self) -> Result<String> {
         let conn = self
             .conn()
             .map_err(|e| omniq_writer::Failure::not_done(&e, self.location.path()))?;
-        conn.query_row(include_str!("sql/database_identity.sql"), [], |row| {
-            row.get(0)
-        })
-        .map_err(|e| explain(self.location.path(), "its identity can't be read", e))
+        let identity: String = conn
+            .query_row(include_str!("sql/database_identity.sql"), [], |row| {
+                row.get(0)
+            })
+            .map_err(|e| explain(self.location.path(), "its identity can't be read", e))?;
+        if !self.is_read_only() {
+            self.content_guard = Some(ContentGuard::new(identity.clone()));
+        }
+        Ok(identity)
+    }
+
+    /// Returns the location, which may have become read-only.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Returns the file that was opened.
+    pub(crate) fn original(&self) -> FileId {
+        self.original
+    }
+
+    /// Returns the `-wal` and the `-shm` that the writer has open at present, also after it has opened others.
+    pub(crate) fn companions(&self) -> SharedCompanions {
+        self.companions.clone()
+    }
+
+    /// Tells the session which connections to close together with its own.
+    pub(crate) fn set_readers(&mut self, slots: Vec<ReaderSlot>) {
+        self.reader_slots = slots;
+    }
+
+    /// Leaves a `-wal` or `-shm` that was removed or replaced, and opens the database with new ones. If nobody can
+    /// have used new ones yet, everything that was committed is written into the database first.
+    fn leave_lost_files(&mut self, lost: Lost) -> Result<()> {
+        let slots = self.reader_slots.clone();
+        let mut readers = Vec::new();
+        for slot in &slots {
+            match slot.try_lock() {
+                Ok(reader) => readers.push(reader),
+                Err(TryLockError::Poisoned(poisoned)) => readers.push(poisoned.into_inner()),
+                // It answers a long query.
+                Err(TryLockError::WouldBlock) => return Err(lost.error),
+            }
+        }
+        for reader in &mut readers {
+            **reader = None;
+        }
+        if lost.only_removed {
+            self.save_wal(&lost.error)?;
+        }
+        self.close();
+        self.reopen()
+    }
+
+    /// Writes everything that was committed into the database.
+    fn save_wal(&mut self, lost: &Error) -> Result<()> {
+        let path = self.location.path();
+        let Ok(conn) = self.conn() else { return Ok(()) };
+        if !conn.is_autocommit() {
+            conn.execute_batch("ROLLBACK")
+                .map_err(|e| explain(path, "can't be rolled back", e))?;
+        }
+        let checkpoint = pragmas::checkpoint(conn, path, "TRUNCATE", CHECKPOINT_WAIT)?;
+        if checkpoint.is_busy {
+            return Err(lost.clone());
+        }
+        tracing::warn!(
+            storage = %path.display(),
+            error = %lost.chain(),
+            "a file was removed while it was open; its content is saved"
+        );
+        Ok(())
+    }
+
+    /// Writes the `-wal` of a database that was removed or replaced into that file, so that no program that opens the
+    /// copy in its place takes this `-wal` for the copy's. If that fails, the next batch tries again.
+    fn empty_wal_of_lost_file(&self) {
+        let Some(reader) = &self.reader else { return };
+        if reader.conn.read_wal_length() == 0 || !reader.conn.is_autocommit() {
+            return;
+        }
+        let path = self.location.path();
+        if let Err(error) = pragmas::checkpoint(&reader.conn, path, "TRUNCATE", Duration::ZERO) {
+            tracing::debug!(error = %error.chain(), "the -wal of a lost file can't be emptied");
+        }
+    }
+
+    fn is_read_only(&self) -> bool {
+        matches!(self.location, Location::ReadOnly(_))
+    }
+
+    /// Truncates the `-wal` if it is too large. Returns when to try again.
+    fn limit_wal(&mut self) -> Option<Duration> {
+        let reader = self.reader.as_ref()?;
+        let may_write = !self.must_reopen && !self.is_read_only() && reader.conn.is_autocommit();
+        may_write.then(|| self.wal_size.limit(&reader.conn, self.location.path()))?
+    }
+
+    fn close(&mut self) {
+        self.remembered_version = None;
+        self.must_reopen = false;
+        self.wal_size = WalSize::default();
+        self.reader = None;
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        let conn = open::reopen_writer(&self.location, &self.settings, self.original)?;
+        self.companions.set(conn.companions());
+        let lanes = Lanes::default();
+        self.reader = Some(Reader { conn, lanes });
+        Ok(())
     }
 
     fn conn(&self) -> Result<&Connection, Failure> {
@@ -110,6 +250,11 @@ impl Session {
             self.lane_heads.others_wrote(&reader.conn, last)?;
         }
         self.high_water = HighWater::read(&reader.conn)?;
+        let newest = self.high_water.known().unwrap_or_default();
+        if newest < self.newest_id {
+            return Err(older_copy(self.location.path()).into());
+        }
+        self.newest_id = newest;
         self.remembered_version = Some(version);
         Ok(true)
     }
@@ -132,7 +277,8 @@ impl Session {
             .map_err(|e| CommitError::Unknown(failed_commit(path, e)))?;
         // Nobody will find what was committed into a file that was removed or replaced.
         conn.check()
-            .map_err(|e| CommitError::Unknown(commit_into_lost_file(path, e)))?;
+            .map_err(|lost| CommitError::Unknown(commit_into_lost_file(path, lost.into_error())))?;
+        self.newest_id = self.newest_id.max(self.high_water.known().unwrap_or(0));
         let wrote = conn.total_changes() > self.changes_at_begin;
         Ok(Committed::new(std::mem::take(&mut self.effects), wrote))
     }
@@ -153,19 +299,45 @@ impl Engine for Session {
     }
 
     fn others_wrote(&mut self) -> bool {
-        let version = self.conn().map(data_version);
-        !matches!(version, Ok(Ok(version)) if Some(version) == self.remembered_version)
+        if self.is_read_only() {
+            return false;
+        }
+        let Some(reader) = &self.reader else {
+            return true;
+        };
+        let version = data_version(&reader.conn);
+        // A batch notices a lost file, and saves what it contains.
+        !matches!(version, Ok(version) if Some(version) == self.remembered_version)
+            || reader.conn.check().is_err()
     }
 
     fn prepare(&mut self) -> Result<()> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            closed => closed.insert(Reader {
-                conn: open::reopen_writer(&self.location, &self.settings)?,
-                lanes: Lanes::default(),
-            }),
-        };
-        reader.conn.check()
+        if self.is_read_only() {
+            return Err(no_writes(self.location.path()));
+        }
+        match self.reader.as_ref().map(|reader| reader.conn.check()) {
+            None => self.reopen()?,
+            Some(Err(LostFile::Main(error))) => {
+                self.empty_wal_of_lost_file();
+                return Err(error);
+            }
+            Some(Err(LostFile::Changed(error))) => return Err(error),
+            Some(Err(LostFile::Companion(lost))) => self.leave_lost_files(lost)?,
+            Some(Ok(())) => {}
+        }
+        if let (Some(reader), Some(guard)) = (&self.reader, &mut self.content_guard) {
+            guard.check(&reader.conn, &self.location)?;
+        }
+        if self.must_reopen {
+            self.close();
+            self.reopen()?;
+        }
+        self.limit_wal();
+        Ok(())
+    }
+
+    fn idle(&mut self) -> Option<Duration> {
+        self.limit_wal()
     }
 
     fn begin(&mut self) -> Result<bool, Failure> {
@@ -235,11 +407,19 @@ impl Engine for Session {
         }
     }
 
-    /// Closes the connection, except that to a database in memory, which would end with it.
+    /// Closes the connection, except that to a database in memory, which would end with it. A connection to a lost
+    /// or overwritten file stays open until the file is back or its content is saved.
     fn reset(&mut self) {
         self.remembered_version = None;
         if self.is_shared() {
-            self.reader = None;
+            let reader = self.reader.as_ref();
+            let is_lost = reader.is_some_and(|reader| reader.conn.check().is_err());
+            let guard = self.content_guard.as_ref();
+            if is_lost || guard.is_some_and(ContentGuard::has_refused) {
+                self.must_reopen = true;
+            } else {
+                self.close();
+            }
         } else if let Ok(conn) = self.conn()
             && !conn.is_autocommit()
             && let Err(error) = conn.execute_batch("ROLLBACK")
@@ -247,6 +427,27 @@ impl Engine for Session {
             tracing::error!(%error, "a batch of a database in memory can't be rolled back");
         }
     }
+}
+
+/// Opens a database for reading, if it can't be opened for writing because of this error.
+fn open_read_only(location: &Location, error: Error) -> Result<(Opened, Location)> {
+    let Location::File(path) = location else {
+        return Err(error);
+    };
+    if !is_refused_write(&error) || !path.is_file() || open_files_limit::is_reached(path) {
+        return Err(error);
+    }
+    let location = Location::ReadOnly(path.clone());
+    let opened = open::read_only(&location).map_err(|found| {
+        // The reason why the database can't be read says more, if it is another one.
+        if is_refused_write(&found) {
+            error
+        } else {
+            found
+        }
+    })?;
+    tracing::warn!(storage = %path.display(), "the database can't be written: opened for reading only");
+    Ok((opened, location))
 }
 
 /// Returns a number that changes when another connection has changed the database.

@@ -82,6 +82,12 @@ pub trait Engine: Send + 'static {
     /// commit, also if the batch could not be prepared or begun.
     fn roll_back(&mut self);
 
+    /// Does what has waited for a pause. Called when no command waits, so it must be short, and cheap if there is
+    /// nothing to do. Returns after which time to call it again even if there is no command.
+    fn idle(&mut self) -> Option<Duration> {
+        None
+    }
+
     /// Closes what is open, if it can be opened again. Called after an environmental failure and after an unknown
     /// commit.
     fn reset(&mut self);

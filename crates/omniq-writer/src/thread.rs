@@ -86,7 +86,8 @@ impl<E: Engine> Thread<E> {
         loop {
             self.ring_if_due(&pending);
             self.death_reminder.send_if_due(Instant::now());
-            let wake = self.inbox.collect(&mut pending, self.patience());
+            let patience = self.patience(&pending);
+            let wake = self.inbox.collect(&mut pending, patience);
             if wake == Wake::Closed {
                 return;
             }
@@ -130,14 +131,20 @@ impl<E: Engine> Thread<E> {
         }
     }
 
-    /// Returns how long the thread may sleep before it checks what other processes did.
-    fn patience(&self) -> Option<Duration> {
+    /// Returns how long the thread may sleep before it checks what other processes did, or does what waits for a
+    /// pause.
+    fn patience(&mut self, pending: &Pending<Command<E>>) -> Option<Duration> {
+        let mut idle_again = None;
+        if pending.is_empty() && self.inbox.is_empty() {
+            idle_again = self.engine.idle();
+        }
         let is_awaited = !self.parked.is_empty() || self.signals.receiver_count() > 0;
         if !is_awaited || !self.engine.is_shared() {
-            return None;
+            return idle_again;
         }
         let now = Instant::now();
-        Some(self.death_reminder.patience(self.poll_interval, now))
+        let patience = self.death_reminder.patience(self.poll_interval, now);
+        Some(idle_again.map_or(patience, |again| again.min(patience)))
     }
 
     /// Executes one batch of waiting commands. Those that took part are in `taken` afterwards.

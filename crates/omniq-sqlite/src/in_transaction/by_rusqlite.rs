@@ -28,6 +28,9 @@ impl SqliteStorage {
     /// without `_in` would wait for your commit). The queue writes too, so give your connection a
     /// `busy_timeout`. Durability is that of your connection. After the commit, [`ring`](Self::ring).
     ///
+    /// **The id is valid once you have committed.** After a rollback, another task may get the same id, because the
+    /// record of the largest id is part of your transaction: so do not log the id or pass it on before the commit.
+    ///
     /// Delays count from now, by the system clock. Listeners of `events` get no event for the task, because it
     /// is not known yet whether you will commit.
     ///

@@ -20,6 +20,8 @@ use crate::{SqliteStorage, ids, row, wall_clock};
 impl SqliteStorage {
     /// Adds a task like [`enqueue_in`](Self::enqueue_in), in a transaction of sqlx.
     ///
+    /// The id is valid once you have committed: after a rollback, another task may get it.
+    ///
     /// Begin it with `begin_with("BEGIN IMMEDIATE")`. sqlx does not report how a transaction was begun, so one that
     /// was begun by a plain `begin()` is accepted, and acquires the write lock here. That fails on a busy
     /// database.

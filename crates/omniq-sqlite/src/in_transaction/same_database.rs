@@ -6,15 +6,19 @@ use omniq_core::{Error, ErrorKind, Result};
 use omniq_writer::Failure as _;
 use rusqlite::ErrorCode;
 
+use crate::companion_files::SharedCompanions;
 use crate::errors::Failure;
 use crate::location::Location;
+use crate::read_only::no_writes;
 use crate::replaced_file::FileId;
 
 /// The database that the storage was opened with.
 #[derive(Debug)]
 pub(crate) struct OwnDatabase {
     location: Location,
+    original: FileId,
     identity: Option<String>,
+    companions: SharedCompanions,
 }
 
 /// The file and the identity of a connection's main database.
@@ -24,8 +28,18 @@ pub(super) struct FoundDatabase {
 }
 
 impl OwnDatabase {
-    pub(crate) fn new(location: Location, identity: Option<String>) -> Self {
-        Self { location, identity }
+    pub(crate) fn new(
+        location: Location,
+        original: FileId,
+        identity: Option<String>,
+        companions: SharedCompanions,
+    ) -> Self {
+        Self {
+            location,
+            original,
+            identity,
+            companions,
+        }
     }
 
     pub(super) fn location(&self) -> &Location {
@@ -34,8 +48,10 @@ impl OwnDatabase {
 
     /// Fails for a database in memory: only the storage itself has a connection to it.
     pub(super) fn check_shared(&self) -> Result<()> {
-        if matches!(self.location, Location::File(_)) {
-            return Ok(());
+        match &self.location {
+            Location::File(_) => return Ok(()),
+            Location::ReadOnly(path) => return Err(no_writes(path)),
+            Location::Memory => {}
         }
         Err(refused(
             "this storage keeps its tasks in memory, where no other connection can write: open it with a file \
@@ -61,9 +77,14 @@ impl OwnDatabase {
         let path = found.file.filter(|file| !file.is_empty()).map(to_path);
         let file = path.map(|path| FileId::of(&Location::File(path)));
         match file.transpose()? {
-            Some(file) if file == FileId::of(&self.location)? => Ok(()),
-            _ => Err(self.different_database("it is a copy of it")),
+            Some(file) if file == self.original => {}
+            _ => {
+                self.original.check(&self.location)?;
+                return Err(self.different_database("it is a copy of it"));
+            }
         }
+        self.original.check(&self.location)?;
+        self.companions.check()
     }
 
     fn different_database(&self, why: &str) -> Error {

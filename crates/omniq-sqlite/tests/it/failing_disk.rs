@@ -231,3 +231,38 @@ async fn a_parked_claim_whose_commit_failed_gets_an_unknown() {
     let error = within(parked).await.unwrap_err();
     assert!(is_unknown(&error, "jobs.db"), "{error}");
 }
+
+/// More than the page cache of SQLite holds is written before the commit, where a failure has a certain outcome.
+#[tokio::test]
+async fn what_the_environment_refuses_is_retryable_and_succeeds_later() {
+    for code in [
+        ffi::SQLITE_NOMEM,
+        ffi::SQLITE_IOERR_NOMEM,
+        ffi::SQLITE_IOERR_WRITE,
+        ffi::SQLITE_FULL,
+        ffi::SQLITE_CANTOPEN,
+        ffi::SQLITE_PERM,
+        ffi::SQLITE_INTERRUPT,
+        ffi::SQLITE_PROTOCOL,
+        ffi::SQLITE_READONLY,
+    ] {
+        let db = TestDatabase::new();
+        let storage = db.open();
+        enqueue(&storage, task("a", 1)).await.unwrap();
+        db.disk.fail_writes_after(0, code);
+        let mut large = task("large", 2);
+        large.payload.bytes = format!("{{\"args\":[2{}]}}", " ".repeat(9_000_000)).into_bytes();
+        let error = enqueue(&storage, large).await.unwrap_err();
+        assert!(!error.is_unknown(), "{code}: {error:?}");
+        assert!(error.is_retryable(), "{code}: {error:?}");
+        let error = enqueue(&storage, task("a", 3)).await.unwrap_err();
+        is_unknown(&error, "jobs.db");
+        db.disk.heal();
+        enqueue(&storage, task("a", 4)).await.unwrap();
+        let numbers = numbers(&db.plain());
+        assert!(
+            numbers.ends_with(&[4]) && !numbers.contains(&2),
+            "{code}: {numbers:?}"
+        );
+    }
+}

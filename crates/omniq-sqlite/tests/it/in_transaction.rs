@@ -270,3 +270,21 @@ async fn ring_wakes_the_waiting_claims_of_every_handle() {
         assert!(answer.next_due.is_some_and(|due| due <= NOW), "{answer:?}");
     }
 }
+
+/// The documentation says so: the id is valid after the commit.
+#[tokio::test]
+async fn the_id_of_a_transaction_that_was_rolled_back_is_free_again() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = db.plain();
+    // The next id does not depend on the clock here.
+    conn.execute_batch("UPDATE omniq_high_water SET id = 1 << 62")
+        .unwrap();
+    let tx = immediate(&mut conn);
+    let given_back = storage.enqueue_in(&tx, call("a")).unwrap();
+    tx.rollback().unwrap();
+    let id = enqueue(&storage, task("b", 1)).await.unwrap();
+    assert_eq!(id, given_back);
+    let found = within(storage.get(vec![id])).await.unwrap();
+    assert_eq!(found[0].as_ref().unwrap().name, "b");
+}

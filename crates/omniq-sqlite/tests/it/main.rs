@@ -18,10 +18,15 @@ mod ids_in_order;
 #[cfg(feature = "sqlx")]
 mod in_sqlx;
 mod in_transaction;
+mod lost_companions;
 mod many_lanes;
+#[cfg(target_os = "linux")]
+mod mounts;
 mod opening;
 mod plans;
 mod power_cut;
+#[cfg(target_os = "linux")]
+mod read_only;
 mod replaced_file;
 mod shared_batches;
 mod statements;

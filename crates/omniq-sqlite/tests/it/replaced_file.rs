@@ -1,10 +1,16 @@
 //! Tests a file that is removed or replaced while it is open, or that has two names.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-use omniq_core::Storage;
+use omniq_core::{Storage, call};
+use omniq_sqlite::SqliteStorage;
+use rusqlite::Connection;
 
-use crate::common::{TestDatabase, enqueue, numbers, open, plain, task, within};
+use crate::common::{NOW, TestDatabase, enqueue, numbers, open, task, within};
+use crate::in_transaction::immediate;
 
 #[tokio::test]
 async fn nothing_is_acknowledged_after_the_file_was_moved_away() {
@@ -38,24 +44,141 @@ async fn nothing_is_acknowledged_after_the_file_was_moved_away() {
     assert_eq!(numbers(&db.plain()), [1, 2]);
 }
 
+/// Reads a file by another program: this process would lose its locks when it closes the file.
+fn content(path: &Path) -> Vec<u8> {
+    Command::new("cat").arg(path).output().unwrap().stdout
+}
+
+/// Checks that every call is refused, and that none of them changes the file.
+async fn assert_refused(storage: &SqliteStorage, path: &Path, text: &str) {
+    let before = content(path);
+    for n in 100..120 {
+        let error = enqueue(storage, task("a", n)).await.unwrap_err();
+        assert!(!error.is_unknown(), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    assert!(content(path) == before, "the copy was changed");
+}
+
+fn assert_intact(conn: &Connection) {
+    let check = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0));
+    assert_eq!(check, Ok("ok".to_owned()));
+}
+
 #[tokio::test]
-async fn after_a_copy_replaced_the_file_writer_and_readers_use_the_copy() {
+async fn a_copy_that_was_moved_over_the_file_stays_refused_until_the_same_file_is_back() {
     let db = TestDatabase::new();
     let storage = db.open();
     enqueue(&storage, task("a", 1)).await.unwrap();
     let copy = db.folder.path().join("copy.db");
-    plain(&db.path)
+    let away = db.folder.path().join("away.db");
+    db.plain()
         .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
         .unwrap();
-    for end in ["-wal", "-shm"] {
-        fs::remove_file(beside(&db.path, end)).unwrap();
-    }
-    fs::rename(&copy, &db.path).unwrap();
-    // The first answer may still be about the replaced file.
-    let _ = enqueue(&storage, task("a", 2)).await;
+    enqueue(&storage, task("a", 2)).await.unwrap();
+    fs::rename(&db.path, &away).unwrap();
+    fs::copy(&copy, &db.path).unwrap();
+
+    assert_refused(&storage, &db.path, "removed or replaced").await;
+    let error = within(storage.stats(NOW)).await.unwrap_err();
+    assert!(error.to_string().contains("removed or replaced"), "{error}");
+    let mut conn = db.plain();
+    let error = storage.enqueue_in(&immediate(&mut conn), call("a"));
+    assert!(error.is_err());
+    drop(conn);
+
+    fs::rename(&away, &db.path).unwrap();
     let id = enqueue(&storage, task("a", 3)).await.unwrap();
     assert!(within(storage.get(vec![id])).await.unwrap()[0].is_some());
-    assert!(numbers(&db.plain()).contains(&3));
+    drop(storage);
+    assert_eq!(numbers(&db.plain()), [1, 2, 3]);
+    assert_intact(&db.plain());
+}
+
+#[tokio::test]
+async fn a_storage_that_is_opened_again_uses_the_copy_that_was_moved_over_the_file() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    enqueue(&storage, task("a", 1)).await.unwrap();
+    let copy = db.folder.path().join("copy.db");
+    db.plain()
+        .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
+        .unwrap();
+    for n in 2..50 {
+        enqueue(&storage, task("a", n)).await.unwrap();
+    }
+    fs::rename(&copy, &db.path).unwrap();
+    assert_refused(&storage, &db.path, "removed or replaced").await;
+    drop(storage);
+
+    let storage = db.open();
+    enqueue(&storage, task("a", 200)).await.unwrap();
+    drop(storage);
+    assert_eq!(numbers(&db.plain()), [1, 200]);
+    assert_intact(&db.plain());
+}
+
+/// Copies a file by another program, for the same reason.
+fn overwrite(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+/// Writes the `-wal` into the database, and waits until the queue reads a changed file again.
+fn checkpoint(db: &TestDatabase) {
+    db.plain()
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(150));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_older_copy_that_was_written_over_the_file_is_refused() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let (older, newer) = (
+        db.folder.path().join("older.db"),
+        db.folder.path().join("newer.db"),
+    );
+    enqueue(&storage, task("a", 1)).await.unwrap();
+    checkpoint(&db);
+    overwrite(&db.path, &older);
+    enqueue(&storage, task("a", 2)).await.unwrap();
+    checkpoint(&db);
+    enqueue(&storage, task("a", 3)).await.unwrap();
+    checkpoint(&db);
+    overwrite(&db.path, &newer);
+
+    overwrite(&older, &db.path);
+    assert_refused(&storage, &db.path, "overwritten").await;
+    std::fs::write(&older, "These are notes. ".repeat(999)).unwrap();
+    overwrite(&older, &db.path);
+    assert_refused(&storage, &db.path, "overwritten").await;
+    overwrite(&newer, &db.path);
+    enqueue(&storage, task("a", 4)).await.unwrap();
+    drop(storage);
+    assert_eq!(numbers(&db.plain()), [1, 2, 3, 4]);
+    assert_intact(&db.plain());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn another_database_that_was_written_over_the_file_is_refused_and_stays_as_it_is() {
+    let (db, other) = (TestDatabase::new(), TestDatabase::new());
+    let storage = db.open();
+    enqueue(&storage, task("a", 1)).await.unwrap();
+    checkpoint(&db);
+    let other_storage = other.open();
+    for n in 0..100 {
+        enqueue(&other_storage, task("b", n)).await.unwrap();
+    }
+    drop(other_storage);
+
+    overwrite(&other.path, &db.path);
+    assert_refused(&storage, &db.path, "another database").await;
+    drop(storage);
+    assert!(fs::read(&db.path).unwrap() == fs::read(&other.path).unwrap());
 }
 
 #[tokio::test]
@@ -72,7 +195,7 @@ async fn a_hard_link_is_refused() {
     db.open();
 }
 
-fn beside(path: &std::path::Path, end: &str) -> std::path::PathBuf {
+pub(crate) fn beside(path: &std::path::Path, end: &str) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()

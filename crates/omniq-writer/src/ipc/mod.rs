@@ -14,7 +14,7 @@
 //! | [`WriteLock`] | the file `turn`, locked while its holder writes |
 //! | `regular_file` | opens and reads files that any process may have put there |
 //! | `atomic_publish`, `stale_lock` | files that appear complete and locked; locks whose file was replaced |
-//! | `mounts` | which file systems other machines may share |
+//! | `mounts` | which file systems other machines may share; which files are mounts |
 
 mod atomic_publish;
 mod boot_id;
@@ -39,6 +39,7 @@ pub use boot_id::BootId;
 pub use doorbell::Doorbell;
 pub use folder::Folder;
 pub use liveness::{DeadOwner, OwnerState};
+pub use mounts::is_mount_point;
 pub use presence::Presence;
 pub use started::Started;
 pub use subscription::Heard;

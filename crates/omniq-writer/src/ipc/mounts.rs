@@ -1,5 +1,5 @@
 //! Detects file systems that other machines may share: there, a lock says nothing about a process on another
-//! machine, and a write on another machine causes no event here.
+//! machine, and a write on another machine causes no event here. Also detects files that are mounts themselves.
 
 use std::path::Path;
 
@@ -34,6 +34,20 @@ const SHARED: [&str; 22] = [
 pub(crate) fn shared(path: &Path) -> Option<String> {
     let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
     file_system(&mounts, path).filter(|kind| is_shared(kind))
+}
+
+/// Returns whether something is mounted at a canonical path. Always `false` where the operating system does not
+/// list its mounts in `/proc/self/mountinfo`.
+pub fn is_mount_point(path: &Path) -> bool {
+    std::fs::read("/proc/self/mountinfo").is_ok_and(|mounts| has_mount_at(&mounts, path))
+}
+
+fn has_mount_at(mounts: &[u8], path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    mounts
+        .split(|byte| *byte == b'\n')
+        .filter_map(mount)
+        .any(|(point, _)| *point == *path)
 }
 
 /// Any FUSE file system may be shared, except the one that rootless containers use.
@@ -103,6 +117,13 @@ garbage
         assert_eq!(at("/srv-not/a.db"), "ext4");
         assert_eq!(at("/my disk\\x/a.db"), "fuse.sshfs");
         assert_eq!(at("/twice/a.db"), "cifs");
+    }
+
+    #[test]
+    fn a_mount_point_is_found_by_its_whole_path() {
+        let is_mount = |path: &str| has_mount_at(MOUNTS, Path::new(path));
+        assert!(is_mount("/srv/local") && is_mount("/my disk\\x") && is_mount("/"));
+        assert!(!is_mount("/srv/local/a.db") && !is_mount("/srv/loc") && !is_mount("/home"));
     }
 
     #[test]
