@@ -193,6 +193,11 @@ impl Log {
         self.file.write_at(&[0; HEAD], at)
     }
 
+    /// Whether the file was removed or replaced: then no other process would read what is written into it.
+    pub(crate) fn is_removed(&self) -> io::Result<bool> {
+        self.file.is_removed()
+    }
+
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync()
     }

@@ -37,6 +37,8 @@ pub(crate) struct OpenFolder {
     applied: Box<dyn OpenFile>,
     /// Some records before `end` have not been applied to the files.
     files_are_behind: bool,
+    /// The index was found damaged or incomplete.
+    needs_rebuild: bool,
     /// A flush failed and [`FLUSH_FAILED`] could not be written: the lock is kept until a checkpoint succeeds.
     keeps_lock: bool,
     boot: BootId,
@@ -76,6 +78,7 @@ impl OpenFolder {
             epoch,
             applied,
             files_are_behind: false,
+            needs_rebuild: false,
             keeps_lock: false,
             boot,
             incoming: Incoming::new(settings.clone()),
@@ -95,7 +98,8 @@ impl OpenFolder {
             self.applied.write_at(&start.to_bytes(), 0)?;
         }
         self.end = self.applied_position()?;
-        self.read_new_records()?;
+        let ops = self.read_new_records()?;
+        self.store.replace_missing_lanes(&ops);
         let lost_records = recorded.is_some_and(|recorded| recorded.is_beyond(self.end));
         let recorded_id = recorded.map_or(0, |recorded| recorded.high_water);
         self.end.high_water = self.end.high_water.max(recorded_id);
@@ -106,7 +110,7 @@ impl OpenFolder {
         let is_complete = !lost_records && !lost_lanes && rebuild::is_complete(&self.store)?;
         let needs_rebuild = was_unflushed || is_new || !is_complete;
         if needs_rebuild {
-            self.rebuild()?;
+            self.rebuild(is_new)?;
         }
         if !same_boot || needs_rebuild || self.epoch.flags & FLUSH_FAILED != 0 {
             self.checkpoint()?;
@@ -114,8 +118,14 @@ impl OpenFolder {
         Ok(())
     }
 
-    /// Builds the index from the files, and repairs the files.
-    fn rebuild(&mut self) -> Result<(), Failure> {
+    /// Builds the index from the files, and repairs the files. If this process dies meanwhile, the next one that begins a
+    /// batch or opens the folder rebuilds the index: the epoch is another one, and the index is not marked as complete.
+    fn rebuild(&mut self, is_new_epoch: bool) -> Result<(), Failure> {
+        rebuild::mark_incomplete(&self.store)?;
+        if !is_new_epoch {
+            // Others must forget the index and close its files, which may be replaced.
+            self.checkpoint()?;
+        }
         self.store.high_water = self.end.high_water;
         self.end.high_water = rebuild::rebuild(&mut self.store)?;
         if !self.store.batch.ops.is_empty() {
@@ -125,6 +135,8 @@ impl OpenFolder {
             })?;
             self.apply_batch()?;
         }
+        rebuild::mark_complete(&self.store)?;
+        self.needs_rebuild = false;
         self.store.forget_all()?;
         Ok(())
     }
@@ -153,6 +165,7 @@ impl OpenFolder {
             self.end = record.end;
             self.files_are_behind = true;
         }
+        self.store.learn(&ops);
         Ok(ops)
     }
 
@@ -212,7 +225,11 @@ impl OpenFolder {
     pub(crate) fn begin(&mut self) -> Result<bool, Failure> {
         self.lock.acquire()?;
         self.store.forget_batch();
+        self.store.files.begin_batch();
         let missing = || io::Error::other("queue/redo was removed or replaced");
+        if self.log.is_removed()? {
+            return Err(missing().into());
+        }
         let epoch = self.log.epoch()?.ok_or_else(missing)?;
         let mut others_wrote = epoch.number != self.epoch.number;
         self.epoch = epoch;
@@ -220,8 +237,13 @@ impl OpenFolder {
             // Every record of the epoch before is in the files.
             self.store.forget_all()?;
             self.end = self.applied_position()?;
+            self.needs_rebuild |= !rebuild::is_complete(&self.store)?;
         }
         let was_behind = self.files_are_behind;
+        if was_behind {
+            // Another process may have applied our last steps, with their lanes.
+            self.store.forget_all()?;
+        }
         let ops = self.read_new_records()?;
         others_wrote |= !ops.is_empty();
         if self.files_are_behind {
@@ -236,10 +258,11 @@ impl OpenFolder {
             // A lane whose lane.json was missing when it was listed may have it now.
             self.store.forget_all()?;
         }
-        if self.store.index.is_damaged() || !self.store.lanes.unreadable.is_empty() {
+        self.needs_rebuild |= self.store.index_is_damaged();
+        if self.needs_rebuild || !self.store.lanes.unreadable.is_empty() {
             let folder = self.store.paths.base().display();
             tracing::warn!(%folder, "the index is damaged: it is rebuilt from the files");
-            self.rebuild()?;
+            self.rebuild(false)?;
             self.checkpoint()?;
             others_wrote = true;
         }
@@ -339,10 +362,11 @@ impl OpenFolder {
         }
     }
 
-    /// Makes the next process that opens the folder rebuild the index, if it was found damaged.
-    fn mark_damaged_index(&self) {
-        if self.store.index.is_damaged() {
-            let _ = self.disk.remove(&self.store.paths.index_is_complete());
+    /// Makes the next batch, or the next process that opens the folder, rebuild the index, if it was found damaged.
+    fn mark_damaged_index(&mut self) {
+        if self.store.index_is_damaged() {
+            self.needs_rebuild = true;
+            let _ = rebuild::mark_incomplete(&self.store);
         }
     }
 

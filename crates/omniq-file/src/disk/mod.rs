@@ -48,6 +48,8 @@ pub(crate) trait OpenFile: Send + Sync {
     /// Locks the file if no other process has locked it. Returns whether it did.
     fn try_lock(&self) -> io::Result<bool>;
     fn unlock(&self) -> io::Result<()>;
+    /// Whether the file was removed from its folder, or replaced there.
+    fn is_removed(&self) -> io::Result<bool>;
     /// Whether the path still leads to this file.
     fn is_at(&self, path: &Path) -> bool;
 }

@@ -127,6 +127,19 @@ impl OpenFile for RealFile {
     }
 
     #[cfg(unix)]
+    fn is_removed(&self) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = self.file.metadata().map_err(at_path(&self.path))?;
+        Ok(meta.nlink() == 0)
+    }
+
+    /// Elsewhere, a file that is open can't be removed.
+    #[cfg(not(unix))]
+    fn is_removed(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    #[cfg(unix)]
     fn is_at(&self, path: &Path) -> bool {
         use std::os::unix::fs::MetadataExt as _;
         let id = |meta: fs::Metadata| (meta.dev(), meta.ino());

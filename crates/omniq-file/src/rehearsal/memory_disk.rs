@@ -52,6 +52,10 @@ impl MemoryDisk {
         self.lock().ops.clone()
     }
 
+    pub(crate) fn tree(&self) -> FileTree {
+        self.lock().tree.clone()
+    }
+
     /// Records that the callers of a batch were answered.
     pub(crate) fn record_answer(&self) {
         self.lock().ops.push(DiskOp::Answered);
@@ -219,6 +223,11 @@ impl OpenFile for MemoryFile {
 
     fn unlock(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn is_removed(&self) -> io::Result<bool> {
+        let state = self.state.lock().unwrap();
+        Ok(!state.tree.files.contains_key(&self.path))
     }
 
     fn is_at(&self, _: &Path) -> bool {

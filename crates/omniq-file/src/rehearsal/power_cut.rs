@@ -12,9 +12,11 @@ use omniq_writer::Engine as _;
 
 use super::file_tree::{DiskOp, FileTree};
 use super::memory_disk::MemoryDisk;
-use super::{Answer, NOW, all, at, batch, claim, failure, open, seed, success, task};
+use super::{
+    Answer, NOW, all, assert_rebuild_finds_no_fault, assert_same, at, batch, claim, failure, open,
+    seed, success, task,
+};
 use crate::errors::Failure;
-use crate::rebuild;
 use crate::session::Session;
 
 /// Performs a batch of random operations. `number` is the number of the batch.
@@ -149,22 +151,7 @@ fn check_consistency(tree: FileTree, durability: Durability) -> Vec<Task> {
     let mut session = open(&disk, durability).expect("the folder can be opened");
     session.unlock();
     let found = all(&mut session);
-    let (answer, _) = batch(&mut session, |session| {
-        let store = session.reader()?;
-        rebuild::rebuild(store)?;
-        assert_eq!(
-            store.batch.ops,
-            [],
-            "each file exists once, and is where it belongs"
-        );
-        Ok(())
-    });
-    assert_eq!(answer, Answer::Committed);
-    assert_same(
-        &all(&mut session),
-        &found,
-        "the index agrees with the files",
-    );
+    assert_rebuild_finds_no_fault(&mut session, &found);
     let (answer, _) = batch(&mut session, |session| {
         session.enqueue(&[task("next", 0)], NOW)
     });
@@ -241,18 +228,6 @@ fn many_workloads_survive_a_cut_at_their_end() {
             assert_same(&found, &states[states.len() - 1], &format!("seed {seed}"));
         }
     }
-}
-
-/// Compares all tasks, and prints only those that differ.
-fn assert_same(found: &[Task], expected: &[Task], what: &str) {
-    let differs = |task: &&Task| !expected.contains(task);
-    let missing = |task: &&Task| !found.contains(task);
-    let wrong: Vec<_> = found.iter().filter(differs).collect();
-    let missing: Vec<_> = expected.iter().filter(missing).collect();
-    assert!(
-        wrong.is_empty() && missing.is_empty(),
-        "{what}: {wrong:#?} instead of {missing:#?}"
-    );
 }
 
 /// A process is killed after every single disk operation; the machine keeps running.

@@ -6,6 +6,7 @@ mod common;
 mod corrupted_files;
 mod dropped_files;
 mod environment;
+mod killed_process;
 mod misplaced_files;
 mod rebuilt_index;
 mod two_handles;
