@@ -16,6 +16,7 @@
 //! | `shelf`, `lanes` | ordered folders in chunks; the tasks of one queue, name and format |
 //! | `entry`, `index`, `rebuild` | a cache of the tasks' states by id, and how it is built from the files |
 //! | `incoming`, `dropped_file` | tasks that other programs drop in as files |
+//! | `mount` | which mount of the file system the folder is on |
 //! | `layout` | checks that a folder is ours, and creates what is missing |
 //! | `disk`, `errors`, `wall_clock` | the disk operations, the errors, the time for dropped files |
 #![forbid(unsafe_code)]
@@ -37,6 +38,7 @@ mod layout;
 mod location;
 mod lock;
 mod log;
+mod mount;
 mod op;
 mod open_folder;
 mod operations;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use omniq_core::{CoreSettings, Durability};
 use omniq_writer::CommitError;
-use omniq_writer::ipc::BootId;
 
 use crate::apply::Apply;
 use crate::disk::{Disk, OpenFile};
 use crate::errors::{Failure, chain, unknown};
 use crate::incoming::Incoming;
 use crate::layout;
-use crate::lock::Lock;
+use crate::lock::{Lock, OpenLock};
 use crate::log::{Epoch, FLUSH_FAILED, Log, Position, UNFLUSHED};
+use crate::mount::Mount;
 use crate::op::Op;
 use crate::paths::Paths;
 use crate::rebuild;
@@ -41,28 +41,34 @@ pub(crate) struct OpenFolder {
     needs_rebuild: bool,
     /// A flush failed and [`FLUSH_FAILED`] could not be written: the lock is kept until a checkpoint succeeds.
     keeps_lock: bool,
-    boot: BootId,
+    mount: Mount,
     incoming: Incoming,
 }
 
 impl OpenFolder {
-    /// Opens a folder and locks it; creates it if it is missing. Finishes what a crash interrupted.
+    /// Opens a folder and locks it; creates it if it is missing. Finishes what a crash interrupted. `open_lock` is the
+    /// one of this process, if it had the folder open before.
     pub(crate) fn new(
         base: &Path,
         disk: &Arc<dyn Disk>,
         settings: &CoreSettings,
-    ) -> Result<Self, Failure> {
+        open_lock: Option<OpenLock>,
+    ) -> Result<(Self, OpenLock), Failure> {
         let paths = Paths::new(base);
         layout::ensure_folder(&**disk, &paths, "queue")?;
-        let boot = disk.boot();
-        let lock = Lock::open(&**disk, &paths, &boot)?;
+        let mount = Mount::of(&**disk, base);
+        let lock = Lock::open(&**disk, &paths, &mount.boot)?;
+        let (open_lock, is_alone) = match open_lock.filter(OpenLock::is_in_place) {
+            Some(open_lock) => (open_lock, false),
+            None => OpenLock::take(&**disk, &paths)?,
+        };
         let identity = layout::prepare(&**disk, &paths)?;
         let mut log = Log::open(&**disk, &paths.at("queue/redo"))?;
         let applied = disk.open(&paths.at("queue/applied"))?;
         let (epoch, is_new) = match log.epoch()? {
             Some(epoch) => (epoch, false),
             None => {
-                let epoch = Epoch::first(&boot);
+                let epoch = Epoch::first(&mount);
                 log.begin(&epoch)?;
                 (epoch, true)
             }
@@ -80,20 +86,22 @@ impl OpenFolder {
             files_are_behind: false,
             needs_rebuild: false,
             keeps_lock: false,
-            boot,
+            mount,
             incoming: Incoming::new(settings.clone()),
         };
-        open.recover(is_new)?;
-        Ok(open)
+        open.recover(is_new, is_alone)?;
+        Ok((open, open_lock))
     }
 
-    /// Applies to the files what the log has. After a reboot it is unknown which files reached the disk, so all records
-    /// of the epoch are applied again; so they are if the operating system has no boot id.
-    fn recover(&mut self, is_new: bool) -> Result<(), Failure> {
-        let same_boot = self.epoch.boot.is_same_as(&self.boot) == Some(true);
+    /// Applies to the files what the log has. After a reboot, or if the volume was away, it is unknown which files reached
+    /// the disk, so all records of the epoch are applied again. So they are if the mount is not certainly the same, unless
+    /// another process has had the folder open all the time.
+    fn recover(&mut self, is_new: bool, is_alone: bool) -> Result<(), Failure> {
+        let was_rebooted = self.epoch.mount.boot.is_same_as(&self.mount.boot) == Some(false);
+        let is_same = self.epoch.mount.is_same_as(&self.mount) || !(is_alone || was_rebooted);
         self.store.forget_all()?;
         let recorded = self.read_applied()?;
-        if !same_boot {
+        if !is_same {
             let start = Position::start(&self.epoch);
             self.applied.write_at(&start.to_bytes(), 0)?;
         }
@@ -105,14 +113,14 @@ impl OpenFolder {
         self.end.high_water = self.end.high_water.max(recorded_id);
         self.apply_log()?;
         self.store.forget_all()?;
-        let was_unflushed = !same_boot && self.epoch.flags & UNFLUSHED != 0;
+        let was_unflushed = !is_same && self.epoch.flags & UNFLUSHED != 0;
         let lost_lanes = !self.store.lanes.unreadable.is_empty();
         let is_complete = !lost_records && !lost_lanes && rebuild::is_complete(&self.store)?;
         let needs_rebuild = was_unflushed || is_new || !is_complete;
         if needs_rebuild {
             self.rebuild(is_new)?;
         }
-        if !same_boot || needs_rebuild || self.epoch.flags & FLUSH_FAILED != 0 {
+        if !is_same || needs_rebuild || self.epoch.flags & FLUSH_FAILED != 0 {
             self.checkpoint()?;
         }
         Ok(())
@@ -197,7 +205,7 @@ impl OpenFolder {
     fn checkpoint(&mut self) -> Result<(), Failure> {
         self.apply_log()?;
         self.disk.sync_all(self.store.paths.base())?;
-        let epoch = self.epoch.next(self.end.high_water, &self.boot);
+        let epoch = self.epoch.next(self.end.high_water, &self.mount);
         self.log.begin(&epoch)?;
         self.epoch = epoch;
         self.end = Position::start(&self.epoch);
@@ -378,10 +386,15 @@ impl OpenFolder {
     }
 
     /// Applies and flushes the log, so that the next process need not apply it again.
-    pub(crate) fn close(&mut self) -> Result<(), Failure> {
+    pub(crate) fn close(&mut self, open_lock: &OpenLock) -> Result<(), Failure> {
         let is_empty = self.end == Position::start(&self.epoch);
-        if self.durability == Durability::Full && !is_empty {
+        if !is_empty {
             self.lock.acquire()?;
+            if self.durability != Durability::Full && !open_lock.is_alone()? {
+                // The last process that closes the folder flushes the log.
+                self.lock.release();
+                return Ok(());
+            }
             let epoch = self.log.epoch()?;
             if epoch.is_some_and(|epoch| epoch.number == self.epoch.number) {
                 self.read_new_records()?;

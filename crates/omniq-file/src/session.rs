@@ -13,6 +13,7 @@ use omniq_writer::{CommitError, Committed, Engine};
 
 use crate::disk::Disk;
 use crate::errors::{Failure, chain, io_error};
+use crate::lock::OpenLock;
 use crate::open_folder::OpenFolder;
 use crate::store::Store;
 
@@ -22,6 +23,8 @@ pub(crate) struct Session {
     settings: CoreSettings,
     /// `None` after a failure, until the folder is opened again.
     open: Option<OpenFolder>,
+    /// It is also held while the folder is closed after a failure: then what is in memory can't have been lost.
+    open_lock: Option<OpenLock>,
     no_effects: Effects,
     /// Whether it was logged that a batch could not be applied to the files.
     warned: bool,
@@ -34,6 +37,7 @@ impl Session {
             disk,
             settings: settings.clone(),
             open: None,
+            open_lock: None,
             no_effects: Effects::default(),
             warned: false,
         };
@@ -42,11 +46,14 @@ impl Session {
     }
 
     fn reopen(&mut self) -> Result<&mut OpenFolder> {
-        let opened = OpenFolder::new(&self.base, &self.disk, &self.settings);
+        let open_lock = self.open_lock.take();
+        let opened = OpenFolder::new(&self.base, &self.disk, &self.settings, open_lock);
         let opened = opened.map_err(|e| match e {
             Failure::Io(e) => io_error(&self.base, "it can't be opened", e),
             other => omniq_writer::Failure::not_done(&other, &self.base),
         })?;
+        let (opened, open_lock) = opened;
+        self.open_lock = Some(open_lock);
         Ok(self.open.insert(opened))
     }
 
@@ -212,8 +219,8 @@ impl Engine for Session {
 impl Drop for Session {
     /// Applies the log to the files, so that the next process need not do it.
     fn drop(&mut self) {
-        if let Some(open) = &mut self.open
-            && let Err(error) = open.close()
+        if let (Some(open), Some(open_lock)) = (&mut self.open, &self.open_lock)
+            && let Err(error) = open.close(open_lock)
         {
             tracing::debug!(
                 ?error,

@@ -35,6 +35,9 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn sync_all(&self, folder: &Path) -> io::Result<()>;
     /// Returns the id of this boot of the machine.
     fn boot(&self) -> BootId;
+    /// Returns the number of the mount that a folder is on. No other mount of this boot has it. `None` if the operating
+    /// system has no such number.
+    fn mount(&self, folder: &Path) -> Option<u64>;
 }
 
 /// An open file.
@@ -47,6 +50,8 @@ pub(crate) trait OpenFile: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Locks the file if no other process has locked it. Returns whether it did.
     fn try_lock(&self) -> io::Result<bool>;
+    /// Locks the file together with others that do the same. Returns whether it did.
+    fn try_lock_shared(&self) -> io::Result<bool>;
     fn unlock(&self) -> io::Result<()>;
     /// Whether the file was removed from its folder, or replaced there.
     fn is_removed(&self) -> io::Result<bool>;

@@ -85,6 +85,10 @@ impl Disk for RealDisk {
     fn boot(&self) -> BootId {
         BootId::current()
     }
+
+    fn mount(&self, folder: &Path) -> Option<u64> {
+        mount(folder)
+    }
 }
 
 impl OpenFile for RealFile {
@@ -115,11 +119,11 @@ impl OpenFile for RealFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match self.file.try_lock() {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(e)) => Err(at_path(&self.path)(e)),
-        }
+        locked(self.file.try_lock()).map_err(at_path(&self.path))
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        locked(self.file.try_lock_shared()).map_err(at_path(&self.path))
     }
 
     fn unlock(&self) -> io::Result<()> {
@@ -153,6 +157,29 @@ impl OpenFile for RealFile {
     fn is_at(&self, path: &Path) -> bool {
         path.exists()
     }
+}
+
+fn locked(result: Result<(), TryLockError>) -> io::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn mount(folder: &Path) -> Option<u64> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    /// `STATX_MNT_ID_UNIQUE`, since Linux 6.8. The older `STATX_MNT_ID` is used again after an unmount.
+    const UNIQUE: u32 = 0x4000;
+    let flags = StatxFlags::from_bits_retain(UNIQUE);
+    let found = statx(CWD, folder, AtFlags::empty(), flags).ok()?;
+    (found.stx_mask & UNIQUE != 0).then_some(found.stx_mnt_id)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mount(_: &Path) -> Option<u64> {
+    None
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -20,6 +20,7 @@ struct State {
     tree: FileTree,
     ops: Vec<DiskOp>,
     boot: u32,
+    mount: Option<u64>,
     /// The number of operations that succeed, the number of operations that fail after them, and the error.
     fault: Option<(usize, usize, ErrorKind)>,
     no_locks: bool,
@@ -39,8 +40,16 @@ impl MemoryDisk {
 
     /// Returns a disk with these files, for the `boot`th boot of the machine.
     pub(crate) fn of(tree: FileTree, boot: u32) -> Arc<Self> {
+        Self::mounted(tree, boot, Some(1))
+    }
+
+    /// Returns a disk with these files, on this mount.
+    pub(crate) fn mounted(tree: FileTree, boot: u32, mount: Option<u64>) -> Arc<Self> {
         let disk = Self::default();
-        (disk.lock().tree, disk.lock().boot) = (tree, boot);
+        {
+            let mut state = disk.lock();
+            (state.tree, state.boot, state.mount) = (tree, boot, mount);
+        }
         Arc::new(disk)
     }
 
@@ -187,6 +196,10 @@ impl Disk for MemoryDisk {
     fn boot(&self) -> BootId {
         BootId::from_text(self.lock().boot.to_string())
     }
+
+    fn mount(&self, _: &Path) -> Option<u64> {
+        self.lock().mount
+    }
 }
 
 impl OpenFile for MemoryFile {
@@ -219,6 +232,10 @@ impl OpenFile for MemoryFile {
             true => Err(ErrorKind::Unsupported.into()),
             false => Ok(true),
         }
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        self.try_lock()
     }
 
     fn unlock(&self) -> io::Result<()> {
