@@ -100,7 +100,7 @@ impl FileStorage {
     pub fn open(folder: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
         let (folder, settings) = (folder.as_ref(), settings.as_ref());
         layout::ensure_base(folder)?;
-        let session = Session::open(folder, Arc::new(RealDisk), settings)?;
+        let session = Session::open(folder, Arc::new(RealDisk::new(folder)), settings)?;
         let identity = session.identity().unwrap_or_default().to_owned();
         let home = SharedData {
             data: &folder.join("queue"),

@@ -186,7 +186,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("queue")).unwrap();
         let paths = Paths::new(folder.path());
-        let take = || OpenLock::take(&RealDisk, &paths).unwrap();
+        let take = || OpenLock::take(&RealDisk::new(folder.path()), &paths).unwrap();
         let (first, is_alone) = take();
         assert!(is_alone && first.is_alone().unwrap());
         let (second, is_alone) = take();

@@ -1,6 +1,7 @@
 //! The disk operations that the storage needs. Tests replace the disk by one that fails, or that loses what was not
 //! flushed.
 
+mod modes;
 pub(crate) mod real;
 
 use std::ffi::OsString;

@@ -8,12 +8,23 @@ use std::time::SystemTime;
 
 use omniq_writer::ipc::BootId;
 
+use super::modes::Modes;
 use super::{DirEntry, Disk, Kind, OpenFile};
 
 /// Most task files are shorter than this, so one call reads them.
 const FIRST_READ: usize = 16 * 1024;
 
-pub(crate) struct RealDisk;
+pub(crate) struct RealDisk {
+    modes: Modes,
+}
+
+impl RealDisk {
+    /// Returns the disk of a base folder, which exists.
+    pub(crate) fn new(base: &Path) -> Self {
+        let modes = Modes::of(base);
+        Self { modes }
+    }
+}
 
 struct RealFile {
     file: File,
@@ -26,13 +37,17 @@ impl Disk for RealDisk {
     }
 
     fn write(&self, path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
-        write(path, bytes, create).map_err(at_path(path))
+        write(self.modes, path, bytes, create).map_err(at_path(path))
     }
 
     fn create_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let created = OpenOptions::new().write(true).create_new(true).open(path);
-        let written = created.and_then(|mut file| file.write_all(bytes));
-        written.map_err(at_path(path))
+        let mut options = OpenOptions::new();
+        self.modes.set(options.write(true).create_new(true));
+        let created = options.open(path).and_then(|mut file| {
+            self.modes.mend(&file, &file.metadata()?);
+            file.write_all(bytes)
+        });
+        created.map_err(at_path(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -44,7 +59,9 @@ impl Disk for RealDisk {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path).map_err(at_path(path))
+        fs::create_dir(path).map_err(at_path(path))?;
+        self.modes.mend_folder(path);
+        Ok(())
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
@@ -71,9 +88,14 @@ impl Disk for RealDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = without_following_links(&mut options)
+        self.modes.set(&mut options);
+        let opened = without_following_links(&mut options)
             .open(path)
-            .map_err(at_path(path))?;
+            .and_then(|file| {
+                self.modes.mend(&file, &file.metadata()?);
+                Ok(file)
+            });
+        let file = opened.map_err(at_path(path))?;
         let path = path.to_owned();
         Ok(Box::new(RealFile { file, path }))
     }
@@ -200,11 +222,14 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Overwrites the file and then truncates it. It is never empty in between, because some file systems flush a file that
 /// is written after it was truncated to zero.
-fn write(path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
+fn write(modes: Modes, path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(create).truncate(false);
+    modes.set(&mut options);
     let mut file = without_following_links(&mut options).open(path)?;
-    let before = file.metadata()?.len();
+    let meta = file.metadata()?;
+    modes.mend(&file, &meta);
+    let before = meta.len();
     file.write_all(bytes)?;
     if before > bytes.len() as u64 {
         file.set_len(bytes.len() as u64)?;

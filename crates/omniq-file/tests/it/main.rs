@@ -8,5 +8,7 @@ mod dropped_files;
 mod environment;
 mod killed_process;
 mod misplaced_files;
+#[cfg(unix)]
+mod permissions;
 mod rebuilt_index;
 mod two_handles;
