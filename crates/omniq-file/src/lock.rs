@@ -95,7 +95,13 @@ impl OpenLock {
     /// Takes the lock. Returns whether no other process has the folder open.
     pub(crate) fn take(disk: &dyn Disk, paths: &Paths) -> io::Result<(Self, bool)> {
         let path = paths.at("queue/open");
-        let file = disk.open(&path)?;
+        let file = match disk.open(&path) {
+            // An older version wrote the folder, and this process may not create the file.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && disk.is_read_only() => {
+                return Ok((Self { file: None, path }, true));
+            }
+            opened => opened?,
+        };
         match share(&*file) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
                 Ok((Self { file: None, path }, true))

@@ -9,7 +9,7 @@ use omniq_writer::CommitError;
 
 use crate::apply::Apply;
 use crate::disk::{Disk, OpenFile};
-use crate::errors::{Failure, chain, unknown};
+use crate::errors::{Failure, chain, needs_repair, unknown};
 use crate::incoming::Incoming;
 use crate::layout;
 use crate::lock::{Lock, OpenLock};
@@ -55,18 +55,25 @@ impl OpenFolder {
         open_lock: Option<OpenLock>,
     ) -> Result<(Self, OpenLock), Failure> {
         let paths = Paths::new(base);
-        layout::ensure_folder(&**disk, &paths, "queue")?;
+        let is_read_only = disk.is_read_only();
+        if !is_read_only {
+            layout::ensure_folder(&**disk, &paths, "queue")?;
+        }
         let mount = Mount::of(&**disk, base);
         let lock = Lock::open(&**disk, &paths, &mount.boot)?;
         let (open_lock, is_alone) = match open_lock.filter(OpenLock::is_in_place) {
             Some(open_lock) => (open_lock, false),
             None => OpenLock::take(&**disk, &paths)?,
         };
-        let identity = layout::prepare(&**disk, &paths)?;
+        let identity = match is_read_only {
+            true => layout::read_id(&**disk, &paths)?,
+            false => layout::prepare(&**disk, &paths)?,
+        };
         let mut log = Log::open(&**disk, &paths.at("queue/redo"))?;
         let applied = disk.open(&paths.at("queue/applied"))?;
         let (epoch, is_new) = match log.epoch()? {
             Some(epoch) => (epoch, false),
+            None if is_read_only => return Err(needs_repair(base, "its log is damaged").into()),
             None => {
                 let epoch = Epoch::first(&mount);
                 log.begin(&epoch)?;
@@ -101,6 +108,9 @@ impl OpenFolder {
         let is_same = self.epoch.mount.is_same_as(&self.mount) || !(is_alone || was_rebooted);
         self.store.forget_all()?;
         let recorded = self.read_applied()?;
+        if self.disk.is_read_only() {
+            return self.check_files(is_same);
+        }
         if !is_same {
             let start = Position::start(&self.epoch);
             self.applied.write_at(&start.to_bytes(), 0)?;
@@ -122,6 +132,22 @@ impl OpenFolder {
         }
         if !is_same || needs_rebuild || self.epoch.flags & FLUSH_FAILED != 0 {
             self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Checks that a folder which this process may not write can be read without a repair.
+    fn check_files(&mut self, is_same_mount: bool) -> Result<(), Failure> {
+        let base = self.store.paths.base().to_owned();
+        self.end = Position::start(&self.epoch);
+        self.read_new_records()?;
+        let is_empty = self.end == Position::start(&self.epoch);
+        if !is_same_mount && !is_empty {
+            return Err(needs_repair(&base, "the disk may have lost a part of its files").into());
+        }
+        self.apply_log()?;
+        if !self.store.lanes.unreadable.is_empty() || !rebuild::is_complete(&self.store)? {
+            return Err(needs_repair(&base, "its index must be rebuilt").into());
         }
         Ok(())
     }
@@ -180,6 +206,10 @@ impl OpenFolder {
     /// Applies the records that are not in the files yet: the process that committed them may have died.
     fn apply_log(&mut self) -> Result<(), Failure> {
         let mut position = self.applied_position()?;
+        if self.disk.is_read_only() && position.at < self.end.at {
+            let base = self.store.paths.base();
+            return Err(needs_repair(base, "its last batch is not in the files yet").into());
+        }
         while position.at < self.end.at {
             let record = self.log.read(position)?;
             let record = record.ok_or_else(|| io::Error::other("the log has a gap"))?;
@@ -221,7 +251,7 @@ impl OpenFolder {
         Ok(!same_epoch
             || self.files_are_behind
             || self.log.goes_on(self.end)?
-            || self.incoming.has_files(&self.store)?)
+            || (!self.disk.is_read_only() && self.incoming.has_files(&self.store)?))
     }
 
     /// Whether the folder is still the one that was opened.
@@ -267,7 +297,12 @@ impl OpenFolder {
             self.store.forget_all()?;
         }
         self.needs_rebuild |= self.store.index_is_damaged();
+        let is_read_only = self.disk.is_read_only();
         if self.needs_rebuild || !self.store.lanes.unreadable.is_empty() {
+            if is_read_only {
+                let base = self.store.paths.base();
+                return Err(needs_repair(base, "its index must be rebuilt").into());
+            }
             let folder = self.store.paths.base().display();
             tracing::warn!(%folder, "the index is damaged: it is rebuilt from the files");
             self.rebuild(false)?;
@@ -275,11 +310,13 @@ impl OpenFolder {
             others_wrote = true;
         }
         let flush_failed = self.keeps_lock || self.epoch.flags & FLUSH_FAILED != 0;
-        if flush_failed || self.end.at > CHECKPOINT_AT {
+        if !is_read_only && (flush_failed || self.end.at > CHECKPOINT_AT) {
             self.checkpoint()?;
         }
         self.store.high_water = self.end.high_water;
-        others_wrote |= self.incoming.absorb(&mut self.store)?;
+        if !is_read_only {
+            others_wrote |= self.incoming.absorb(&mut self.store)?;
+        }
         Ok(others_wrote)
     }
 
@@ -388,7 +425,7 @@ impl OpenFolder {
     /// Applies and flushes the log, so that the next process need not apply it again.
     pub(crate) fn close(&mut self, open_lock: &OpenLock) -> Result<(), Failure> {
         let is_empty = self.end == Position::start(&self.epoch);
-        if !is_empty {
+        if !is_empty && !self.disk.is_read_only() {
             self.lock.acquire()?;
             if self.durability != Durability::Full && !open_lock.is_alone()? {
                 // The last process that closes the folder flushes the log.

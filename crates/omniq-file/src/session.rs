@@ -12,7 +12,7 @@ use omniq_core::{Change, CoreSettings, NewTask, Result, Timestamp};
 use omniq_writer::{CommitError, Committed, Engine};
 
 use crate::disk::Disk;
-use crate::errors::{Failure, chain, io_error};
+use crate::errors::{Failure, chain, io_error, read_only};
 use crate::lock::OpenLock;
 use crate::open_folder::OpenFolder;
 use crate::store::Store;
@@ -79,11 +79,24 @@ impl Session {
         Ok(&mut self.opened()?.store)
     }
 
+    /// Returns the store for an operation that writes.
+    fn writable(&mut self) -> Result<&mut Store, Failure> {
+        if self.disk.is_read_only() {
+            return Err(read_only(&self.base).into());
+        }
+        self.store()
+    }
+
     fn try_to_commit(&mut self) -> Result<Committed, CommitError<Failure>> {
         let open = self.opened().map_err(CommitError::NotCommitted)?;
         let batch = &open.store.batch;
         let has_ops = !batch.ops.is_empty();
         let wrote = has_ops || !batch.renewed.is_empty();
+        if wrote && self.disk.is_read_only() {
+            let error = read_only(&self.base);
+            return Err(CommitError::NotCommitted(error.into()));
+        }
+        let open = self.opened().map_err(CommitError::NotCommitted)?;
         if has_ops {
             open.append()?;
         }
@@ -154,12 +167,12 @@ impl Engine for Session {
     }
 
     fn enqueue(&mut self, tasks: &[NewTask], now: Timestamp) -> Result<Vec<Enqueued>, Failure> {
-        let store = self.store()?;
+        let store = self.writable()?;
         tasks.iter().map(|task| store.enqueue(task, now)).collect()
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Failure> {
-        self.store()?.claim(request, now)
+        self.writable()?.claim(request, now)
     }
 
     fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
@@ -167,7 +180,7 @@ impl Engine for Session {
     }
 
     fn renew(&mut self, lease: Lease, lease_for: Duration) -> Result<Hold, Failure> {
-        self.store()?.renew(lease, lease_for)
+        self.writable()?.renew(lease, lease_for)
     }
 
     fn record_progress(
@@ -175,15 +188,15 @@ impl Engine for Session {
         update: &ProgressUpdate,
         now: Timestamp,
     ) -> Result<bool, Failure> {
-        self.store()?.record_progress(update, now)
+        self.writable()?.record_progress(update, now)
     }
 
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
-        self.store()?.settle(change, now)
+        self.writable()?.settle(change, now)
     }
 
     fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Failure> {
-        self.store()?.purge(request)
+        self.writable()?.purge(request)
     }
 
     fn reader(&mut self) -> Result<&mut Store, Failure> {

@@ -34,6 +34,10 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
     /// Flushes everything that was written below a folder (`syncfs`, or an fsync of each file).
     fn sync_all(&self, folder: &Path) -> io::Result<()>;
+    /// Whether files are opened only for reading: the process may not write the folder.
+    fn is_read_only(&self) -> bool {
+        false
+    }
     /// Returns the id of this boot of the machine.
     fn boot(&self) -> BootId;
     /// Returns the number of the mount that a folder is on. No other mount of this boot has it. `None` if the operating

@@ -16,19 +16,33 @@ const FIRST_READ: usize = 16 * 1024;
 
 pub(crate) struct RealDisk {
     modes: Modes,
+    is_read_only: bool,
 }
 
 impl RealDisk {
     /// Returns the disk of a base folder, which exists.
     pub(crate) fn new(base: &Path) -> Self {
         let modes = Modes::of(base);
-        Self { modes }
+        let is_read_only = false;
+        Self {
+            modes,
+            is_read_only,
+        }
+    }
+
+    /// Returns the disk of a base folder that this process may only read.
+    pub(crate) fn read_only(base: &Path) -> Self {
+        Self {
+            is_read_only: true,
+            ..Self::new(base)
+        }
     }
 }
 
 struct RealFile {
     file: File,
     path: PathBuf,
+    is_read_only: bool,
 }
 
 impl Disk for RealDisk {
@@ -87,21 +101,33 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        self.modes.set(&mut options);
+        options.read(true);
+        if !self.is_read_only {
+            options.write(true).create(true).truncate(false);
+            self.modes.set(&mut options);
+        }
         let opened = without_following_links(&mut options)
             .open(path)
             .and_then(|file| {
-                self.modes.mend(&file, &file.metadata()?);
+                if !self.is_read_only {
+                    self.modes.mend(&file, &file.metadata()?);
+                }
                 Ok(file)
             });
         let file = opened.map_err(at_path(path))?;
-        let path = path.to_owned();
-        Ok(Box::new(RealFile { file, path }))
+        Ok(Box::new(RealFile {
+            file,
+            path: path.to_owned(),
+            is_read_only: self.is_read_only,
+        }))
     }
 
     fn sync_all(&self, folder: &Path) -> io::Result<()> {
         sync_all(folder).map_err(at_path(folder))
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     fn boot(&self) -> BootId {
@@ -128,6 +154,10 @@ impl OpenFile for RealFile {
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        if self.is_read_only {
+            let error = io::ErrorKind::PermissionDenied.into();
+            return Err(at_path(&self.path)(error));
+        }
         write_all(&self.file, bytes, at).map_err(at_path(&self.path))
     }
 
