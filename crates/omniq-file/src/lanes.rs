@@ -7,7 +7,7 @@ use omniq_core::storage::ClaimFilter;
 use omniq_core::{Format, Task};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{DirEntry, Disk, Kind, if_exists};
+use crate::disk::{DirEntry, Disk, Kind};
 use crate::escape::slug;
 use crate::paths::Paths;
 
@@ -75,9 +75,9 @@ impl Lanes {
             if let Some((number, folder)) = number(&found) {
                 lanes.largest = lanes.largest.max(number);
                 let file = paths.lanes().join(folder).join("lane.json");
-                let text = match disk.kind(&file)? {
-                    Some(Kind::File) => if_exists(disk.read(&file))?.unwrap_or_default(),
-                    _ => Vec::new(),
+                let text = match disk.read(&file) {
+                    Err(e) if disk.kind(&file)? == Some(Kind::File) => return Err(e),
+                    read => read.unwrap_or_default(),
                 };
                 let lane = match serde_json::from_slice::<Lane>(&text) {
                     // The copy of a folder has the same number as the original.

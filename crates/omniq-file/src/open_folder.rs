@@ -121,8 +121,10 @@ impl OpenFolder {
         let lost_records = recorded.is_some_and(|recorded| recorded.is_beyond(self.end));
         let recorded_id = recorded.map_or(0, |recorded| recorded.high_water);
         self.end.high_water = self.end.high_water.max(recorded_id);
-        self.apply_log()?;
-        self.store.forget_all()?;
+        if self.apply_log()? {
+            // The steps may have created lanes.
+            self.store.forget_all()?;
+        }
         let was_unflushed = !is_same && self.epoch.flags & UNFLUSHED != 0;
         let lost_lanes = !self.store.lanes.unreadable.is_empty();
         let is_complete = !lost_records && !lost_lanes && rebuild::is_complete(&self.store)?;
@@ -204,12 +206,14 @@ impl OpenFolder {
     }
 
     /// Applies the records that are not in the files yet: the process that committed them may have died.
-    fn apply_log(&mut self) -> Result<(), Failure> {
+    /// Returns whether there were any.
+    fn apply_log(&mut self) -> Result<bool, Failure> {
         let mut position = self.applied_position()?;
         if self.disk.is_read_only() && position.at < self.end.at {
             let base = self.store.paths.base();
             return Err(needs_repair(base, "its last batch is not in the files yet").into());
         }
+        let is_behind = position.at < self.end.at;
         while position.at < self.end.at {
             let record = self.log.read(position)?;
             let record = record.ok_or_else(|| io::Error::other("the log has a gap"))?;
@@ -218,7 +222,7 @@ impl OpenFolder {
             self.applied.write_at(&position.to_bytes(), 0)?;
         }
         self.files_are_behind = false;
-        Ok(())
+        Ok(is_behind)
     }
 
     fn apply(&mut self, ops: &[Op]) -> io::Result<()> {
