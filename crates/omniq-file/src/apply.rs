@@ -31,7 +31,8 @@ impl Apply<'_> {
         match op {
             Op::AddLane { number, lane } => {
                 lane.register(*number, self.paths);
-                self.write(&self.paths.lane(*number).join("lane.json"), &lane.to_json())
+                let folder = self.paths.lane(*number)?;
+                self.write(&folder.join("lane.json"), &lane.to_json())
             }
             Op::Put {
                 id,
@@ -46,7 +47,7 @@ impl Apply<'_> {
             }
             Op::SplitChunk { shelf, chunk, into } => self.split(*shelf, *chunk, *into),
             Op::RemoveChunk { shelf, chunk } => {
-                self.remove_chunk(&self.paths.chunk(*shelf, *chunk))
+                self.remove_chunk(&self.paths.chunk(*shelf, *chunk)?)
             }
             Op::UniqueKey { name, key, holder } => {
                 self.set_holder(&self.paths.key(name, key), *holder)
@@ -67,7 +68,7 @@ impl Apply<'_> {
         body: Option<&[u8]>,
     ) -> io::Result<()> {
         let file = |location: &Location| self.paths.file(location);
-        match (from.map(file), to.map(file), body) {
+        match (from.map(file).transpose()?, to.map(file).transpose()?, body) {
             (Some(from), Some(to), Some(body)) if from != to => {
                 match self.disk.write(&from, body, false) {
                     Ok(()) => self.rename(&from, &to),
@@ -134,8 +135,8 @@ impl Apply<'_> {
 
     fn split(&self, shelf: Shelf, chunk: ChunkName, into: ChunkName) -> io::Result<()> {
         let (from, to) = (
-            self.paths.chunk(shelf, chunk),
-            self.paths.chunk(shelf, into),
+            self.paths.chunk(shelf, chunk)?,
+            self.paths.chunk(shelf, into)?,
         );
         self.ensure_folder(Some(&to))?;
         let belongs_in_new = |found: &DirEntry| {

@@ -74,6 +74,37 @@ pub(crate) fn unknown(path: &Path, error: io::Error) -> Error {
         .unknown()
 }
 
+/// Whether an error means that this process may not write.
+pub(crate) fn is_read_only(error: &Error) -> bool {
+    let source = StdError::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| {
+        matches!(
+            source.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        )
+    })
+}
+
+/// Returns the error of a write into a folder that was opened only for reading.
+pub(crate) fn read_only(path: &Path) -> Error {
+    let text = format!(
+        "the queue in {} was opened only for reading, because this process may not write it: nothing was changed (make \
+         the folder and everything in it writable, and open it again)",
+        path.display()
+    );
+    Error::new(ErrorKind::Storage, text)
+}
+
+/// Returns the error of a folder that can't even be read before it is repaired.
+pub(crate) fn needs_repair(path: &Path, what: &str) -> Error {
+    let text = format!(
+        "the queue in {} can't be read: {what}, and this process may not write it (open it once with the permission to \
+         write)",
+        path.display()
+    );
+    Error::new(ErrorKind::Storage, text).retryable()
+}
+
 fn advice(error: &io::Error) -> &'static str {
     use io::ErrorKind::{
         FileTooLarge, IsADirectory, NotADirectory, NotFound, PermissionDenied, QuotaExceeded,

@@ -37,9 +37,20 @@ pub(crate) struct Segment {
 /// The open files of the index, and the entries to be written.
 #[derive(Default)]
 pub(crate) struct IndexFiles {
-    open: HashMap<u64, Box<dyn OpenFile>>,
+    open: HashMap<u64, OpenSegment>,
+    /// The number of the current batch.
+    batch: u64,
+    /// A file was removed while it was open.
+    damaged: bool,
     /// The entries to be written, by id.
     pending: BTreeMap<u64, [u8; SIZE]>,
+}
+
+/// The open file of a segment.
+struct OpenSegment {
+    file: Box<dyn OpenFile>,
+    /// The last batch in which the file was still in its folder.
+    checked: u64,
 }
 
 pub(crate) fn segment_of(id: TaskId) -> u64 {
@@ -146,13 +157,17 @@ impl Index {
     /// Records that the index contradicts the files, and returns the error for it.
     pub(crate) fn damage(&mut self) -> io::Error {
         self.damaged = true;
-        let text = "the index is damaged: the next call rebuilds it from the files";
-        io::Error::new(io::ErrorKind::InvalidData, text)
+        damaged()
     }
 
     pub(crate) fn is_damaged(&self) -> bool {
         self.damaged
     }
+}
+
+fn damaged() -> io::Error {
+    let text = "the index is damaged: the next call rebuilds it from the files";
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 /// Returns the numbers of the segments that have files.
@@ -221,6 +236,16 @@ impl IndexFiles {
         if_exists(disk.remove(&paths.segment(number))).map(drop)
     }
 
+    /// Called when a batch begins: other processes may have removed files.
+    pub(crate) fn begin_batch(&mut self) {
+        self.batch += 1;
+    }
+
+    /// Whether a file was removed while it was open.
+    pub(crate) fn are_damaged(&self) -> bool {
+        self.damaged
+    }
+
     /// Closes the file of a segment that another process removed.
     pub(crate) fn close(&mut self, number: u64) {
         self.open.remove(&number);
@@ -249,10 +274,20 @@ impl IndexFiles {
         if self.open.len() >= MAX_OPEN && !self.open.contains_key(&number) {
             self.open.clear();
         }
-        let file = match self.open.entry(number) {
+        let segment = match self.open.entry(number) {
             Slot::Occupied(open) => open.into_mut(),
-            Slot::Vacant(gap) => gap.insert(disk.open(&paths.segment(number))?),
+            Slot::Vacant(gap) => gap.insert(OpenSegment {
+                file: disk.open(&paths.segment(number))?,
+                checked: self.batch,
+            }),
         };
-        Ok(&**file)
+        if segment.checked != self.batch {
+            if segment.file.is_removed()? {
+                self.damaged = true;
+                return Err(damaged());
+            }
+            segment.checked = self.batch;
+        }
+        Ok(&*segment.file)
     }
 }

@@ -7,7 +7,7 @@ use omniq_core::storage::ClaimFilter;
 use omniq_core::{Format, Task};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{DirEntry, Disk, Kind, if_exists};
+use crate::disk::{DirEntry, Disk, Kind};
 use crate::escape::slug;
 use crate::paths::Paths;
 
@@ -64,16 +64,20 @@ pub(crate) struct Lanes {
 impl Lanes {
     pub(crate) fn list(disk: &dyn Disk, paths: &mut Paths) -> io::Result<Self> {
         let mut lanes = Self::default();
+        let mut folders = HashMap::new();
+        let mut unreadable = HashMap::new();
         for found in disk.list(&paths.lanes())? {
-            if found.kind != Kind::Folder {
+            // Hidden folders belong to the file system or to its tools.
+            let is_hidden = found.name.as_encoded_bytes().starts_with(b".");
+            if found.kind != Kind::Folder || is_hidden {
                 continue;
             }
             if let Some((number, folder)) = number(&found) {
                 lanes.largest = lanes.largest.max(number);
                 let file = paths.lanes().join(folder).join("lane.json");
-                let text = match disk.kind(&file)? {
-                    Some(Kind::File) => if_exists(disk.read(&file))?.unwrap_or_default(),
-                    _ => Vec::new(),
+                let text = match disk.read(&file) {
+                    Err(e) if disk.kind(&file)? == Some(Kind::File) => return Err(e),
+                    read => read.unwrap_or_default(),
                 };
                 let lane = match serde_json::from_slice::<Lane>(&text) {
                     // The copy of a folder has the same number as the original.
@@ -81,13 +85,21 @@ impl Lanes {
                     // A folder without its lane.json has lost it, or a batch that creates it is still being applied.
                     _ => {
                         lanes.unreadable.push(folder.to_owned());
+                        unreadable.insert(number, folder.to_owned());
                         continue;
                     }
                 };
-                paths.set_lane_folder(number, folder.to_owned());
+                folders.insert(number, folder.to_owned());
                 lanes.add(number, lane);
+            } else if let Some(folder) = found.text() {
+                lanes.unreadable.push(folder.to_owned());
             }
         }
+        // Steps of the log may still move files out of an unreadable folder.
+        for (number, folder) in unreadable {
+            folders.entry(number).or_insert(folder);
+        }
+        paths.set_lane_folders(folders);
         Ok(lanes)
     }
 

@@ -27,6 +27,17 @@ pub(crate) fn ensure_base(folder: &Path) -> Result<()> {
     })
 }
 
+/// Whether a folder is one of OmniQ's, as far as this process may see.
+pub(crate) fn exists(folder: &Path) -> bool {
+    Paths::new(folder).layout().is_file()
+}
+
+/// Reads the id of a folder that this process may not write.
+pub(crate) fn read_id(disk: &dyn Disk, paths: &Paths) -> Result<String> {
+    let text = disk.read(&paths.layout()).map_err(unusable(paths))?;
+    read(paths, &text)
+}
+
 /// Creates what is missing of the layout, and returns the folder's id. The caller has the lock.
 pub(crate) fn prepare(disk: &dyn Disk, paths: &Paths) -> Result<String> {
     let id = match if_exists(disk.read(&paths.layout())).map_err(unusable(paths))? {

@@ -16,6 +16,7 @@
 //! | `shelf`, `lanes` | ordered folders in chunks; the tasks of one queue, name and format |
 //! | `entry`, `index`, `rebuild` | a cache of the tasks' states by id, and how it is built from the files |
 //! | `incoming`, `dropped_file` | tasks that other programs drop in as files |
+//! | `mount` | which mount of the file system the folder is on |
 //! | `layout` | checks that a folder is ours, and creates what is missing |
 //! | `disk`, `errors`, `wall_clock` | the disk operations, the errors, the time for dropped files |
 #![forbid(unsafe_code)]
@@ -37,6 +38,7 @@ mod layout;
 mod location;
 mod lock;
 mod log;
+mod mount;
 mod op;
 mod open_folder;
 mod operations;
@@ -90,15 +92,29 @@ impl FileStorage {
     /// Opens the folder; creates it if it is missing. Blocks for some milliseconds; longer after a crash, because it
     /// applies the log to the files.
     ///
+    /// If this process may not write the folder, it is opened only for reading, and every call that writes is an error.
+    ///
     /// # Errors
     ///
-    /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), with nothing changed: the folder is not
-    /// writable, has other contents than OmniQ's, or was written by a newer OmniQ. The source is the `io::Error` or the
+    /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), with nothing changed: the folder is missing or
+    /// needs a repair and is not writable, has other contents than OmniQ's, or was written by a newer OmniQ. The source is the `io::Error` or the
     /// `serde_json::Error`, if there is one.
     pub fn open(folder: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
         let (folder, settings) = (folder.as_ref(), settings.as_ref());
         layout::ensure_base(folder)?;
-        let session = Session::open(folder, Arc::new(RealDisk), settings)?;
+        let session = match Session::open(folder, Arc::new(RealDisk::new(folder)), settings) {
+            Err(error) if errors::is_read_only(&error) && layout::exists(folder) => {
+                let disk = Arc::new(RealDisk::read_only(folder));
+                let session = Session::open(folder, disk, settings)?;
+                tracing::warn!(
+                    folder = %folder.display(),
+                    reason = %error.chain(),
+                    "the folder is opened only for reading"
+                );
+                session
+            }
+            opened => opened?,
+        };
         let identity = session.identity().unwrap_or_default().to_owned();
         let home = SharedData {
             data: &folder.join("queue"),

@@ -83,6 +83,66 @@ impl Lock {
     }
 }
 
+/// A lock that every process shares for as long as it has the folder open: the first one knows that it is alone, and
+/// that nobody has seen what a lost mount took with it. All of its methods need the lock of the folder.
+pub(crate) struct OpenLock {
+    /// `None` if the file system has no locks: then there is only one process.
+    file: Option<Box<dyn OpenFile>>,
+    path: std::path::PathBuf,
+}
+
+impl OpenLock {
+    /// Takes the lock. Returns whether no other process has the folder open.
+    pub(crate) fn take(disk: &dyn Disk, paths: &Paths) -> io::Result<(Self, bool)> {
+        let path = paths.at("queue/open");
+        let file = match disk.open(&path) {
+            // An older version wrote the folder, and this process may not create the file.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && disk.is_read_only() => {
+                return Ok((Self { file: None, path }, true));
+            }
+            opened => opened?,
+        };
+        match share(&*file) {
+            Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+                Ok((Self { file: None, path }, true))
+            }
+            is_alone => {
+                let is_alone = is_alone?;
+                let file = Some(file);
+                Ok((Self { file, path }, is_alone))
+            }
+        }
+    }
+
+    /// Whether the lock file is still the one at its path, on the same mount.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let file = self.file.as_ref();
+        file.is_none_or(|file| file.is_at(&self.path))
+    }
+
+    /// Whether no other process has the folder open.
+    pub(crate) fn is_alone(&self) -> io::Result<bool> {
+        let Some(file) = &self.file else {
+            return Ok(true);
+        };
+        file.unlock()?;
+        share(&**file)
+    }
+}
+
+/// Shares a lock that is not held. Returns whether no other process shares it.
+fn share(file: &dyn OpenFile) -> io::Result<bool> {
+    let is_alone = file.try_lock()?;
+    if is_alone {
+        // Not every operating system can turn an exclusive lock into a shared one.
+        file.unlock()?;
+    }
+    match file.try_lock_shared()? {
+        true => Ok(is_alone),
+        false => Err(io::Error::other("queue/open is locked by another program")),
+    }
+}
+
 fn only_file(paths: &Paths) -> std::path::PathBuf {
     paths.at("queue/only")
 }
@@ -120,4 +180,28 @@ fn other_process(disk: &dyn Disk, path: &Path, boot: &BootId) -> Error {
         path.display()
     );
     Error::new(ErrorKind::Storage, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::real::RealDisk;
+
+    #[test]
+    fn only_the_first_process_that_opens_the_folder_is_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("queue")).unwrap();
+        let paths = Paths::new(folder.path());
+        let take = || OpenLock::take(&RealDisk::new(folder.path()), &paths).unwrap();
+        let (first, is_alone) = take();
+        assert!(is_alone && first.is_alone().unwrap());
+        let (second, is_alone) = take();
+        assert!(!is_alone && !first.is_alone().unwrap() && !second.is_alone().unwrap());
+        drop(first);
+        assert!(second.is_alone().unwrap() && second.is_in_place());
+        // As if the volume came back on another mount.
+        std::fs::remove_file(folder.path().join("queue/open")).unwrap();
+        assert!(!second.is_in_place());
+        assert!(take().1);
+    }
 }

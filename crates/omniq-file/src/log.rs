@@ -6,10 +6,9 @@
 use std::io;
 use std::path::Path;
 
-use omniq_writer::ipc::BootId;
-
 use crate::binary::{BinaryReader, BinaryWriter as _};
 use crate::disk::{Disk, OpenFile};
+use crate::mount::Mount;
 
 const MAGIC: &[u8; 8] = b"OMNIQLOG";
 const SLOT: usize = 512;
@@ -33,8 +32,8 @@ pub(crate) struct Epoch {
     pub(crate) number: i64,
     /// The largest id that was given out before the epoch began.
     pub(crate) high_water: i64,
-    /// The boot id when the epoch began.
-    pub(crate) boot: BootId,
+    /// The mount of the file system when the epoch began.
+    pub(crate) mount: Mount,
     /// [`FLUSH_FAILED`] and [`UNFLUSHED`].
     pub(crate) flags: u8,
 }
@@ -63,22 +62,22 @@ pub(crate) struct Record {
 impl Epoch {
     /// Returns the first epoch of a log without valid slots: a new log, or a damaged one. A damaged log may still have
     /// records, so the number is random to avoid the number of an earlier epoch.
-    pub(crate) fn first(boot: &BootId) -> Self {
+    pub(crate) fn first(mount: &Mount) -> Self {
         Self {
             number: fastrand::i64(1..1 << 40),
             high_water: 0,
-            boot: boot.clone(),
+            mount: mount.clone(),
             flags: 0,
         }
     }
 
     /// Returns the next epoch, which is written into the other slot. If that slot is lost later, the epoch before counts
     /// again, and its next epoch must not have the same number: hence the random part.
-    pub(crate) fn next(&self, high_water: i64, boot: &BootId) -> Self {
+    pub(crate) fn next(&self, high_water: i64, mount: &Mount) -> Self {
         Self {
             number: self.number + 1 + 2 * fastrand::i64(0..1 << 20),
             high_water,
-            boot: boot.clone(),
+            mount: mount.clone(),
             flags: 0,
         }
     }
@@ -193,6 +192,11 @@ impl Log {
         self.file.write_at(&[0; HEAD], at)
     }
 
+    /// Whether the file was removed or replaced: then no other process would read what is written into it.
+    pub(crate) fn is_removed(&self) -> io::Result<bool> {
+        self.file.is_removed()
+    }
+
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync()
     }
@@ -259,7 +263,7 @@ fn write_slot(epoch: &Epoch) -> Vec<u8> {
     let from = slot.len();
     slot.put_i64(epoch.number);
     slot.put_i64(epoch.high_water);
-    slot.put_bytes(epoch.boot.as_str().as_bytes());
+    slot.put_bytes(epoch.mount.to_text().as_bytes());
     let sum = crc32fast::hash(&slot[from..]);
     slot.put_u32(sum);
     slot
@@ -269,12 +273,12 @@ fn read_slot(slot: &[u8]) -> Option<Epoch> {
     let mut from = BinaryReader(slot.strip_prefix(MAGIC)?);
     let flags = from.u8()?;
     let checked = from.0;
-    let (number, high_water, boot) = (from.i64()?, from.i64()?, from.text()?);
+    let (number, high_water, mount) = (from.i64()?, from.i64()?, from.text()?);
     let sum = crc32fast::hash(&checked[..checked.len() - from.0.len()]);
     (from.u32()? == sum).then_some(Epoch {
         number,
         high_water,
-        boot: BootId::from_text(boot),
+        mount: Mount::from_text(&mount),
         flags,
     })
 }

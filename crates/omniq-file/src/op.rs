@@ -165,6 +165,29 @@ impl Op {
         })
     }
 
+    /// Calls `each` with the numbers of the lanes in whose folders the step changes files.
+    pub(crate) fn each_lane(&self, mut each: impl FnMut(u32)) {
+        let shelf_of = |location: &Location| match location {
+            Location::On { shelf, .. } => Some(*shelf),
+            Location::Running(_) | Location::Stopping(_) => None,
+        };
+        let shelves = match self {
+            Self::Put { from, to, .. } => [from, to].map(|at| at.as_ref().and_then(shelf_of)),
+            Self::SplitChunk { shelf, .. } | Self::RemoveChunk { shelf, .. } => {
+                [Some(*shelf), None]
+            }
+            _ => [None, None],
+        };
+        for shelf in shelves.into_iter().flatten() {
+            match shelf {
+                Shelf::Ready { lane, .. } | Shelf::Waiting { lane } | Shelf::Paused { lane } => {
+                    each(lane);
+                }
+                Shelf::Finished(_) => {}
+            }
+        }
+    }
+
     /// Reads all steps of a record; `None` if one of them is unknown.
     pub(crate) fn read_all(body: &[u8]) -> Option<Vec<Self>> {
         let mut from = BinaryReader(body);

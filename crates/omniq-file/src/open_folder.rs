@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use omniq_core::{CoreSettings, Durability};
 use omniq_writer::CommitError;
-use omniq_writer::ipc::BootId;
 
 use crate::apply::Apply;
 use crate::disk::{Disk, OpenFile};
-use crate::errors::{Failure, chain, unknown};
+use crate::errors::{Failure, chain, needs_repair, unknown};
 use crate::incoming::Incoming;
 use crate::layout;
-use crate::lock::Lock;
+use crate::lock::{Lock, OpenLock};
 use crate::log::{Epoch, FLUSH_FAILED, Log, Position, UNFLUSHED};
+use crate::mount::Mount;
 use crate::op::Op;
 use crate::paths::Paths;
 use crate::rebuild;
@@ -37,30 +37,45 @@ pub(crate) struct OpenFolder {
     applied: Box<dyn OpenFile>,
     /// Some records before `end` have not been applied to the files.
     files_are_behind: bool,
+    /// The index was found damaged or incomplete.
+    needs_rebuild: bool,
     /// A flush failed and [`FLUSH_FAILED`] could not be written: the lock is kept until a checkpoint succeeds.
     keeps_lock: bool,
-    boot: BootId,
+    mount: Mount,
     incoming: Incoming,
 }
 
 impl OpenFolder {
-    /// Opens a folder and locks it; creates it if it is missing. Finishes what a crash interrupted.
+    /// Opens a folder and locks it; creates it if it is missing. Finishes what a crash interrupted. `open_lock` is the
+    /// one of this process, if it had the folder open before.
     pub(crate) fn new(
         base: &Path,
         disk: &Arc<dyn Disk>,
         settings: &CoreSettings,
-    ) -> Result<Self, Failure> {
+        open_lock: Option<OpenLock>,
+    ) -> Result<(Self, OpenLock), Failure> {
         let paths = Paths::new(base);
-        layout::ensure_folder(&**disk, &paths, "queue")?;
-        let boot = disk.boot();
-        let lock = Lock::open(&**disk, &paths, &boot)?;
-        let identity = layout::prepare(&**disk, &paths)?;
+        let is_read_only = disk.is_read_only();
+        if !is_read_only {
+            layout::ensure_folder(&**disk, &paths, "queue")?;
+        }
+        let mount = Mount::of(&**disk, base);
+        let lock = Lock::open(&**disk, &paths, &mount.boot)?;
+        let (open_lock, is_alone) = match open_lock.filter(OpenLock::is_in_place) {
+            Some(open_lock) => (open_lock, false),
+            None => OpenLock::take(&**disk, &paths)?,
+        };
+        let identity = match is_read_only {
+            true => layout::read_id(&**disk, &paths)?,
+            false => layout::prepare(&**disk, &paths)?,
+        };
         let mut log = Log::open(&**disk, &paths.at("queue/redo"))?;
         let applied = disk.open(&paths.at("queue/applied"))?;
         let (epoch, is_new) = match log.epoch()? {
             Some(epoch) => (epoch, false),
+            None if is_read_only => return Err(needs_repair(base, "its log is damaged").into()),
             None => {
-                let epoch = Epoch::first(&boot);
+                let epoch = Epoch::first(&mount);
                 log.begin(&epoch)?;
                 (epoch, true)
             }
@@ -76,46 +91,77 @@ impl OpenFolder {
             epoch,
             applied,
             files_are_behind: false,
+            needs_rebuild: false,
             keeps_lock: false,
-            boot,
+            mount,
             incoming: Incoming::new(settings.clone()),
         };
-        open.recover(is_new)?;
-        Ok(open)
+        open.recover(is_new, is_alone)?;
+        Ok((open, open_lock))
     }
 
-    /// Applies to the files what the log has. After a reboot it is unknown which files reached the disk, so all records
-    /// of the epoch are applied again; so they are if the operating system has no boot id.
-    fn recover(&mut self, is_new: bool) -> Result<(), Failure> {
-        let same_boot = self.epoch.boot.is_same_as(&self.boot) == Some(true);
+    /// Applies to the files what the log has. After a reboot, or if the volume was away, it is unknown which files reached
+    /// the disk, so all records of the epoch are applied again. So they are if the mount is not certainly the same, unless
+    /// another process has had the folder open all the time.
+    fn recover(&mut self, is_new: bool, is_alone: bool) -> Result<(), Failure> {
+        let was_rebooted = self.epoch.mount.boot.is_same_as(&self.mount.boot) == Some(false);
+        let is_same = self.epoch.mount.is_same_as(&self.mount) || !(is_alone || was_rebooted);
         self.store.forget_all()?;
         let recorded = self.read_applied()?;
-        if !same_boot {
+        if self.disk.is_read_only() {
+            return self.check_files(is_same);
+        }
+        if !is_same {
             let start = Position::start(&self.epoch);
             self.applied.write_at(&start.to_bytes(), 0)?;
         }
         self.end = self.applied_position()?;
-        self.read_new_records()?;
+        let ops = self.read_new_records()?;
+        self.store.replace_missing_lanes(&ops);
         let lost_records = recorded.is_some_and(|recorded| recorded.is_beyond(self.end));
         let recorded_id = recorded.map_or(0, |recorded| recorded.high_water);
         self.end.high_water = self.end.high_water.max(recorded_id);
-        self.apply_log()?;
-        self.store.forget_all()?;
-        let was_unflushed = !same_boot && self.epoch.flags & UNFLUSHED != 0;
+        if self.apply_log()? {
+            // The steps may have created lanes.
+            self.store.forget_all()?;
+        }
+        let was_unflushed = !is_same && self.epoch.flags & UNFLUSHED != 0;
         let lost_lanes = !self.store.lanes.unreadable.is_empty();
         let is_complete = !lost_records && !lost_lanes && rebuild::is_complete(&self.store)?;
         let needs_rebuild = was_unflushed || is_new || !is_complete;
         if needs_rebuild {
-            self.rebuild()?;
+            self.rebuild(is_new)?;
         }
-        if !same_boot || needs_rebuild || self.epoch.flags & FLUSH_FAILED != 0 {
+        if !is_same || needs_rebuild || self.epoch.flags & FLUSH_FAILED != 0 {
             self.checkpoint()?;
         }
         Ok(())
     }
 
-    /// Builds the index from the files, and repairs the files.
-    fn rebuild(&mut self) -> Result<(), Failure> {
+    /// Checks that a folder which this process may not write can be read without a repair.
+    fn check_files(&mut self, is_same_mount: bool) -> Result<(), Failure> {
+        let base = self.store.paths.base().to_owned();
+        self.end = Position::start(&self.epoch);
+        self.read_new_records()?;
+        let is_empty = self.end == Position::start(&self.epoch);
+        if !is_same_mount && !is_empty {
+            return Err(needs_repair(&base, "the disk may have lost a part of its files").into());
+        }
+        self.apply_log()?;
+        if !self.store.lanes.unreadable.is_empty() || !rebuild::is_complete(&self.store)? {
+            return Err(needs_repair(&base, "its index must be rebuilt").into());
+        }
+        Ok(())
+    }
+
+    /// Builds the index from the files, and repairs the files. If this process dies meanwhile, the next one that begins a
+    /// batch or opens the folder rebuilds the index: the epoch is another one, and the index is not marked as complete.
+    fn rebuild(&mut self, is_new_epoch: bool) -> Result<(), Failure> {
+        rebuild::mark_incomplete(&self.store)?;
+        if !is_new_epoch {
+            // Others must forget the index and close its files, which may be replaced.
+            self.checkpoint()?;
+        }
         self.store.high_water = self.end.high_water;
         self.end.high_water = rebuild::rebuild(&mut self.store)?;
         if !self.store.batch.ops.is_empty() {
@@ -125,6 +171,8 @@ impl OpenFolder {
             })?;
             self.apply_batch()?;
         }
+        rebuild::mark_complete(&self.store)?;
+        self.needs_rebuild = false;
         self.store.forget_all()?;
         Ok(())
     }
@@ -153,12 +201,19 @@ impl OpenFolder {
             self.end = record.end;
             self.files_are_behind = true;
         }
+        self.store.learn(&ops);
         Ok(ops)
     }
 
     /// Applies the records that are not in the files yet: the process that committed them may have died.
-    fn apply_log(&mut self) -> Result<(), Failure> {
+    /// Returns whether there were any.
+    fn apply_log(&mut self) -> Result<bool, Failure> {
         let mut position = self.applied_position()?;
+        if self.disk.is_read_only() && position.at < self.end.at {
+            let base = self.store.paths.base();
+            return Err(needs_repair(base, "its last batch is not in the files yet").into());
+        }
+        let is_behind = position.at < self.end.at;
         while position.at < self.end.at {
             let record = self.log.read(position)?;
             let record = record.ok_or_else(|| io::Error::other("the log has a gap"))?;
@@ -167,7 +222,7 @@ impl OpenFolder {
             self.applied.write_at(&position.to_bytes(), 0)?;
         }
         self.files_are_behind = false;
-        Ok(())
+        Ok(is_behind)
     }
 
     fn apply(&mut self, ops: &[Op]) -> io::Result<()> {
@@ -184,7 +239,7 @@ impl OpenFolder {
     fn checkpoint(&mut self) -> Result<(), Failure> {
         self.apply_log()?;
         self.disk.sync_all(self.store.paths.base())?;
-        let epoch = self.epoch.next(self.end.high_water, &self.boot);
+        let epoch = self.epoch.next(self.end.high_water, &self.mount);
         self.log.begin(&epoch)?;
         self.epoch = epoch;
         self.end = Position::start(&self.epoch);
@@ -200,7 +255,7 @@ impl OpenFolder {
         Ok(!same_epoch
             || self.files_are_behind
             || self.log.goes_on(self.end)?
-            || self.incoming.has_files(&self.store)?)
+            || (!self.disk.is_read_only() && self.incoming.has_files(&self.store)?))
     }
 
     /// Whether the folder is still the one that was opened.
@@ -212,7 +267,11 @@ impl OpenFolder {
     pub(crate) fn begin(&mut self) -> Result<bool, Failure> {
         self.lock.acquire()?;
         self.store.forget_batch();
+        self.store.files.begin_batch();
         let missing = || io::Error::other("queue/redo was removed or replaced");
+        if self.log.is_removed()? {
+            return Err(missing().into());
+        }
         let epoch = self.log.epoch()?.ok_or_else(missing)?;
         let mut others_wrote = epoch.number != self.epoch.number;
         self.epoch = epoch;
@@ -220,8 +279,13 @@ impl OpenFolder {
             // Every record of the epoch before is in the files.
             self.store.forget_all()?;
             self.end = self.applied_position()?;
+            self.needs_rebuild |= !rebuild::is_complete(&self.store)?;
         }
         let was_behind = self.files_are_behind;
+        if was_behind {
+            // Another process may have applied our last steps, with their lanes.
+            self.store.forget_all()?;
+        }
         let ops = self.read_new_records()?;
         others_wrote |= !ops.is_empty();
         if self.files_are_behind {
@@ -236,19 +300,27 @@ impl OpenFolder {
             // A lane whose lane.json was missing when it was listed may have it now.
             self.store.forget_all()?;
         }
-        if self.store.index.is_damaged() || !self.store.lanes.unreadable.is_empty() {
+        self.needs_rebuild |= self.store.index_is_damaged();
+        let is_read_only = self.disk.is_read_only();
+        if self.needs_rebuild || !self.store.lanes.unreadable.is_empty() {
+            if is_read_only {
+                let base = self.store.paths.base();
+                return Err(needs_repair(base, "its index must be rebuilt").into());
+            }
             let folder = self.store.paths.base().display();
             tracing::warn!(%folder, "the index is damaged: it is rebuilt from the files");
-            self.rebuild()?;
+            self.rebuild(false)?;
             self.checkpoint()?;
             others_wrote = true;
         }
         let flush_failed = self.keeps_lock || self.epoch.flags & FLUSH_FAILED != 0;
-        if flush_failed || self.end.at > CHECKPOINT_AT {
+        if !is_read_only && (flush_failed || self.end.at > CHECKPOINT_AT) {
             self.checkpoint()?;
         }
         self.store.high_water = self.end.high_water;
-        others_wrote |= self.incoming.absorb(&mut self.store)?;
+        if !is_read_only {
+            others_wrote |= self.incoming.absorb(&mut self.store)?;
+        }
         Ok(others_wrote)
     }
 
@@ -339,10 +411,11 @@ impl OpenFolder {
         }
     }
 
-    /// Makes the next process that opens the folder rebuild the index, if it was found damaged.
-    fn mark_damaged_index(&self) {
-        if self.store.index.is_damaged() {
-            let _ = self.disk.remove(&self.store.paths.index_is_complete());
+    /// Makes the next batch, or the next process that opens the folder, rebuild the index, if it was found damaged.
+    fn mark_damaged_index(&mut self) {
+        if self.store.index_is_damaged() {
+            self.needs_rebuild = true;
+            let _ = rebuild::mark_incomplete(&self.store);
         }
     }
 
@@ -354,10 +427,15 @@ impl OpenFolder {
     }
 
     /// Applies and flushes the log, so that the next process need not apply it again.
-    pub(crate) fn close(&mut self) -> Result<(), Failure> {
+    pub(crate) fn close(&mut self, open_lock: &OpenLock) -> Result<(), Failure> {
         let is_empty = self.end == Position::start(&self.epoch);
-        if self.durability == Durability::Full && !is_empty {
+        if !is_empty && !self.disk.is_read_only() {
             self.lock.acquire()?;
+            if self.durability != Durability::Full && !open_lock.is_alone()? {
+                // The last process that closes the folder flushes the log.
+                self.lock.release();
+                return Ok(());
+            }
             let epoch = self.log.epoch()?;
             if epoch.is_some_and(|epoch| epoch.number == self.epoch.number) {
                 self.read_new_records()?;

@@ -1,6 +1,7 @@
 //! The paths of the layout: which file is where.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use omniq_core::{TaskId, TaskStatus};
@@ -60,34 +61,48 @@ impl Paths {
         self.at("queue/lanes")
     }
 
+    /// Replaces the folders of all lanes by those that were listed.
+    pub(crate) fn set_lane_folders(&mut self, folders: HashMap<u32, String>) {
+        self.lanes = folders;
+    }
+
     pub(crate) fn set_lane_folder(&mut self, number: u32, folder: String) {
         self.lanes.insert(number, folder);
     }
 
-    pub(crate) fn lane(&self, number: u32) -> PathBuf {
-        let folder = self.lanes.get(&number).cloned();
-        self.lanes()
-            .join(folder.unwrap_or_else(|| number.to_string()))
+    pub(crate) fn has_lane(&self, number: u32) -> bool {
+        self.lanes.contains_key(&number)
+    }
+
+    /// Returns the folder of a lane. An unknown lane is an error: a file in a guessed folder would never be found.
+    pub(crate) fn lane(&self, number: u32) -> io::Result<PathBuf> {
+        let folder = self.lanes.get(&number).ok_or_else(|| {
+            io::Error::other(format!(
+                "lane {number} has no folder in {}",
+                self.lanes().display()
+            ))
+        })?;
+        Ok(self.lanes().join(folder))
     }
 
     /// Returns the folder of a lane's ready tasks, which has a folder for each priority.
-    pub(crate) fn priorities(&self, lane: u32) -> PathBuf {
-        self.lane(lane).join("ready")
+    pub(crate) fn priorities(&self, lane: u32) -> io::Result<PathBuf> {
+        Ok(self.lane(lane)?.join("ready"))
     }
 
-    pub(crate) fn shelf(&self, shelf: Shelf) -> PathBuf {
-        match shelf {
-            Shelf::Ready { lane, priority } => self.priorities(lane).join(format!("p{priority}")),
-            Shelf::Waiting { lane } => self.lane(lane).join("waiting"),
-            Shelf::Paused { lane } => self.lane(lane).join("held"),
+    pub(crate) fn shelf(&self, shelf: Shelf) -> io::Result<PathBuf> {
+        Ok(match shelf {
+            Shelf::Ready { lane, priority } => self.priorities(lane)?.join(format!("p{priority}")),
+            Shelf::Waiting { lane } => self.lane(lane)?.join("waiting"),
+            Shelf::Paused { lane } => self.lane(lane)?.join("held"),
             Shelf::Finished(TaskStatus::Success) => self.at("results/success"),
             Shelf::Finished(TaskStatus::Failed) => self.at("results/failed"),
             Shelf::Finished(_) => self.at("results/cancelled"),
-        }
+        })
     }
 
-    pub(crate) fn chunk(&self, shelf: Shelf, chunk: ChunkName) -> PathBuf {
-        self.shelf(shelf).join(chunk.to_string())
+    pub(crate) fn chunk(&self, shelf: Shelf, chunk: ChunkName) -> io::Result<PathBuf> {
+        Ok(self.shelf(shelf)?.join(chunk.to_string()))
     }
 
     /// Returns the folders of the tasks that have an owner.
@@ -95,14 +110,14 @@ impl Paths {
         [self.at("queue/running"), self.at("queue/stopping")]
     }
 
-    pub(crate) fn file(&self, location: &Location) -> PathBuf {
-        match location {
+    pub(crate) fn file(&self, location: &Location) -> io::Result<PathBuf> {
+        Ok(match location {
             Location::On { shelf, chunk, name } => {
-                self.chunk(*shelf, *chunk).join(format!("{name}{ENDING}"))
+                self.chunk(*shelf, *chunk)?.join(format!("{name}{ENDING}"))
             }
             Location::Running(id) => self.at(&format!("queue/running/{id}{ENDING}")),
             Location::Stopping(id) => self.at(&format!("queue/stopping/{id}{ENDING}")),
-        }
+        })
     }
 
     pub(crate) fn segment(&self, number: u64) -> PathBuf {

@@ -20,6 +20,7 @@ use crate::op::Op;
 use crate::shelf::Chunks;
 use crate::store::Store;
 use crate::store::reservations::Reservations;
+use crate::store::search::{id_of, stray_folders};
 
 /// What was found in the folder.
 #[derive(Default)]
@@ -40,6 +41,18 @@ struct TaskInPlace {
     reservations: Reservations,
 }
 
+/// Marks the index as incomplete: the next process that opens the folder, or that finds another epoch, rebuilds it.
+pub(crate) fn mark_incomplete(store: &Store) -> io::Result<()> {
+    let marker = store.paths.index_is_complete();
+    if_exists(store.disk.remove(&marker)).map(drop)
+}
+
+/// Marks the index as complete.
+pub(crate) fn mark_complete(store: &Store) -> io::Result<()> {
+    let marker = store.paths.index_is_complete();
+    store.disk.write(&marker, b"1\n", true)
+}
+
 /// Whether the index was built completely.
 pub(crate) fn is_complete(store: &Store) -> io::Result<bool> {
     Ok(store.disk.kind(&store.paths.index_is_complete())?.is_some())
@@ -49,6 +62,7 @@ pub(crate) fn is_complete(store: &Store) -> io::Result<bool> {
 /// that was given out.
 pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
     let mut findings = Findings::default();
+    findings.strays(store)?;
     findings.lanes(store)?;
     let results = store.paths.at("results");
     findings.other_files(store, &results, &["success", "failed", "cancelled"])?;
@@ -72,7 +86,10 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
 impl Findings {
     fn lanes(&mut self, store: &Store) -> Result<(), Failure> {
         for found in store.disk.list(&store.paths.lanes())? {
-            if found.kind != Kind::Folder {
+            // The folders that have a name as text are those of lanes, or unreadable.
+            let is_lane = found.kind == Kind::Folder
+                && found.text().is_some_and(|name| !name.starts_with('.'));
+            if !is_lane {
                 self.file(store, &found, store.paths.lanes().join(&found.name), None)?;
             }
         }
@@ -80,7 +97,7 @@ impl Findings {
             self.unknown_folder(store, &store.paths.lanes().join(folder))?;
         }
         for lane in store.lanes.numbers() {
-            let folder = store.paths.lane(lane);
+            let folder = store.paths.lane(lane)?;
             self.other_files(store, &folder, &["ready", "waiting", "held", "lane.json"])?;
             self.ready(store, lane)?;
             self.shelf(store, Shelf::Waiting { lane })?;
@@ -89,8 +106,20 @@ impl Findings {
         Ok(())
     }
 
+    /// Reads the tasks that are outside of all folders of tasks.
+    fn strays(&mut self, store: &Store) -> Result<(), Failure> {
+        for folder in stray_folders(&store.paths) {
+            for found in store.disk.list(&folder)? {
+                if found.kind == Kind::File && id_of(&found).is_some() {
+                    self.file(store, &found, folder.join(&found.name), None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn ready(&mut self, store: &Store, lane: u32) -> Result<(), Failure> {
-        let ready = store.paths.priorities(lane);
+        let ready = store.paths.priorities(lane)?;
         for found in if_exists(store.disk.list(&ready))?.unwrap_or_default() {
             let priority = |name: &str| name.strip_prefix('p')?.parse().ok();
             match found.text().and_then(priority) {
@@ -112,7 +141,7 @@ impl Findings {
     }
 
     fn shelf(&mut self, store: &Store, shelf: Shelf) -> Result<(), Failure> {
-        let folder = store.paths.shelf(shelf);
+        let folder = store.paths.shelf(shelf)?;
         let chunks = Chunks::list(&*store.disk, &folder)?;
         for found in if_exists(store.disk.list(&folder))?.unwrap_or_default() {
             let chunk = match found.kind {
@@ -132,7 +161,7 @@ impl Findings {
                     FileName::of_file(name).filter(belongs_here)?,
                 ))
             };
-            self.folder(store, &store.paths.chunk(shelf, chunk), location)?;
+            self.folder(store, &store.paths.chunk(shelf, chunk)?, location)?;
         }
         Ok(())
     }
@@ -314,6 +343,5 @@ fn write_index(store: &mut Store, findings: &Findings) -> Result<(), Failure> {
             .disk
             .write(&store.paths.segment(number), &bytes, true)?;
     }
-    let marker = store.paths.index_is_complete();
-    Ok(store.disk.write(&marker, b"1\n", true)?)
+    Ok(())
 }

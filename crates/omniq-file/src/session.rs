@@ -12,7 +12,8 @@ use omniq_core::{Change, CoreSettings, NewTask, Result, Timestamp};
 use omniq_writer::{CommitError, Committed, Engine};
 
 use crate::disk::Disk;
-use crate::errors::{Failure, chain, io_error};
+use crate::errors::{Failure, chain, io_error, read_only};
+use crate::lock::OpenLock;
 use crate::open_folder::OpenFolder;
 use crate::store::Store;
 
@@ -22,6 +23,8 @@ pub(crate) struct Session {
     settings: CoreSettings,
     /// `None` after a failure, until the folder is opened again.
     open: Option<OpenFolder>,
+    /// It is also held while the folder is closed after a failure: then what is in memory can't have been lost.
+    open_lock: Option<OpenLock>,
     no_effects: Effects,
     /// Whether it was logged that a batch could not be applied to the files.
     warned: bool,
@@ -34,6 +37,7 @@ impl Session {
             disk,
             settings: settings.clone(),
             open: None,
+            open_lock: None,
             no_effects: Effects::default(),
             warned: false,
         };
@@ -42,11 +46,14 @@ impl Session {
     }
 
     fn reopen(&mut self) -> Result<&mut OpenFolder> {
-        let opened = OpenFolder::new(&self.base, &self.disk, &self.settings);
+        let open_lock = self.open_lock.take();
+        let opened = OpenFolder::new(&self.base, &self.disk, &self.settings, open_lock);
         let opened = opened.map_err(|e| match e {
             Failure::Io(e) => io_error(&self.base, "it can't be opened", e),
             other => omniq_writer::Failure::not_done(&other, &self.base),
         })?;
+        let (opened, open_lock) = opened;
+        self.open_lock = Some(open_lock);
         Ok(self.open.insert(opened))
     }
 
@@ -72,11 +79,24 @@ impl Session {
         Ok(&mut self.opened()?.store)
     }
 
+    /// Returns the store for an operation that writes.
+    fn writable(&mut self) -> Result<&mut Store, Failure> {
+        if self.disk.is_read_only() {
+            return Err(read_only(&self.base).into());
+        }
+        self.store()
+    }
+
     fn try_to_commit(&mut self) -> Result<Committed, CommitError<Failure>> {
         let open = self.opened().map_err(CommitError::NotCommitted)?;
         let batch = &open.store.batch;
         let has_ops = !batch.ops.is_empty();
         let wrote = has_ops || !batch.renewed.is_empty();
+        if wrote && self.disk.is_read_only() {
+            let error = read_only(&self.base);
+            return Err(CommitError::NotCommitted(error.into()));
+        }
+        let open = self.opened().map_err(CommitError::NotCommitted)?;
         if has_ops {
             open.append()?;
         }
@@ -147,12 +167,12 @@ impl Engine for Session {
     }
 
     fn enqueue(&mut self, tasks: &[NewTask], now: Timestamp) -> Result<Vec<Enqueued>, Failure> {
-        let store = self.store()?;
+        let store = self.writable()?;
         tasks.iter().map(|task| store.enqueue(task, now)).collect()
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Failure> {
-        self.store()?.claim(request, now)
+        self.writable()?.claim(request, now)
     }
 
     fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
@@ -160,7 +180,7 @@ impl Engine for Session {
     }
 
     fn renew(&mut self, lease: Lease, lease_for: Duration) -> Result<Hold, Failure> {
-        self.store()?.renew(lease, lease_for)
+        self.writable()?.renew(lease, lease_for)
     }
 
     fn record_progress(
@@ -168,15 +188,15 @@ impl Engine for Session {
         update: &ProgressUpdate,
         now: Timestamp,
     ) -> Result<bool, Failure> {
-        self.store()?.record_progress(update, now)
+        self.writable()?.record_progress(update, now)
     }
 
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
-        self.store()?.settle(change, now)
+        self.writable()?.settle(change, now)
     }
 
     fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Failure> {
-        self.store()?.purge(request)
+        self.writable()?.purge(request)
     }
 
     fn reader(&mut self) -> Result<&mut Store, Failure> {
@@ -212,8 +232,8 @@ impl Engine for Session {
 impl Drop for Session {
     /// Applies the log to the files, so that the next process need not do it.
     fn drop(&mut self) {
-        if let Some(open) = &mut self.open
-            && let Err(error) = open.close()
+        if let (Some(open), Some(open_lock)) = (&mut self.open, &self.open_lock)
+            && let Err(error) = open.close(open_lock)
         {
             tracing::debug!(
                 ?error,

@@ -1,6 +1,7 @@
 //! The disk operations that the storage needs. Tests replace the disk by one that fails, or that loses what was not
 //! flushed.
 
+mod modes;
 pub(crate) mod real;
 
 use std::ffi::OsString;
@@ -33,8 +34,15 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
     /// Flushes everything that was written below a folder (`syncfs`, or an fsync of each file).
     fn sync_all(&self, folder: &Path) -> io::Result<()>;
+    /// Whether files are opened only for reading: the process may not write the folder.
+    fn is_read_only(&self) -> bool {
+        false
+    }
     /// Returns the id of this boot of the machine.
     fn boot(&self) -> BootId;
+    /// Returns the number of the mount that a folder is on. No other mount of this boot has it. `None` if the operating
+    /// system has no such number.
+    fn mount(&self, folder: &Path) -> Option<u64>;
 }
 
 /// An open file.
@@ -47,7 +55,11 @@ pub(crate) trait OpenFile: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Locks the file if no other process has locked it. Returns whether it did.
     fn try_lock(&self) -> io::Result<bool>;
+    /// Locks the file together with others that do the same. Returns whether it did.
+    fn try_lock_shared(&self) -> io::Result<bool>;
     fn unlock(&self) -> io::Result<()>;
+    /// Whether the file was removed from its folder, or replaced there.
+    fn is_removed(&self) -> io::Result<bool>;
     /// Whether the path still leads to this file.
     fn is_at(&self, path: &Path) -> bool;
 }

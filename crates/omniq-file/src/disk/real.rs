@@ -8,16 +8,41 @@ use std::time::SystemTime;
 
 use omniq_writer::ipc::BootId;
 
+use super::modes::Modes;
 use super::{DirEntry, Disk, Kind, OpenFile};
 
 /// Most task files are shorter than this, so one call reads them.
 const FIRST_READ: usize = 16 * 1024;
 
-pub(crate) struct RealDisk;
+pub(crate) struct RealDisk {
+    modes: Modes,
+    is_read_only: bool,
+}
+
+impl RealDisk {
+    /// Returns the disk of a base folder, which exists.
+    pub(crate) fn new(base: &Path) -> Self {
+        let modes = Modes::of(base);
+        let is_read_only = false;
+        Self {
+            modes,
+            is_read_only,
+        }
+    }
+
+    /// Returns the disk of a base folder that this process may only read.
+    pub(crate) fn read_only(base: &Path) -> Self {
+        Self {
+            is_read_only: true,
+            ..Self::new(base)
+        }
+    }
+}
 
 struct RealFile {
     file: File,
     path: PathBuf,
+    is_read_only: bool,
 }
 
 impl Disk for RealDisk {
@@ -26,13 +51,17 @@ impl Disk for RealDisk {
     }
 
     fn write(&self, path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
-        write(path, bytes, create).map_err(at_path(path))
+        write(self.modes, path, bytes, create).map_err(at_path(path))
     }
 
     fn create_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let created = OpenOptions::new().write(true).create_new(true).open(path);
-        let written = created.and_then(|mut file| file.write_all(bytes));
-        written.map_err(at_path(path))
+        let mut options = OpenOptions::new();
+        self.modes.set(options.write(true).create_new(true));
+        let created = options.open(path).and_then(|mut file| {
+            self.modes.mend(&file, &file.metadata()?);
+            file.write_all(bytes)
+        });
+        created.map_err(at_path(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -44,7 +73,9 @@ impl Disk for RealDisk {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path).map_err(at_path(path))
+        fs::create_dir(path).map_err(at_path(path))?;
+        self.modes.mend_folder(path);
+        Ok(())
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
@@ -70,20 +101,41 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = without_following_links(&mut options)
+        options.read(true);
+        if !self.is_read_only {
+            options.write(true).create(true).truncate(false);
+            self.modes.set(&mut options);
+        }
+        let opened = without_following_links(&mut options)
             .open(path)
-            .map_err(at_path(path))?;
-        let path = path.to_owned();
-        Ok(Box::new(RealFile { file, path }))
+            .and_then(|file| {
+                if !self.is_read_only {
+                    self.modes.mend(&file, &file.metadata()?);
+                }
+                Ok(file)
+            });
+        let file = opened.map_err(at_path(path))?;
+        Ok(Box::new(RealFile {
+            file,
+            path: path.to_owned(),
+            is_read_only: self.is_read_only,
+        }))
     }
 
     fn sync_all(&self, folder: &Path) -> io::Result<()> {
         sync_all(folder).map_err(at_path(folder))
     }
 
+    fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
     fn boot(&self) -> BootId {
         BootId::current()
+    }
+
+    fn mount(&self, folder: &Path) -> Option<u64> {
+        mount(folder)
     }
 }
 
@@ -102,6 +154,10 @@ impl OpenFile for RealFile {
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        if self.is_read_only {
+            let error = io::ErrorKind::PermissionDenied.into();
+            return Err(at_path(&self.path)(error));
+        }
         write_all(&self.file, bytes, at).map_err(at_path(&self.path))
     }
 
@@ -115,15 +171,28 @@ impl OpenFile for RealFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match self.file.try_lock() {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(e)) => Err(at_path(&self.path)(e)),
-        }
+        locked(self.file.try_lock()).map_err(at_path(&self.path))
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        locked(self.file.try_lock_shared()).map_err(at_path(&self.path))
     }
 
     fn unlock(&self) -> io::Result<()> {
         self.file.unlock().map_err(at_path(&self.path))
+    }
+
+    #[cfg(unix)]
+    fn is_removed(&self) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = self.file.metadata().map_err(at_path(&self.path))?;
+        Ok(meta.nlink() == 0)
+    }
+
+    /// Elsewhere, a file that is open can't be removed.
+    #[cfg(not(unix))]
+    fn is_removed(&self) -> io::Result<bool> {
+        Ok(false)
     }
 
     #[cfg(unix)]
@@ -140,6 +209,29 @@ impl OpenFile for RealFile {
     fn is_at(&self, path: &Path) -> bool {
         path.exists()
     }
+}
+
+fn locked(result: Result<(), TryLockError>) -> io::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn mount(folder: &Path) -> Option<u64> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    /// `STATX_MNT_ID_UNIQUE`, since Linux 6.8. The older `STATX_MNT_ID` is used again after an unmount.
+    const UNIQUE: u32 = 0x4000;
+    let flags = StatxFlags::from_bits_retain(UNIQUE);
+    let found = statx(CWD, folder, AtFlags::empty(), flags).ok()?;
+    (found.stx_mask & UNIQUE != 0).then_some(found.stx_mnt_id)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mount(_: &Path) -> Option<u64> {
+    None
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -160,11 +252,14 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Overwrites the file and then truncates it. It is never empty in between, because some file systems flush a file that
 /// is written after it was truncated to zero.
-fn write(path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
+fn write(modes: Modes, path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(create).truncate(false);
+    modes.set(&mut options);
     let mut file = without_following_links(&mut options).open(path)?;
-    let before = file.metadata()?.len();
+    let meta = file.metadata()?;
+    modes.mend(&file, &meta);
+    let before = meta.len();
     file.write_all(bytes)?;
     if before > bytes.len() as u64 {
         file.set_len(bytes.len() as u64)?;

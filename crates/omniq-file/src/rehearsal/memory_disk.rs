@@ -20,6 +20,7 @@ struct State {
     tree: FileTree,
     ops: Vec<DiskOp>,
     boot: u32,
+    mount: Option<u64>,
     /// The number of operations that succeed, the number of operations that fail after them, and the error.
     fault: Option<(usize, usize, ErrorKind)>,
     no_locks: bool,
@@ -39,8 +40,16 @@ impl MemoryDisk {
 
     /// Returns a disk with these files, for the `boot`th boot of the machine.
     pub(crate) fn of(tree: FileTree, boot: u32) -> Arc<Self> {
+        Self::mounted(tree, boot, Some(1))
+    }
+
+    /// Returns a disk with these files, on this mount.
+    pub(crate) fn mounted(tree: FileTree, boot: u32, mount: Option<u64>) -> Arc<Self> {
         let disk = Self::default();
-        (disk.lock().tree, disk.lock().boot) = (tree, boot);
+        {
+            let mut state = disk.lock();
+            (state.tree, state.boot, state.mount) = (tree, boot, mount);
+        }
         Arc::new(disk)
     }
 
@@ -50,6 +59,10 @@ impl MemoryDisk {
 
     pub(crate) fn ops(&self) -> Vec<DiskOp> {
         self.lock().ops.clone()
+    }
+
+    pub(crate) fn tree(&self) -> FileTree {
+        self.lock().tree.clone()
     }
 
     /// Records that the callers of a batch were answered.
@@ -183,6 +196,10 @@ impl Disk for MemoryDisk {
     fn boot(&self) -> BootId {
         BootId::from_text(self.lock().boot.to_string())
     }
+
+    fn mount(&self, _: &Path) -> Option<u64> {
+        self.lock().mount
+    }
 }
 
 impl OpenFile for MemoryFile {
@@ -217,8 +234,17 @@ impl OpenFile for MemoryFile {
         }
     }
 
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        self.try_lock()
+    }
+
     fn unlock(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn is_removed(&self) -> io::Result<bool> {
+        let state = self.state.lock().unwrap();
+        Ok(!state.tree.files.contains_key(&self.path))
     }
 
     fn is_at(&self, _: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! Rehearses crashes, power cuts and I/O errors on a disk in memory that records every operation.
 
+mod behind;
 mod faults;
 mod file_tree;
 mod memory_disk;
@@ -17,6 +18,7 @@ use omniq_core::{
 use omniq_writer::{CommitError, Engine as _, Failure as _};
 
 use crate::errors::Failure;
+use crate::rebuild;
 use crate::rehearsal::memory_disk::MemoryDisk;
 use crate::session::Session;
 
@@ -109,4 +111,44 @@ pub(crate) fn seed() -> u64 {
     let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
     eprintln!("OMNIQ_TEST_SEED={seed}");
     seed
+}
+
+/// Opens the folder again: it has the expected tasks, and a rebuild of its index finds no fault.
+pub(crate) fn check_files(
+    disk: &Arc<MemoryDisk>,
+    durability: Durability,
+    expected: &[Task],
+    what: &str,
+) {
+    let mut session = open(disk, durability).unwrap();
+    session.unlock();
+    assert_same(&all(&mut session), expected, what);
+    assert_rebuild_finds_no_fault(&mut session, expected);
+}
+
+pub(crate) fn assert_rebuild_finds_no_fault(session: &mut Session, expected: &[Task]) {
+    let (answer, _) = batch(session, |session| {
+        let store = session.reader()?;
+        rebuild::rebuild(store)?;
+        assert_eq!(
+            store.batch.ops,
+            [],
+            "each file exists once, and is where it belongs"
+        );
+        Ok(())
+    });
+    assert_eq!(answer, Answer::Committed);
+    assert_same(&all(session), expected, "the index agrees with the files");
+}
+
+/// Compares all tasks, and prints only those that differ.
+pub(crate) fn assert_same(found: &[Task], expected: &[Task], what: &str) {
+    let differs = |task: &&Task| !expected.contains(task);
+    let missing = |task: &&Task| !found.contains(task);
+    let wrong: Vec<_> = found.iter().filter(differs).collect();
+    let missing: Vec<_> = expected.iter().filter(missing).collect();
+    assert!(
+        wrong.is_empty() && missing.is_empty(),
+        "{what}: {wrong:#?} instead of {missing:#?}"
+    );
 }

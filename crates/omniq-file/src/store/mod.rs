@@ -5,7 +5,7 @@ mod quarantine;
 mod read;
 mod replay;
 pub(crate) mod reservations;
-mod search;
+pub(crate) mod search;
 mod stage;
 
 use std::cmp::Reverse;
@@ -104,6 +104,11 @@ impl Store {
         self.cached_bytes = 0;
         self.lanes = Lanes::list(&*self.disk, &mut self.paths)?;
         Ok(())
+    }
+
+    /// Whether an entry or a file of the index was found to be wrong or missing.
+    pub(crate) fn index_is_damaged(&self) -> bool {
+        self.index.is_damaged() || self.files.are_damaged()
     }
 
     pub(crate) fn forget_batch(&mut self) {

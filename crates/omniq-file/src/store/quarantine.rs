@@ -36,7 +36,7 @@ impl Store {
     }
 
     fn quarantine(&mut self, location: &Location, reason: String) -> Result<(), Failure> {
-        let path = self.paths.file(location);
+        let path = self.paths.file(location)?;
         tracing::error!(path = %path.display(), reason, "a file is moved to queue/quarantine");
         let file = path.strip_prefix(self.paths.base()).unwrap_or(&path);
         let file = file.to_string_lossy().into_owned();

@@ -42,7 +42,7 @@ impl Store {
             self.forget_missing(id, &entry, "its folder is missing")?;
             return Ok(None);
         };
-        let path = self.paths.file(&self.location_on_disk(id, location));
+        let path = self.paths.file(&self.location_on_disk(id, location))?;
         let bytes = match self.disk.read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.forget_missing(id, &entry, "its file is missing")?;
@@ -141,7 +141,7 @@ impl Store {
 
     pub(super) fn chunks(&mut self, shelf: Shelf) -> io::Result<&mut Chunks> {
         if !self.shelves.contains_key(&shelf) {
-            let chunks = Chunks::list(&*self.disk, &self.paths.shelf(shelf))?;
+            let chunks = Chunks::list(&*self.disk, &self.paths.shelf(shelf)?)?;
             self.shelves.insert(shelf, chunks);
         }
         Ok(self.shelves.entry(shelf).or_default())
@@ -150,7 +150,7 @@ impl Store {
     /// Lists a chunk, so that the cache has all its names.
     pub(super) fn load_chunk(&mut self, shelf: Shelf, chunk: ChunkName) -> io::Result<()> {
         if !self.chunks(shelf)?.is_listed(chunk) {
-            let names = names_in(&*self.disk, &self.paths.chunk(shelf, chunk))?;
+            let names = names_in(&*self.disk, &self.paths.chunk(shelf, chunk)?)?;
             self.chunks(shelf)?.set_names(chunk, names);
         }
         Ok(())
@@ -212,7 +212,7 @@ impl Store {
     fn ready_priorities(&mut self, lane: u32) -> io::Result<&mut BTreeSet<Reverse<i32>>> {
         if !self.priorities.contains_key(&lane) {
             let found =
-                if_exists(self.disk.list(&self.paths.priorities(lane)))?.unwrap_or_default();
+                if_exists(self.disk.list(&self.paths.priorities(lane)?))?.unwrap_or_default();
             let number = |found: &DirEntry| found.text()?.strip_prefix('p')?.parse().ok();
             let mut priorities: BTreeSet<_> =
                 found.iter().filter_map(number).map(Reverse).collect();

@@ -16,10 +16,32 @@ impl Store {
             if let Op::Put { id, .. } = op {
                 self.cached_tasks.remove(id);
             }
-            if let Op::RemoveSegment(number) = op {
-                self.files.close(*number);
-            }
             self.replay(op);
+        }
+    }
+
+    /// Learns what is needed to apply steps, or steps that come after them: the folders of new lanes, and the segments
+    /// of the index that were removed. Some of these steps may be in the files already, and others not.
+    pub(crate) fn learn(&mut self, ops: &[Op]) {
+        for op in ops {
+            match op {
+                Op::AddLane { number, lane } => lane.register(*number, &mut self.paths),
+                Op::RemoveSegment(number) => self.files.close(*number),
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives folders to the lanes of steps whose own folders were removed. They have no `lane.json`, so a rebuild moves
+    /// the tasks from there to where they belong.
+    pub(crate) fn replace_missing_lanes(&mut self, ops: &[Op]) {
+        for op in ops {
+            op.each_lane(|number| {
+                if !self.paths.has_lane(number) {
+                    let folder = format!("{number:06}-unknown");
+                    self.paths.set_lane_folder(number, folder);
+                }
+            });
         }
     }
 

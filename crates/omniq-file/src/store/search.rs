@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use omniq_core::TaskId;
 
@@ -11,9 +11,15 @@ use crate::disk::{DirEntry, Disk, Kind, if_exists};
 use crate::entry::Entry;
 use crate::errors::Failure;
 use crate::file_name::ENDING;
+use crate::paths::Paths;
 
 /// The folders below which tasks are.
 const ROOTS: [&str; 4] = ["queue/lanes", "queue/running", "queue/stopping", "results"];
+
+/// Returns the folders that have no tasks, but into which a task may have been moved by mistake.
+pub(crate) fn stray_folders(paths: &Paths) -> [PathBuf; 2] {
+    [paths.base().to_owned(), paths.at("queue")]
+}
 
 impl Store {
     /// Whether there is a file of this task anywhere. The folders are listed once in a batch, because its changes are
@@ -23,6 +29,9 @@ impl Store {
             let mut ids = HashSet::new();
             for root in ROOTS {
                 walk(&*self.disk, &self.paths.at(root), &mut ids)?;
+            }
+            for folder in stray_folders(&self.paths) {
+                ids.extend(self.disk.list(&folder)?.iter().filter_map(id_of));
             }
             self.batch.on_disk = Some(ids);
         }
@@ -34,7 +43,7 @@ impl Store {
         let Some(location) = self.location(id, entry)? else {
             return Ok(false);
         };
-        let path = self.paths.file(&self.location_on_disk(id, location));
+        let path = self.paths.file(&self.location_on_disk(id, location))?;
         Ok(self.disk.kind(&path)?.is_some())
     }
 }
@@ -50,7 +59,7 @@ fn walk(disk: &dyn Disk, folder: &Path, ids: &mut HashSet<TaskId>) -> io::Result
 }
 
 /// Returns the id at the end of a file's name.
-fn id_of(found: &DirEntry) -> Option<TaskId> {
+pub(crate) fn id_of(found: &DirEntry) -> Option<TaskId> {
     const LEN: usize = 13;
     let name = found.text()?.strip_suffix(ENDING)?;
     name.get(name.len().checked_sub(LEN)?..)?.parse().ok()

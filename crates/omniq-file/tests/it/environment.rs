@@ -227,3 +227,56 @@ async fn a_lock_that_another_process_holds_is_an_error_until_it_is_released() {
     let found: Vec<_> = claimed(&storage).await.iter().map(|task| task.id).collect();
     assert_eq!(found, [first, third]);
 }
+
+/// The process has the files of the index open, and knows the entries that it has read.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_index_that_is_removed_while_it_is_open_is_rebuilt() {
+    for other_opens in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = open(folder.path()).unwrap();
+        let first = enqueue(&storage, task("a", 1)).await;
+        fs::remove_dir_all(folder.path().join("queue/index")).unwrap();
+        fs::create_dir(folder.path().join("queue/index")).unwrap();
+        let other = other_opens.then(|| open(folder.path()).unwrap());
+        let mut ids = vec![first];
+        for number in 2..9 {
+            // The first call may find that the index is missing.
+            let new = || within(storage.enqueue(vec![task("a", number)], NOW));
+            let enqueued = match new().await {
+                Err(error) if !error.is_unknown() => new().await,
+                enqueued => enqueued,
+            };
+            ids.push(enqueued.unwrap()[0].id());
+        }
+        let unfinished = within(storage.finished_or_unknown(ids.clone())).await;
+        assert_eq!(unfinished.unwrap(), [], "{other_opens}");
+        drop((storage, other));
+        let storage = open(folder.path()).unwrap();
+        let unfinished = within(storage.finished_or_unknown(ids.clone())).await;
+        assert_eq!(unfinished.unwrap(), [], "{other_opens}");
+        let found = claimed(&storage).await;
+        let found: Vec<_> = found.iter().map(|task| task.id).collect();
+        assert_eq!(found, ids, "{other_opens}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_that_is_removed_while_it_is_open_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let storages = [open(folder.path()).unwrap(), open(folder.path()).unwrap()];
+    enqueue(&storages[0], task("a", 1)).await;
+    fs::remove_file(folder.path().join("queue/redo")).unwrap();
+    for storage in &storages {
+        // The first call fails, unless the process has noticed it by itself.
+        if let Err(error) = within(storage.enqueue(vec![task("a", 2)], NOW)).await {
+            assert!(error.is_retryable(), "{error}");
+            let text = error.chain().to_string();
+            assert!(text.contains("queue/redo"), "{text}");
+            enqueue(storage, task("a", 2)).await;
+        }
+    }
+    assert_eq!(claimed(&storages[0]).await.len(), 3);
+    assert_eq!(claimed(&storages[1]).await.len(), 0);
+}

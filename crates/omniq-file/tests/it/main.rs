@@ -6,6 +6,9 @@ mod common;
 mod corrupted_files;
 mod dropped_files;
 mod environment;
+mod killed_process;
 mod misplaced_files;
+#[cfg(unix)]
+mod permissions;
 mod rebuilt_index;
 mod two_handles;
