@@ -9,6 +9,7 @@
 //! | [`Harness`], [`Process`] | starts processes, reads their output, sends them signals |
 //! | [`judge`] | compares the log with the database, and names every rule that does not hold |
 //! | [`kills`] | the run with random kills |
+//! | [`linearize`] | checks that the operations of eight processes are linearizable |
 //! | [`figures`] | measures latencies and costs between processes |
 //!
 //! Each line of the log is one `write`, so the log is also correct for processes that were killed. A new kind of
@@ -21,6 +22,8 @@ pub mod figures;
 mod harness;
 pub mod judge;
 pub mod kills;
+#[cfg(unix)]
+pub mod linearize;
 mod log;
 mod options;
 mod process;

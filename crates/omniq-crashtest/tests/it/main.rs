@@ -4,6 +4,8 @@
 mod examples;
 mod judge;
 mod kills;
+#[cfg(unix)]
+mod linearize;
 mod poison;
 mod shop_app;
 #[cfg(unix)]
