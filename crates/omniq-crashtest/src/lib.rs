@@ -18,8 +18,10 @@
 #![deny(missing_docs)]
 #![allow(clippy::print_stdout)]
 
+mod driver;
 pub mod figures;
 mod harness;
+mod harness_result;
 pub mod judge;
 pub mod kills;
 #[cfg(unix)]
@@ -31,10 +33,9 @@ pub mod producer;
 pub mod shop_app;
 pub mod worker;
 
+pub use driver::Driver;
 pub use harness::{Harness, ProcessEvent};
+pub use harness_result::HarnessResult;
 pub use log::{Line, Log, Mark, now_micros};
 pub use options::Options;
 pub use process::{Death, Process};
-
-/// The result of an operation of the harness itself.
-pub type HarnessResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

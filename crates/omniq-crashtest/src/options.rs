@@ -6,7 +6,7 @@ use std::time::Duration;
 use omniq::{AsyncOmniQ, Backend, Settings};
 
 use crate::HarnessResult;
-use crate::shop_app::Driver;
+use crate::driver::Driver;
 
 /// The options of a process. The durability is always full.
 #[derive(Debug, Clone)]

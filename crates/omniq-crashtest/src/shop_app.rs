@@ -2,7 +2,6 @@
 //! and complete its tasks.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use omniq::sqlx::{self, ConnectOptions as _, Connection as _};
 use omniq::{Args, AsyncOmniQ, Handler, SqliteStorage, TaskContext, TaskError, TaskId, call};
 use tokio::io::AsyncReadExt as _;
 
+use crate::driver::Driver;
 use crate::{HarnessResult, Line, Log, Mark, Options};
 
 /// `(work)`: writes its own id into the ledger, completes its task in the same transaction, and continues for this many
@@ -23,34 +23,6 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 const CREATE_LEDGER: &str = "CREATE TABLE IF NOT EXISTS ledger (task INTEGER NOT NULL)";
 const INSERT_ENTRY: &str = "INSERT INTO ledger (task) VALUES (?1)";
-
-/// The SQLite driver whose transactions the application uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Driver {
-    /// Transactions of rusqlite.
-    Rusqlite,
-    /// Transactions of sqlx.
-    Sqlx,
-}
-
-impl Driver {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Rusqlite => "rusqlite",
-            Self::Sqlx => "sqlx",
-        }
-    }
-}
-
-impl FromStr for Driver {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Rusqlite, Self::Sqlx];
-        let found = all.into_iter().find(|driver| driver.as_str() == text);
-        found.ok_or_else(|| format!("unknown driver {text:?}: expected rusqlite or sqlx"))
-    }
-}
 
 /// The point at which an ordering process hangs until it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

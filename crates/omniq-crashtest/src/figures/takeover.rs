@@ -40,10 +40,10 @@ pub(super) async fn print(program: &Path) -> HarnessResult<()> {
         handle.cancel().await?;
         workers.push(harness.start_ready_worker().await?);
     }
-    super::print_row("kill -9 → taken over by another process", takeovers);
+    super::row::print_row("kill -9 → taken over by another process", takeovers);
     let label =
         "kill -9 → its handler starts again (includes the wait of 0.75 to 1.25 s after a crash)";
-    super::print_row(label, restarts);
+    super::row::print_row(label, restarts);
     Ok(())
 }
 

@@ -43,7 +43,7 @@ async fn measure_rounds(omniq: &AsyncOmniQ, condition: &str) -> HarnessResult<()
         micros.push(i64::try_from(start.elapsed().as_micros())?);
     }
     let used = cpu_time(std::process::id())?.saturating_sub(before);
-    super::print_row(
+    super::row::print_row(
         &format!("enqueue → finished elsewhere → its handle is notified, while {condition}"),
         micros,
     );

@@ -34,11 +34,11 @@ async fn measure_enqueues(harness: &mut Harness, omniq: &AsyncOmniQ) -> HarnessR
         from_return.push(start.at - returned);
         handle.wait(LIMIT).await?;
     }
-    super::print_row(
+    super::row::print_row(
         "enqueue called → handler started in another process",
         from_call,
     );
-    super::print_row(
+    super::row::print_row(
         "enqueue returned → handler started in another process",
         from_return,
     );
@@ -55,6 +55,6 @@ async fn measure_cancels(harness: &mut Harness, omniq: &AsyncOmniQ) -> HarnessRe
         let fired = harness.wait_for_line(Mark::TokenFired, handle.id()).await?;
         micros.push(fired.at - returned);
     }
-    super::print_row("cancel returned → token fired in another process", micros);
+    super::row::print_row("cancel returned → token fired in another process", micros);
     Ok(())
 }

@@ -53,7 +53,7 @@ fn measure(program: &Path, options: &Options, processes: usize) -> HarnessResult
     let fewest = counts.iter().min().copied().unwrap_or_default();
     let most = counts.iter().max().copied().unwrap_or_default();
     let callers = options.concurrency;
-    super::print_row(
+    super::row::print_row(
         &format!(
             "{processes} processes of {callers}: {rate:.0} writes/s, {fewest} to {most} per process; one write"
         ),

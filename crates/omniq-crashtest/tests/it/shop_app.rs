@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use omniq::{TaskHandle, TaskStatus, call};
+use omniq_crashtest::Driver;
 use omniq_crashtest::kills::Plan;
-use omniq_crashtest::shop_app::{Driver, RECORD_SALE, ledger_entries};
+use omniq_crashtest::shop_app::{RECORD_SALE, ledger_entries};
 use omniq_crashtest::{Harness, Mark, ProcessEvent};
 
 use crate::harness;
