@@ -40,11 +40,14 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Searches for an order of the operations of each task. Returns the tasks for which there is none.
+/// More violations than this are not searched for.
+const MAX_VIOLATIONS: usize = 5;
+
+/// Searches for an order of the operations of each task. Returns the tasks for which there is none, at most five.
 pub fn check(events: &[Event], rules: Rules) -> Vec<Violation> {
     let all = partition(events, rules);
     let is_violation = |(_, operations): &(_, &Vec<_>)| !is_linearizable(operations, &all.world);
-    let violations = all.groups.iter().filter(is_violation);
+    let violations = all.groups.iter().filter(is_violation).take(MAX_VIOLATIONS);
     violations
         .map(|(name, operations)| {
             let (end, prefix) = shortest_inconsistent_prefix(events, rules, name);

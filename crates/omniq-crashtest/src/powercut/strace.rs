@@ -53,7 +53,10 @@ pub(super) fn without_boot_id(program: &Path) -> Command {
     let mut command = Command::new("strace");
     let hidden = ["-P", "/proc/sys/kernel/random/boot_id"];
     let failing = ["-e", "trace=openat", "-e", "inject=openat:error=ENOENT"];
-    command.arg("-f").args(hidden).args(failing);
+    command
+        .args(["-f", "--seccomp-bpf"])
+        .args(hidden)
+        .args(failing);
     command.args(["-o".as_ref(), OsStr::new("/dev/null"), program.as_os_str()]);
     command
 }

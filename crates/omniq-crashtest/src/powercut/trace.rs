@@ -142,7 +142,12 @@ impl Syscall {
 
     /// Returns all paths that the call names.
     pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        (0..self.args.len()).filter_map(|index| {
+        // The second argument of a write is data.
+        let count = match self.name.as_str() {
+            "write" | "pwrite64" => 1,
+            _ => self.args.len(),
+        };
+        (0..count).filter_map(|index| {
             let descriptor = self.descriptor(index).map(|(_, path)| path);
             // A relative path follows the descriptor of its folder.
             descriptor.or_else(|| self.path(index.checked_sub(1), index))

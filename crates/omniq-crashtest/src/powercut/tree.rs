@@ -1,6 +1,7 @@
 //! Files and folders in memory, and the steps that change them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -61,8 +62,7 @@ impl Tree {
             Step::MakeFolder(path) => self.enter(path, None),
             Step::Rename(from, to) => self.rename(from, to),
             Step::Remove(path) => {
-                let below = |other: &PathBuf| other != path && other.starts_with(path);
-                let is_empty = !self.names.keys().any(below);
+                let is_empty = self.at_and_below(path).nth(1).is_none();
                 match is_empty && self.names.remove(path).is_some() {
                     true => Ok(()),
                     false => Err(NotPossible),
@@ -95,19 +95,22 @@ impl Tree {
         Ok(())
     }
 
+    /// Returns a path, if there is such a file or folder, and all paths in it.
+    fn at_and_below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
+        // Paths are sorted by their parts, so that those in a folder follow it.
+        let bounds = (Bound::Included(path), Bound::Unbounded);
+        let from = self.names.range::<Path, _>(bounds);
+        from.map(|(path, _)| path)
+            .take_while(move |other| other.starts_with(path))
+    }
+
     /// Renames a file, or a folder with all that is in it. A file that had the new name is replaced.
     fn rename(&mut self, from: &Path, to: &Path) -> Result<(), NotPossible> {
         let is_folder = |parent: &Path| self.names.get(parent) == Some(&None);
         if !self.has(from) || !to.parent().is_some_and(is_folder) {
             return Err(NotPossible);
         }
-        let moved = |(path, _): &(&PathBuf, &Option<FileNumber>)| path.starts_with(from);
-        let moved: Vec<_> = self
-            .names
-            .iter()
-            .filter(moved)
-            .map(|(path, _)| path.clone())
-            .collect();
+        let moved: Vec<PathBuf> = self.at_and_below(from).cloned().collect();
         for path in moved {
             let file = self.names.remove(&path).flatten();
             let rest = path.strip_prefix(from).unwrap_or(Path::new(""));

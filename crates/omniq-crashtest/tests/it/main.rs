@@ -7,6 +7,8 @@ mod kills;
 #[cfg(unix)]
 mod linearize;
 mod poison;
+#[cfg(target_os = "linux")]
+mod powercut;
 mod shop_app;
 #[cfg(unix)]
 mod sigstop;
