@@ -14,7 +14,7 @@ use omniq_core::lifecycle::apply;
 use omniq_core::settle::settle;
 use omniq_core::storage::{ClaimFilter, ClaimRequest};
 use omniq_core::{
-    Change, CoreSettings, Event, Format, NewTask, Outcome, OwnerId, Parameter, Payload, Storage,
+    Change, CoreSettings, Transition, Format, NewTask, Outcome, OwnerId, Parameter, Payload, Storage,
     Task, TaskError, TaskStatus, Timestamp, call,
 };
 use omniq_memory::MemoryStorage;
@@ -133,8 +133,8 @@ fn to_settle(fixture: Fixture) -> (Fixture, Vec<Change>) {
 }
 
 #[library_benchmark(config = at_most(47))]
-#[bench::of_a_success(TaskStatus::Running, Event::Succeed)]
-fn status_check(from: TaskStatus, event: Event) -> TaskStatus {
+#[bench::of_a_success(TaskStatus::Running, Transition::Succeed)]
+fn status_check(from: TaskStatus, event: Transition) -> TaskStatus {
     black_box(apply(black_box(from), black_box(event))).expect("the transition is allowed")
 }
 
@@ -184,7 +184,7 @@ fn memory_settle((fixture, changes): (Fixture, Vec<Change>)) -> Fixture {
     fixture
 }
 
-#[library_benchmark(config = inside("*Batch*::write_alike", 12_529_182))]
+#[library_benchmark(config = inside("*BulkInsert*::write", 12_529_182))]
 #[bench::of_1000(to_enqueue(Fixture::sqlite()))]
 fn sqlite_enqueue((fixture, tasks): (Fixture, Vec<NewTask>)) -> Fixture {
     fixture.enqueue(tasks);

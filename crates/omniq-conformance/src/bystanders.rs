@@ -1,41 +1,48 @@
+//! Tasks that no question may change.
+
 use std::time::Duration;
 
-use omniq_core::settle::cancel;
 use omniq_core::storage::{ClaimFilter, ClaimRequest, ProgressUpdate, Settled, TaskFilter};
 use omniq_core::{Change, Due, NewTask, Storage, Task, TaskStatus, Timestamp};
 
-use crate::orders::{NOW, failure, order_with, owner, success};
+use crate::builders::{NOW, cancel_change, failure, order_with, owner, success};
 
-/// Far beyond what any question asks about, so that bystanders are never due, over or old.
+/// Longer than any time in a question, so that bystanders never become due, expire or become old enough to purge.
 pub(crate) const FAR: Duration = Duration::from_secs(1_000 * 24 * 60 * 60);
 
-const QUEUE: &str = "elsewhere";
+const BYSTANDER_QUEUE: &str = "elsewhere";
 
-/// Tasks of every status that nothing in a question may change: a write without its guard moves them.
+/// Tasks with every status that no question may change. A write whose guard is missing changes them.
 pub(crate) struct Bystanders(Vec<Task>);
 
 impl Bystanders {
-    pub(crate) async fn plant(storage: &dyn Storage) -> Self {
+    pub(crate) async fn create(storage: &dyn Storage) -> Self {
         let far: Timestamp = NOW.after(FAR);
         let due = (0..4).map(|n| bystander(&format!("bystander {n}"), |_| {}));
         storage.enqueue(due.collect(), NOW).await.expect("enqueue");
-        let request = ClaimRequest::new(owner(99), ClaimFilter::any().queues([QUEUE]), NOW, FAR);
+        let request = ClaimRequest::new(
+            owner(99),
+            ClaimFilter::any().queues([BYSTANDER_QUEUE]),
+            NOW,
+            FAR,
+        );
         let running = storage.claim(request.limit(4)).await.expect("claim").tasks;
-        let [_, succeeds, fails, stops] = running.as_slice() else {
+        let [_, succeeding, failing, cancelling] = running.as_slice() else {
             panic!("four bystanders are due: {running:?}");
         };
-        let note = |task: &Task| ProgressUpdate::new(task.lease(), 0.25, "far from here");
-        let notes = running.iter().map(note).collect();
+        let update = |task: &Task| ProgressUpdate::new(task.lease(), 0.25, "bystanding");
+        let updates = running.iter().map(update).collect();
         assert_eq!(
-            storage.record_progress(notes, NOW).await.expect("note"),
+            storage
+                .record_progress(updates, NOW)
+                .await
+                .expect("record_progress"),
             [true; 4]
         );
-        let mut cancelled = cancel(stops)
-            .into_change()
-            .expect("a running task may be cancelled");
+        let mut cancelled = cancel_change(cancelling);
         cancelled.keep_owner = false;
-        let changes: Vec<Change> = vec![success(succeeds, vec![]), failure(fails), cancelled];
-        // They end far in the future, so that no purge of a question reaches them.
+        let changes: Vec<Change> = vec![success(succeeding, vec![]), failure(failing), cancelled];
+        // They finish far in the future, so that no purge of a question deletes them.
         let answers = storage.settle(changes, far).await.expect("settle");
         assert_eq!(answers, [Settled::Applied; 3]);
 
@@ -52,7 +59,7 @@ impl Bystanders {
     }
 
     async fn find(storage: &dyn Storage) -> Self {
-        let filter = TaskFilter::new().queue(QUEUE);
+        let filter = TaskFilter::new().queue(BYSTANDER_QUEUE);
         let tasks = storage.list_tasks(filter).await.expect("list_tasks");
         let statuses: Vec<_> = tasks.iter().map(|task| task.status).collect();
         use TaskStatus::{Cancelled, Failed, Pending, Running, Success};
@@ -63,18 +70,20 @@ impl Bystanders {
         Self(tasks)
     }
 
-    pub(crate) async fn are_unmoved(&self, storage: &dyn Storage) {
+    pub(crate) async fn assert_unchanged(&self, storage: &dyn Storage) {
         let ids = self.0.iter().map(|task| task.id).collect();
         let now = storage.get(ids).await.expect("get");
-        let then: Vec<_> = self.0.iter().cloned().map(Some).collect();
-        assert_eq!(now, then, "a bystander was touched");
+        let before: Vec<_> = self.0.iter().cloned().map(Some).collect();
+        assert_eq!(now, before, "a bystander was changed");
     }
 }
 
 fn bystander(name: &str, change: impl FnOnce(&mut NewTask)) -> NewTask {
     order_with(name, |order| {
-        QUEUE.clone_into(&mut order.queue);
-        order.headers.insert("stands".to_owned(), "by".to_owned());
+        BYSTANDER_QUEUE.clone_into(&mut order.queue);
+        order
+            .headers
+            .insert("role".to_owned(), "bystander".to_owned());
         change(order);
     })
 }

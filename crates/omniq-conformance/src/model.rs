@@ -1,4 +1,4 @@
-//! The storage that is obviously right: a list, looked through from end to end.
+//! The model of a storage: a plain list that is searched from end to end, so that its correctness is obvious.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use omniq_core::storage::{
 };
 use omniq_core::{Change, NewTask, Task, TaskId, TaskStatus, Timestamp};
 
-/// Every task that ever was. The task of id `n` stands at place `n - 1`.
+/// All tasks, including purged ones. The task with id `n` is at index `n - 1`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) rows: Vec<Row>,
@@ -22,8 +22,8 @@ pub(crate) struct Row {
     pub(crate) due: bool,
     beats: u64,
     lease_for: Duration,
-    /// The lease and its beats when an orphan was last looked for, and since when they are so.
-    seen: Option<(u64, u64, Duration)>,
+    /// The lease number and renewal count at the last check for orphans, and the time since which they are the same.
+    observed: Option<(u64, u64, Duration)>,
 }
 
 impl Model {
@@ -33,24 +33,24 @@ impl Model {
             .find(|row| row.task.id == id && !row.purged)
     }
 
-    pub(crate) fn kept(&self) -> impl Iterator<Item = &Row> {
+    pub(crate) fn existing(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| !row.purged)
     }
 
-    fn in_the_way(
+    fn conflicting(
         &self,
         name: &str,
         key: Option<&String>,
         series: Option<TaskId>,
     ) -> Option<TaskId> {
-        let key = self.kept().find(|row| {
+        let key = self.existing().find(|row| {
             let task = &row.task;
             key.is_some()
                 && task.unique_key.as_ref() == key
                 && task.name == name
                 && task.holds_unique_key()
         });
-        let series = self.kept().find(|row| {
+        let series = self.existing().find(|row| {
             series.is_some() && row.task.series_id == series && !row.task.status.is_finished()
         });
         key.or(series).map(|row| row.task.id)
@@ -64,11 +64,11 @@ impl Model {
     }
 
     fn insert(&mut self, new: NewTask, now: Timestamp) -> Enqueued {
-        if let Some(id) = self.in_the_way(&new.name, new.unique_key.as_ref(), new.series_id) {
+        if let Some(id) = self.conflicting(&new.name, new.unique_key.as_ref(), new.series_id) {
             return Enqueued::Existing(id);
         }
-        let place = i64::try_from(self.rows.len()).expect("a short list");
-        let id = TaskId::from_i64(place + 1).expect("a positive number");
+        let count = i64::try_from(self.rows.len()).expect("a short list");
+        let id = TaskId::from_i64(count + 1).expect("a positive number");
         let task = Task::from_new(new, id, now);
         self.rows.push(Row {
             purged: false,
@@ -76,7 +76,7 @@ impl Model {
             task,
             beats: 0,
             lease_for: Duration::ZERO,
-            seen: None,
+            observed: None,
         });
         Enqueued::New(id)
     }
@@ -94,26 +94,29 @@ impl Model {
                     .filter
                     .takes(&task.queue, &task.name, task.payload.format)
         };
-        let mut wanted: Vec<_> = self.rows.iter_mut().filter(|row| takes(row)).collect();
-        for row in &mut wanted {
+        let mut matching: Vec<_> = self.rows.iter_mut().filter(|row| takes(row)).collect();
+        for row in &mut matching {
             row.due |= row.task.eta <= request.now;
         }
-        wanted.sort_by_key(|row| (Reverse(row.task.priority), row.task.eta, row.task.id));
-        let (due, waiting): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|row| row.due);
+        matching.sort_by_key(|row| (Reverse(row.task.priority), row.task.eta, row.task.id));
+        let (due, waiting): (Vec<_>, Vec<_>) = matching.into_iter().partition(|row| row.due);
         let next_due = waiting.iter().map(|row| row.task.eta).min();
         let tasks: Vec<_> = due
             .into_iter()
             .take(request.limit)
             .map(|row| row.begin(request))
             .collect();
-        let next_due = next_due.filter(|_| tasks.len() < request.limit);
-        Claimed::new(tasks, next_due)
+        if tasks.len() < request.limit {
+            Claimed::new(tasks, next_due)
+        } else {
+            Claimed::new(tasks, None)
+        }
     }
 
     pub(crate) fn held(&self, leases: &[Lease]) -> Vec<Hold> {
         let hold = |lease: &Lease| {
             let holds = |row: &&Row| row.task.lease() == *lease && row.task.owner.is_some();
-            match self.kept().find(holds).map(|row| row.task.status) {
+            match self.existing().find(holds).map(|row| row.task.status) {
                 Some(TaskStatus::Running) => Hold::Held,
                 Some(_) => Hold::Cancelled,
                 None => Hold::Lost,
@@ -125,7 +128,9 @@ impl Model {
     pub(crate) fn renew(&mut self, leases: &[Lease], lease_for: Duration) -> Vec<Hold> {
         let holds = self.held(leases);
         for (lease, hold) in leases.iter().zip(&holds) {
-            if let Some(row) = self.row(lease.id).filter(|_| *hold != Hold::Lost) {
+            if *hold != Hold::Lost
+                && let Some(row) = self.row(lease.id)
+            {
                 row.beats += 1;
                 row.lease_for = lease_for;
             }
@@ -133,12 +138,16 @@ impl Model {
         holds
     }
 
-    pub(crate) fn note(&mut self, notes: &[ProgressUpdate], now: Timestamp) -> Vec<bool> {
+    pub(crate) fn record_progress(
+        &mut self,
+        updates: &[ProgressUpdate],
+        now: Timestamp,
+    ) -> Vec<bool> {
         let mut answers = Vec::new();
-        for note in notes {
-            let held = self.held(&[note.lease]) != [Hold::Lost];
-            if let Some(row) = self.row(note.lease.id).filter(|_| held) {
-                row.task.progress = Some(note.clone().progress(now));
+        for update in updates {
+            let held = self.held(&[update.lease]) != [Hold::Lost];
+            if held && let Some(row) = self.row(update.lease.id) {
+                row.task.progress = Some(update.clone().progress(now));
             }
             answers.push(held);
         }
@@ -157,42 +166,48 @@ impl Model {
             return Settled::NotFound;
         };
         let (status, lease) = (task.status, task.lease);
-        let again = status.is_finished() && change.status == TaskStatus::Pending;
-        if (status, lease) != (change.expect, change.lease) || (again && task.owner.is_some()) {
+        let restarts = status.is_finished() && change.status == TaskStatus::Pending;
+        let releases =
+            (change.expect, change.status) == (TaskStatus::Cancelled, TaskStatus::Cancelled);
+        let owner_fits = match task.owner {
+            Some(_) => !restarts,
+            None => !releases,
+        };
+        if (status, lease) != (change.expect, change.lease) || !owner_fits {
             return Settled::Stale { status, lease };
         }
-        let other = self.in_the_way(&task.name, task.unique_key.as_ref(), task.series_id);
-        if let Some(holder) = other.filter(|_| again) {
+        let other = self.conflicting(&task.name, task.unique_key.as_ref(), task.series_id);
+        if restarts && let Some(holder) = other {
             return Settled::Conflict { holder };
         }
         if let Some(row) = self.row(change.id) {
-            row.write(change.clone(), now);
+            row.apply(change.clone(), now);
         }
         self.enqueue(change.then.clone(), now);
         Settled::Applied
     }
 
-    /// All whose lease is over, by id.
+    /// Returns all tasks whose lease has expired, in the order of their ids.
     pub(crate) fn orphans(&mut self, monotonic: Duration) -> Vec<Task> {
-        let mut over = Vec::new();
+        let mut expired = Vec::new();
         for row in &mut self.rows {
             let now = (row.task.lease, row.beats, monotonic);
-            let same = |seen: &(u64, u64, Duration)| (seen.0, seen.1) == (now.0, now.1);
-            let seen = row.seen.filter(same).unwrap_or(now);
-            row.seen = row.task.owner.map(|_| seen);
-            if row.seen.is_some() && monotonic - seen.2 >= row.lease_for {
-                over.push(row.task.clone());
+            let same = |before: &(u64, u64, Duration)| (before.0, before.1) == (now.0, now.1);
+            let observed = row.observed.filter(same).unwrap_or(now);
+            row.observed = row.task.owner.map(|_| observed);
+            if row.observed.is_some() && monotonic - observed.2 >= row.lease_for {
+                expired.push(row.task.clone());
             }
         }
-        over
+        expired
     }
 
     pub(crate) fn purge(&mut self, request: &PurgeRequest) -> u64 {
         let takes = |row: &&mut Row| !row.purged && request.takes(&row.task);
         let mut old: Vec<_> = self.rows.iter_mut().filter(takes).collect();
         old.sort_by_key(|row| (row.task.finished_at, row.task.id));
-        let gone = old.into_iter().take(request.limit);
-        gone.map(|row| row.purged = true).count() as u64
+        let deleted = old.into_iter().take(request.limit);
+        deleted.map(|row| row.purged = true).count() as u64
     }
 
     pub(crate) fn stats(&self, now: Timestamp) -> Vec<LaneStats> {
@@ -203,12 +218,12 @@ impl Model {
                 row.task.payload.format,
             )
         };
-        let mut lanes: Vec<_> = self.kept().map(lane).collect();
+        let mut lanes: Vec<_> = self.existing().map(lane).collect();
         lanes.sort();
         lanes.dedup();
         let stats = lanes.into_iter().map(|key| {
             let count = |wanted: &dyn Fn(&Row) -> bool| {
-                self.kept()
+                self.existing()
                     .filter(|row| lane(row) == key && wanted(row))
                     .count() as u64
             };
@@ -243,7 +258,7 @@ impl Row {
         self.task.clone()
     }
 
-    fn write(&mut self, change: Change, now: Timestamp) {
+    fn apply(&mut self, change: Change, now: Timestamp) {
         let task = &mut self.task;
         if change.status.is_finished() && !task.status.is_finished() {
             task.finished_at = Some(now);
@@ -255,13 +270,15 @@ impl Row {
             (task.finished_at, task.result) = (None, None);
         }
         task.status = change.status;
-        task.attempts = change.attempts;
-        task.crashes = change.crashes;
+        task.attempts = change.attempts.unwrap_or(task.attempts);
+        task.crashes = change.crashes.unwrap_or(task.crashes);
         if let Some(eta) = change.eta {
             task.eta = eta.resolve(now);
             self.due = task.eta <= now;
         }
-        task.owner = task.owner.filter(|_| change.keep_owner);
+        if !change.keep_owner {
+            task.owner = None;
+        }
         task.result = change.result.or(task.result.take());
         task.errors.extend(change.error);
         while task.errors.len() > KEPT_ERRORS {

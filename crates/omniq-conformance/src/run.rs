@@ -1,3 +1,5 @@
+//! Runs one question.
+
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -5,13 +7,13 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use crate::{Scene, Subject};
+use crate::{Fixture, Subject};
 
-/// No question comes near it unless a wake-up is lost.
-const CEILING: Duration = Duration::from_secs(60);
+/// The time limit of a question. Only a lost wake-up makes a question take this long.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Asks one question of a fresh storage, and looks after the bystanders.
-pub(crate) fn run<F>(open: fn() -> Subject, question: fn(Scene) -> F)
+/// Runs one question on an empty storage, and checks the bystanders.
+pub(crate) fn run<F>(open: fn() -> Subject, question: fn(Fixture) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -20,20 +22,20 @@ where
         .enable_all()
         .build()
         .expect("a runtime for the question");
-    let asked = runtime.spawn(async move {
-        let scene = Scene::open(open).await;
-        question(scene.clone()).await;
-        scene.bystanders_are_unmoved().await;
+    let running = runtime.spawn(async move {
+        let fixture = Fixture::open(open).await;
+        question(fixture.clone()).await;
+        fixture.assert_bystanders_unchanged().await;
     });
-    let answer = runtime.block_on(async { timeout(CEILING, asked).await });
-    // Whatever still waits must not keep the verdict back.
+    let answer = runtime.block_on(async { timeout(TIME_LIMIT, running).await });
+    // Tasks that still wait must not delay the result.
     runtime.shutdown_background();
     match answer {
         Ok(Ok(())) => {}
         Ok(Err(failed)) => match failed.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            Err(failed) => panic!("the question was not asked to its end: {failed}"),
+            Err(failed) => panic!("the question was cancelled: {failed}"),
         },
-        Err(_) => panic!("no answer within {CEILING:?}: was a wake-up lost?"),
+        Err(_) => panic!("no answer within {TIME_LIMIT:?}: was a wake-up lost?"),
     }
 }

@@ -1,6 +1,8 @@
+//! The seed of random questions.
+
 use fastrand::Rng;
 
-/// The seed of this run: new each time, or that of `OMNIQ_TEST_SEED`.
+/// Returns and prints the seed of this run: that of `OMNIQ_TEST_SEED`, or a random one.
 pub(crate) fn seed() -> u64 {
     let seed = std::env::var("OMNIQ_TEST_SEED").map_or_else(
         |_| fastrand::u64(..),
@@ -10,7 +12,7 @@ pub(crate) fn seed() -> u64 {
     seed
 }
 
-/// Random numbers of a printed seed.
+/// Returns a random number generator with a printed seed.
 pub(crate) fn rng() -> Rng {
     Rng::with_seed(seed())
 }

@@ -1,25 +1,30 @@
+//! The arguments of a call as JSON values.
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::TaskError;
-use crate::bind::{arrange, list, read};
+use crate::arrange::{arrange, list, read};
 
-/// The arguments of a call: a list, and a map of named ones.
+/// The arguments of a call as JSON values: positional and named ones.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Args {
-    /// In the order they were given.
+    /// The positional arguments.
     #[serde(default)]
     pub args: Vec<Value>,
-    /// By name.
+    /// The named arguments.
     #[serde(default)]
     pub kwargs: Map<String, Value>,
 }
 
 impl Args {
-    /// Binds the arguments to parameters, as a Python call does: those in order first, then those by
-    /// name. Missing, surplus and doubled arguments, and values of the wrong type, are fatal errors of
+    /// Binds the arguments to parameters, as a Python call does: positional arguments first, then named ones.
+    ///
+    /// # Errors
+    ///
+    /// Arguments that are missing, unknown or given twice, and values of the wrong type, are fatal errors of
     /// type `payload` that name the parameter.
     ///
     /// ```
@@ -47,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn binds_in_order_then_by_name() {
+    fn binds_by_position_then_by_name() {
         let bound: (i32, String, Option<f64>) = args(json!([7]), json!({"c": null, "b": "x"}))
             .bind(&["a", "b", "c"])
             .unwrap();
@@ -58,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn each_misfit_names_its_parameter() {
+    fn each_error_names_the_parameter() {
         let cases = [
             (json!([1]), json!({}), "\"b\" is missing"),
             (json!([1, 2, 3]), json!({}), "too many arguments (3)"),
@@ -67,7 +72,7 @@ mod tests {
             (
                 json!([1]),
                 json!({"B": 1}),
-                "\"b\" is missing; there are none called [\"B\"]",
+                "\"b\" is missing, and there is no parameter [\"B\"]",
             ),
             (json!([1]), json!({"b": "x"}), "\"b\": invalid type"),
             (json!(["x"]), json!({"b": 1}), "\"a\": invalid type"),
@@ -87,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_that_binds_to_something_else_is_told() {
+    fn errors_say_how_a_handler_must_bind() {
         let cases = [
             (
                 args(json!([1]), json!({})).bind::<i32>(&["a"]).map(drop),

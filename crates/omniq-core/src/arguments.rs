@@ -1,5 +1,5 @@
-//! The arguments of an order. Each is written down at once, since it may be borrowed, and before it is known
-//! which format the order will take: so in each that this build writes.
+//! The arguments of an order. Each argument is serialized immediately, because it may be borrowed. The format of
+//! the order is not known yet, so the argument is serialized in every format that this build can write.
 
 use std::collections::BTreeSet;
 
@@ -7,21 +7,21 @@ use serde::Serialize;
 
 use crate::{Error, ErrorKind, Format, Payload, Result};
 
-/// The arguments of a call, written.
+/// The serialized arguments of a call.
 #[derive(Default)]
 pub(crate) struct Arguments {
-    in_order: Vec<(Option<&'static str>, Written)>,
-    by_name: Vec<(String, Written)>,
+    in_order: Vec<(Option<&'static str>, Serialized)>,
+    by_name: Vec<(String, Serialized)>,
 }
 
-/// One value in each format.
-struct Written {
+/// One value in every format that this build can write.
+struct Serialized {
     json: Result<Vec<u8>>,
     #[cfg(feature = "msgpack")]
     msgpack: Result<Vec<u8>>,
 }
 
-impl Written {
+impl Serialized {
     fn new(value: &impl Serialize) -> Self {
         let write = |format| Payload::encode(format, value).map(|payload| payload.bytes);
         Self {
@@ -31,7 +31,7 @@ impl Written {
         }
     }
 
-    fn take(self, format: Format) -> Result<Vec<u8>> {
+    fn into_format(self, format: Format) -> Result<Vec<u8>> {
         match format {
             #[cfg(feature = "msgpack")]
             Format::Msgpack => self.msgpack,
@@ -41,21 +41,25 @@ impl Written {
 }
 
 impl Arguments {
-    /// One more in order; `parameter` names it in errors, where that is known.
+    /// Adds a positional argument. Errors name it `parameter`, if that is known.
     pub(crate) fn add(&mut self, parameter: Option<&'static str>, value: &impl Serialize) {
-        self.in_order.push((parameter, Written::new(value)));
+        self.in_order.push((parameter, Serialized::new(value)));
     }
 
-    /// One more by name.
+    /// Adds a named argument.
     pub(crate) fn add_named(&mut self, name: String, value: &impl Serialize) {
-        self.by_name.push((name, Written::new(value)));
+        self.by_name.push((name, Serialized::new(value)));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.in_order.is_empty() && self.by_name.is_empty()
     }
 
-    /// `{"args":[…],"kwargs":{…}}`, or the first error, which names the argument.
+    /// Returns `{"args":[…],"kwargs":{…}}`.
+    ///
+    /// # Errors
+    ///
+    /// The first error of an argument; its text names the argument.
     pub(crate) fn encode(self, format: Format) -> Result<Payload> {
         let mut names = BTreeSet::new();
         if let Some((twice, _)) = self.by_name.iter().find(|(name, _)| !names.insert(name)) {
@@ -64,17 +68,17 @@ impl Arguments {
         }
         let mut args = Vec::with_capacity(self.in_order.len());
         for (at, (parameter, value)) in self.in_order.into_iter().enumerate() {
-            let value = value.take(format);
+            let value = value.into_format(format);
             args.push(value.map_err(|e| match parameter {
-                Some(name) => refused(&format!("{name:?}"), e),
-                None => refused(&format!("number {}", at + 1), e),
+                Some(name) => rejected(&format!("{name:?}"), e),
+                None => rejected(&format!("number {}", at + 1), e),
             })?);
         }
         let mut kwargs = Vec::with_capacity(self.by_name.len());
         for (name, value) in self.by_name {
             let value = value
-                .take(format)
-                .map_err(|e| refused(&format!("{name:?}"), e))?;
+                .into_format(format)
+                .map_err(|e| rejected(&format!("{name:?}"), e))?;
             kwargs.push((name, value));
         }
         let bytes = match format {
@@ -86,9 +90,8 @@ impl Arguments {
     }
 }
 
-fn refused(argument: &str, error: Error) -> Error {
-    let text = format!("the argument {argument}: {error}");
-    Error::new(ErrorKind::Serialization, text).with_source(error)
+fn rejected(argument: &str, error: Error) -> Error {
+    error.prefixed(format_args!("the argument {argument}"))
 }
 
 fn json_envelope(args: &[Vec<u8>], kwargs: Vec<(String, Vec<u8>)>) -> Result<Vec<u8>> {

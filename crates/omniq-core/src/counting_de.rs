@@ -1,4 +1,4 @@
-//! Reads a list while counting its elements, so that an error can name the parameter it is about.
+//! Deserializes a list while counting its elements, so that an error can name the parameter that it is about.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
-/// A value that was read from a list, and how long that was.
+/// A value that was deserialized from a list, and the number of elements that it took.
 pub(crate) struct Counted<T> {
     pub(crate) value: T,
     pub(crate) count: usize,
@@ -14,35 +14,36 @@ pub(crate) struct Counted<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Counted<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut came = Came::default();
-        let value = deserializer.deserialize_seq(Counting::new(&mut came))?;
-        let count = came.values;
+        let mut read = ReadCount::default();
+        let value = deserializer.deserialize_seq(CountingVisitor::new(&mut read))?;
+        let count = read.values;
         Ok(Self { value, count })
     }
 }
 
-/// How far a reader came.
+/// How many elements were read.
 #[derive(Default)]
-pub(crate) struct Came {
+pub(crate) struct ReadCount {
+    /// The elements that were read, including one that failed.
     pub(crate) values: usize,
-    /// It has all that it wanted.
-    pub(crate) to_the_end: bool,
+    /// Whether the value is complete.
+    pub(crate) is_complete: bool,
 }
 
-/// Reads a `T` from a list, and counts how far it came.
-pub(crate) struct Counting<'a, T> {
-    came: &'a mut Came,
-    wanted: PhantomData<T>,
+/// Deserializes a `T` from a list and counts the elements.
+pub(crate) struct CountingVisitor<'a, T> {
+    count: &'a mut ReadCount,
+    target: PhantomData<T>,
 }
 
-impl<'a, T> Counting<'a, T> {
-    pub(crate) fn new(came: &'a mut Came) -> Self {
-        let wanted = PhantomData;
-        Self { came, wanted }
+impl<'a, T> CountingVisitor<'a, T> {
+    pub(crate) fn new(count: &'a mut ReadCount) -> Self {
+        let target = PhantomData;
+        Self { count, target }
     }
 }
 
-impl<'de, T: DeserializeOwned> Visitor<'de> for Counting<'_, T> {
+impl<'de, T: DeserializeOwned> Visitor<'de> for CountingVisitor<'_, T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,24 +51,24 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Counting<'_, T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
-        let Self { came, .. } = self;
-        let values = Values {
+        let Self { count, .. } = self;
+        let elements = CountedElements {
             list,
-            count: &mut came.values,
+            count: &mut count.values,
         };
-        let wanted = T::deserialize(values)?;
-        came.to_the_end = true;
-        Ok(wanted)
+        let value = T::deserialize(elements)?;
+        count.is_complete = true;
+        Ok(value)
     }
 }
 
-/// The values of a list, counted.
-struct Values<'a, A> {
+/// The elements of a list; reading one counts it.
+struct CountedElements<'a, A> {
     list: A,
     count: &'a mut usize,
 }
 
-impl<'de, A: SeqAccess<'de>> Deserializer<'de> for Values<'_, A> {
+impl<'de, A: SeqAccess<'de>> Deserializer<'de> for CountedElements<'_, A> {
     type Error = A::Error;
 
     fn deserialize_any<R: Visitor<'de>>(self, visitor: R) -> Result<R::Value, A::Error> {
@@ -84,13 +85,14 @@ impl<'de, A: SeqAccess<'de>> Deserializer<'de> for Values<'_, A> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Values<'_, A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for CountedElements<'_, A> {
     type Error = A::Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, A::Error> {
+        // An element that fails counts; the end of the list does not.
         *self.count += 1;
         let next = self.list.next_element_seed(seed)?;
         *self.count -= usize::from(next.is_none());

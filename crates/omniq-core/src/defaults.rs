@@ -1,39 +1,42 @@
+//! The settings that orders and storages need.
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Backoff, Serializer};
 
-/// What a commit means.
+/// Which failures a committed write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Durability {
-    /// What was acknowledged survives a power cut.
+    /// Acknowledged writes survive a power cut.
     #[default]
     Full,
-    /// What was acknowledged survives a crash of the process; the last moments may be lost in a power cut.
+    /// Acknowledged writes survive a crash of the process. A power cut may lose the last ones.
     Normal,
 }
 
-/// The part of the settings that orders and storages need: what an order leaves open, and how to write.
+/// The part of the settings that orders and storages need: the defaults of orders, and how to write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CoreSettings {
-    /// The queue of an order that names none.
+    /// The queue of an order that does not name one.
     pub queue: String,
-    /// Total executions of a task.
+    /// The total number of attempts of a task.
     pub max_attempts: u32,
     /// The time limit of one attempt; `None` for no limit.
     pub timeout: Option<Duration>,
     /// The wait between attempts.
     pub backoff: Backoff,
-    /// How arguments are written.
+    /// The format in which arguments and results are written.
     pub serializer: Serializer,
     /// The largest payload or result, in bytes.
     pub max_payload: usize,
-    /// What a commit means.
+    /// Which failures a committed write survives.
     pub durability: Durability,
-    /// How often the storage looks for what nobody told it of.
+    /// How often the storage checks for changes of which it was not notified.
     pub poll_interval: Duration,
 }
 

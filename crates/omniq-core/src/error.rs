@@ -1,41 +1,44 @@
+//! The error of every operation.
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::TaskError;
+use crate::verdict::Verdict;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of thing went wrong, by what the caller can do next.
+/// The kind of an error: kinds differ in what the caller can do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Invalid input: a setting, an option or an argument has a value that can't be used. Change it.
     Settings,
-    /// The storage could not do it: see [`Error::is_retryable`] and [`Error::is_unknown`].
+    /// The storage could not carry the operation out: see [`Error::is_retryable`] and [`Error::is_unknown`].
     Storage,
-    /// A value can't be written or read: change the value or its type.
+    /// A value can't be serialized or deserialized. Change the value or its type.
     Serialization,
-    /// There is no task of that id.
+    /// There is no task with this id.
     NotFound,
-    /// Another task holds what this one needs, such as its unique key.
+    /// Another task holds what this one needs, for example its unique key.
     Conflict,
-    /// The task is not in a state for it.
+    /// The task's status does not allow the operation.
     InvalidState,
-    /// The task ended as failed: see [`Error::task_error`].
+    /// The task failed: see [`Error::task_error`].
     TaskFailed,
     /// The task was cancelled.
     TaskCancelled,
-    /// The task did not finish within the time that was given.
+    /// The task did not finish within the given time.
     WaitTimeout,
-    /// A blocking call on a thread that runs async tasks.
+    /// A blocking call was made on a thread that runs async tasks.
     InsideRuntime,
-    /// The queue or pool was closed.
+    /// The queue, pool or storage is closed.
     Closed,
 }
 
-/// Why an operation of OmniQ did not succeed.
+/// The reason why an operation of OmniQ did not succeed.
 ///
 /// The text says what is wrong and what to change. It does not repeat the text of its cause: that is
 /// [`source`](StdError::source), with its concrete type, so that a `rusqlite::Error` or an `io::Error` can
@@ -57,7 +60,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of a kind, with a text that says what is wrong and what to change.
+    /// Returns an error of this kind. The text should say what is wrong and what to change.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -82,14 +85,21 @@ impl Error {
         self
     }
 
-    /// With the error that the task ended with.
+    /// Adds the error that the task ended with.
     #[must_use]
     pub fn with_task_error(mut self, error: TaskError) -> Self {
         self.0.task_error = Some(error);
         self
     }
 
-    /// Marks it as worth another try: nothing was changed, and the cause may go away by itself.
+    /// Puts a text in front of the error's own text.
+    #[must_use]
+    pub(crate) fn prefixed(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message);
+        self
+    }
+
+    /// Marks the error as retryable: nothing was changed, and the same call may succeed later.
     #[must_use]
     pub fn retryable(mut self) -> Self {
         self.0.retryable = true;
@@ -105,38 +115,38 @@ impl Error {
         self
     }
 
-    /// The kind, for a `match`.
+    /// Returns the kind, for a `match`.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The error that the task itself ended with, where the kind is [`ErrorKind::TaskFailed`].
+    /// Returns the error that the task itself ended with, if the kind is [`ErrorKind::TaskFailed`].
     pub fn task_error(&self) -> Option<&TaskError> {
         self.0.task_error.as_ref()
     }
 
-    /// Whether nothing was changed and the same call may succeed later.
+    /// Returns whether nothing was changed and the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// Whether the write may have happened all the same: a commit failed half-way. Look before you
-    /// try again, or enqueue with a unique key.
+    /// Returns whether the write may have happened nevertheless, because its commit failed partially. Check
+    /// before you retry, or enqueue with a unique key.
     pub fn is_unknown(&self) -> bool {
         self.0.unknown
     }
 
-    /// The text of this error and of all its causes, joined with ": ", for a line of a log.
+    /// Returns the text of this error and of all its causes, joined with ": ", for a line of a log.
     pub fn chain(&self) -> impl fmt::Display + '_ {
         Chain(self)
     }
 
-    /// Whether there is no task of that id.
+    /// Returns whether the kind is [`ErrorKind::NotFound`].
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound
     }
 
-    /// Whether another task holds what this one needs.
+    /// Returns whether the kind is [`ErrorKind::Conflict`].
     pub fn is_conflict(&self) -> bool {
         self.0.kind == ErrorKind::Conflict
     }
@@ -148,35 +158,47 @@ impl fmt::Display for Error {
     }
 }
 
+/// The most causes that are printed, because a chain of errors of other crates may be endless.
+const MAX_CAUSES: usize = 64;
+
+/// Returns the causes of an error, without the verdict that a task error may carry: it is no text for readers.
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    std::iter::successors(StdError::source(error), |cause| (*cause).source())
+        .take(MAX_CAUSES)
+        .filter(|cause| !cause.is::<Verdict>())
+}
+
 struct Chain<'a>(&'a Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.0, f)?;
-        let mut cause = StdError::source(self.0);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        causes(self.0).try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.0.kind, self.0.message)?;
-        let mut cause = StdError::source(self);
-        while let Some(error) = cause {
-            write!(f, "\n  caused by: {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        causes(self).try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<Error> for TaskError {
+    /// Converts an error of the queue, for `?` in handlers that use it: retryable, unless the same call can
+    /// never succeed. The message is the text of the error with its causes.
+    fn from(error: Error) -> Self {
+        let is_fatal = matches!(error.kind(), ErrorKind::Settings | ErrorKind::Serialization);
+        let message = error.chain().to_string();
+        let mut converted = Self::retryable(error).with_retryable(!is_fatal);
+        converted.message = message;
+        converted
     }
 }
 

@@ -1,3 +1,5 @@
+//! The ids of tasks and owners.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,8 +14,8 @@ const TEXT_LEN: usize = 13;
 
 fn write_base32(number: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut text = [b'0'; TEXT_LEN];
-    for (place, letter) in text.iter_mut().rev().enumerate() {
-        let digit = number.checked_shr(5 * place as u32).unwrap_or(0) & 31;
+    for (position, letter) in text.iter_mut().rev().enumerate() {
+        let digit = number.checked_shr(5 * position as u32).unwrap_or(0) & 31;
         *letter = ALPHABET[digit as usize];
     }
     f.pad(&String::from_utf8_lossy(&text))
@@ -41,12 +43,12 @@ macro_rules! id {
         pub struct $name(i64);
 
         impl $name {
-            /// From the number that a storage kept: 1 to 2^63 − 1.
+            /// Returns the id with this number, 1 to 2^63 − 1; `None` for any other number.
             pub const fn from_i64(number: i64) -> Option<Self> {
                 if number > 0 { Some(Self(number)) } else { None }
             }
 
-            /// The number that storages keep.
+            /// Returns the number that storages write.
             pub const fn as_i64(self) -> i64 {
                 self.0
             }
@@ -73,7 +75,7 @@ macro_rules! id {
                     .and_then(Self::from_i64)
                     .ok_or_else(|| {
                         let message = format!(
-                            "{text:?} is no {}: it has 13 characters of Crockford base32, such as {}",
+                            "{text:?} is not {}: it has 13 characters of Crockford base32, such as {}",
                             $what, "01K3Z8N4Q0001",
                         );
                         Error::new(ErrorKind::Serialization, message)
@@ -97,14 +99,16 @@ macro_rules! id {
 }
 
 id! {
-    /// Names one task, for good. A 63-bit number that the storage gives out, roughly rising with time;
-    /// people and JSON see 13 characters of Crockford base32, which sort like the numbers.
-    TaskId, "task id"
+    /// The permanent id of a task: a 63-bit number that the storage assigns. Later enqueues get larger ids.
+    ///
+    /// Its text, also in JSON, is 13 characters of Crockford base32, which sort like the numbers.
+    TaskId, "a task id"
 }
 
 id! {
-    /// Names a holder of leases: one per process that claims. Drawn at random, never a process id.
-    OwnerId, "owner id"
+    /// The id of an owner: a process that claims tasks and holds their leases. It is a random number, and never
+    /// a process id.
+    OwnerId, "an owner id"
 }
 
 #[cfg(test)]
@@ -130,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_the_text_in_the_error() {
+    fn the_error_of_an_invalid_text_names_it() {
         for bad in [
             "",
             "0000000000000",

@@ -1,35 +1,38 @@
+//! Detects expired leases on a monotonic clock.
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::storage::Lease;
 
-/// Tells which leases are over, by having seen them unrenewed for their full length on one monotonic clock.
-/// Wall clocks are never compared, so that one that jumps costs nobody a lease.
+/// Detects expired leases: a lease has expired if it was seen unrenewed for its full length on one monotonic
+/// clock. Wall clocks are never compared, so a wall clock that jumps costs no lease.
 #[derive(Debug, Default)]
 pub struct LeaseWatch {
-    seen: HashMap<Lease, Sighting>,
+    seen: HashMap<Lease, Observation>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Sighting {
+struct Observation {
     beats: u64,
+    /// The first reading of the clock at which the lease had this renewal count.
     since: Duration,
 }
 
-/// A held lease as a storage finds it.
+/// A held lease, as a storage has it.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct HeldLease {
     /// The lease.
     pub lease: Lease,
-    /// How often it was renewed.
+    /// The renewal count.
     pub beats: u64,
-    /// Its length.
+    /// The length of the lease.
     pub lease_for: Duration,
 }
 
 impl HeldLease {
-    /// A lease of this length that was renewed so many times.
+    /// Returns a lease of this length that was renewed `beats` times.
     pub const fn new(lease: Lease, beats: u64, lease_for: Duration) -> Self {
         Self {
             lease,
@@ -40,14 +43,14 @@ impl HeldLease {
 }
 
 impl LeaseWatch {
-    /// Notes all leases that are held at `monotonic` (a reading of a clock that never jumps) and returns
-    /// those that are over. A lease that is missing from `held` is forgotten.
+    /// Records all leases that are held at `monotonic`, a reading of a monotonic clock, and returns those that
+    /// have expired. A lease that is missing from `held` is forgotten.
     pub fn observe(
         &mut self,
         held: impl IntoIterator<Item = HeldLease>,
         monotonic: Duration,
     ) -> Vec<Lease> {
-        let mut over = Vec::new();
+        let mut expired = Vec::new();
         let mut seen = HashMap::with_capacity(self.seen.len());
         for HeldLease {
             lease,
@@ -55,23 +58,20 @@ impl LeaseWatch {
             lease_for,
         } in held
         {
-            let fresh = Sighting {
-                beats,
-                since: monotonic,
+            let observation = match self.seen.get(&lease) {
+                Some(known) if known.beats == beats => *known,
+                _ => Observation {
+                    beats,
+                    since: monotonic,
+                },
             };
-            let known = self
-                .seen
-                .get(&lease)
-                .copied()
-                .filter(|known| known.beats == beats);
-            let sighting = known.unwrap_or(fresh);
-            if monotonic.saturating_sub(sighting.since) >= lease_for {
-                over.push(lease);
+            if monotonic.saturating_sub(observation.since) >= lease_for {
+                expired.push(lease);
             }
-            seen.insert(lease, sighting);
+            seen.insert(lease, observation);
         }
         self.seen = seen;
-        over
+        expired
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_over_once_it_was_seen_unrenewed_for_its_length() {
+    fn a_lease_expires_after_it_was_seen_unrenewed_for_its_length() {
         let at = Duration::from_secs;
         let mut watch = LeaseWatch::default();
         assert!(watch.observe([held(1, 0)], at(100)).is_empty());
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(watch.observe([held(1, 1)], at(120)).len(), 1);
         assert!(
             watch.observe([held(2, 1)], at(121)).is_empty(),
-            "claimed anew"
+            "claimed again"
         );
         assert!(watch.observe([], at(140)).is_empty());
         assert!(

@@ -1,25 +1,27 @@
 //! The rules of the OmniQ task queue.
 //!
-//! This crate decides; it never does. It has no I/O, no clock, no randomness and no runtime: time and
-//! dice come in as arguments, and what should be written comes out as a [`Change`]. Programs use the
-//! `omniq` crate; storages implement [`Storage`] and sit the exam of `omniq-conformance`.
+//! This crate decides, and never acts: it has no I/O, no clock, no randomness and no runtime. Times and
+//! random numbers are arguments, and each decision is returned as a [`Change`] to be written. Programs use
+//! the crate `omniq`. Storages implement [`Storage`] and pass the exam of `omniq-conformance`.
 //!
 //! | where | what |
 //! | --- | --- |
 //! | [`lifecycle`] | the only place where a status changes |
-//! | [`settle`] | an outcome, or a caller's wish, becomes the one write that records it |
-//! | [`storage`] | the few operations that a storage offers |
-//! | [`payload`] | how arguments and results are written, and how parameters bind |
+//! | [`settle`] | turns an outcome, or a caller's request, into the one write that records it |
+//! | [`storage`] | the operations of a storage |
+//! | [`payload`] | writes and reads arguments and results |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod args;
 mod arguments;
+mod arrange;
 mod bind;
 mod completes;
 mod counting_de;
 mod defaults;
 mod error;
+mod format;
 mod id;
 mod lease_watch;
 pub mod lifecycle;
@@ -30,6 +32,7 @@ mod order;
 pub mod payload;
 mod progress;
 mod result;
+mod result_ext;
 mod retry;
 mod schedule;
 mod serializer;
@@ -47,12 +50,14 @@ pub use bind::Parameter;
 pub use completes::Completes;
 pub use defaults::{CoreSettings, Durability};
 pub use error::{Error, ErrorKind, Result};
+pub use format::Format;
 pub use id::{OwnerId, TaskId};
 pub use lifecycle::Transition;
 pub use order::{Order, call};
-pub use payload::{Format, Payload};
+pub use payload::Payload;
 pub use progress::Progress;
 pub use result::TaskResult;
+pub use result_ext::ResultExt;
 pub use retry::Backoff;
 pub use schedule::Schedule;
 pub use serializer::Serializer;
@@ -62,4 +67,3 @@ pub use storage::Storage;
 pub use task::{NewTask, Task};
 pub use task_error::TaskError;
 pub use time::{Due, Timestamp};
-pub use verdict::ResultExt;

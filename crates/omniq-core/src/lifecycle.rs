@@ -5,6 +5,7 @@ use crate::{Error, ErrorKind};
 /// What can happen to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub enum Transition {
     Claim,
     Succeed,
@@ -18,9 +19,9 @@ pub enum Transition {
 
 use Transition::*;
 
-/// The status after `event`, or `None` where the event is not allowed.
-pub const fn next(from: TaskStatus, event: Transition) -> Option<TaskStatus> {
-    match (from, event) {
+/// Returns the status after a transition, or `None` if the transition is not allowed.
+pub const fn next(from: TaskStatus, transition: Transition) -> Option<TaskStatus> {
+    match (from, transition) {
         (Pending, Claim) => Some(Running),
         (Pending, Reschedule) => Some(Pending),
         (Pending | Running, Cancel) => Some(Cancelled),
@@ -32,16 +33,16 @@ pub const fn next(from: TaskStatus, event: Transition) -> Option<TaskStatus> {
     }
 }
 
-/// [`next`], with an error that names the status, the event and the statuses that allow it.
-pub fn apply(from: TaskStatus, event: Transition) -> Result<TaskStatus, Error> {
-    next(from, event).ok_or_else(|| {
-        let allows = |s: &TaskStatus| next(*s, event).is_some();
+/// As [`next`], with an error that names the status, the transition and the statuses that allow it.
+pub fn apply(from: TaskStatus, transition: Transition) -> Result<TaskStatus, Error> {
+    next(from, transition).ok_or_else(|| {
+        let allows = |s: &TaskStatus| next(*s, transition).is_some();
         let allowed: Vec<_> = TaskStatus::ALL.into_iter().filter(allows).collect();
-        let to = allowed.first().and_then(|s| next(*s, event));
+        let to = allowed.first().and_then(|s| next(*s, transition));
         let to = to.map_or("?", TaskStatus::as_str);
         let names: Vec<_> = allowed.iter().map(|s| s.as_str()).collect();
         let names = names.join(" or ");
-        let text = format!("a {from} task can't become {to} by {event:?}: only {names} can");
+        let text = format!("a {from} task can't become {to} by {transition:?}: only {names} can");
         Error::new(ErrorKind::InvalidState, text)
     })
 }

@@ -1,6 +1,6 @@
-//! Finds what would not come back as it was sent: in JSON, floats that are not finite, for which
+//! Rejects values that would not be read back unchanged: in JSON, floats that are not finite, for which
 //! `serde_json` silently writes `null`; integers beyond 64 bits, which are read as floats or bytes; and
-//! what is nested deeper than `serde_json` reads.
+//! values that are nested deeper than `serde_json` reads.
 
 use std::fmt;
 
@@ -8,30 +8,35 @@ use serde::ser::{self, Serialize, Serializer};
 
 use crate::Format;
 
-/// `serde_json` reads 128 levels; some of them are the call's own, and some are left to wrappers.
-const DEEPEST: u8 = 100;
+/// The largest depth of a value. `serde_json` reads 128 levels; the call itself takes some of them, and some
+/// are left to wrappers.
+const MAX_DEPTH: u8 = 100;
 
-/// Refuses a value that holds something like that anywhere inside.
-pub(crate) fn check<T: Serialize + ?Sized>(value: &T, format: Format) -> Result<(), Inexact> {
+/// Checks a value and everything inside it.
+///
+/// # Errors
+///
+/// If a part of the value would not be read back unchanged; the text says which and what to do.
+pub(crate) fn check<T: Serialize + ?Sized>(value: &T, format: Format) -> Result<(), Lossy> {
     value.serialize(Check {
         format,
-        levels: DEEPEST,
+        levels: MAX_DEPTH,
     })
 }
 
-/// Why a value was refused.
+/// The reason why a value was rejected.
 #[derive(Debug)]
-pub(crate) struct Inexact(String);
+pub(crate) struct Lossy(String);
 
-impl fmt::Display for Inexact {
+impl fmt::Display for Lossy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Inexact {}
+impl std::error::Error for Lossy {}
 
-impl ser::Error for Inexact {
+impl ser::Error for Lossy {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self(message.to_string())
     }
@@ -44,16 +49,16 @@ struct Check {
     levels: u8,
 }
 
-type Checked = Result<(), Inexact>;
+type Checked = Result<(), Lossy>;
 
 impl Check {
-    /// One level further inside.
-    fn deeper(self) -> Result<Self, Inexact> {
+    /// Returns the check for the values one level further inside.
+    fn deeper(self) -> Result<Self, Lossy> {
         let Some(levels) = self.levels.checked_sub(1) else {
             let text = format!(
-                "it is nested deeper than {DEEPEST} levels: flatten it, or pass it as a text"
+                "it is nested deeper than {MAX_DEPTH} levels: flatten it, or pass it as a text"
             );
-            return Err(Inexact(text));
+            return Err(Lossy(text));
         };
         Ok(Self { levels, ..self })
     }
@@ -63,7 +68,7 @@ impl Check {
             return Ok(());
         }
         let text = format!("JSON can't hold the number {number}: pass an Option, or a text");
-        Err(Inexact(text))
+        Err(Lossy(text))
     }
 
     fn integer(number: impl fmt::Display, fits: bool) -> Checked {
@@ -71,11 +76,11 @@ impl Check {
             return Ok(());
         }
         let text = format!("the integer {number} has more than 64 bits: pass it as a text");
-        Err(Inexact(text))
+        Err(Lossy(text))
     }
 }
 
-macro_rules! fine {
+macro_rules! accept {
     ($($method:ident($($arg:ty),*);)*) => {
         $(fn $method(self, $(_: $arg),*) -> Checked { Ok(()) })*
     };
@@ -83,7 +88,7 @@ macro_rules! fine {
 
 impl Serializer for Check {
     type Ok = ();
-    type Error = Inexact;
+    type Error = Lossy;
     type SerializeSeq = Self;
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
@@ -92,7 +97,7 @@ impl Serializer for Check {
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
-    fine! {
+    accept! {
         serialize_bool(bool); serialize_char(char); serialize_str(&str); serialize_bytes(&[u8]);
         serialize_i8(i8); serialize_i16(i16); serialize_i32(i32); serialize_i64(i64);
         serialize_u8(u8); serialize_u16(u16); serialize_u32(u32); serialize_u64(u64);
@@ -134,13 +139,13 @@ impl Serializer for Check {
     ) -> Checked {
         value.serialize(self.deeper()?)
     }
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Inexact> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Lossy> {
         self.deeper()
     }
-    fn serialize_tuple(self, _: usize) -> Result<Self, Inexact> {
+    fn serialize_tuple(self, _: usize) -> Result<Self, Lossy> {
         self.deeper()
     }
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Inexact> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Lossy> {
         self.deeper()
     }
     fn serialize_tuple_variant(
@@ -149,13 +154,13 @@ impl Serializer for Check {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self, Inexact> {
+    ) -> Result<Self, Lossy> {
         self.deeper()
     }
-    fn serialize_map(self, _: Option<usize>) -> Result<Self, Inexact> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Self, Lossy> {
         self.deeper()
     }
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Inexact> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Lossy> {
         self.deeper()
     }
     fn serialize_struct_variant(
@@ -164,7 +169,7 @@ impl Serializer for Check {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self, Inexact> {
+    ) -> Result<Self, Lossy> {
         self.deeper()
     }
     fn collect_str<T: fmt::Display + ?Sized>(self, _: &T) -> Checked {
@@ -176,7 +181,7 @@ macro_rules! elements {
     ($($trait:ident::$method:ident),*) => {
         $(impl ser::$trait for Check {
             type Ok = ();
-            type Error = Inexact;
+            type Error = Lossy;
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Checked {
                 value.serialize(*self)
             }
@@ -191,7 +196,7 @@ macro_rules! fields {
     ($($trait:ident),*) => {
         $(impl ser::$trait for Check {
             type Ok = ();
-            type Error = Inexact;
+            type Error = Lossy;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Checked {
                 value.serialize(*self)
             }
@@ -212,7 +217,7 @@ fields!(SerializeStruct, SerializeStructVariant);
 
 impl ser::SerializeMap for Check {
     type Ok = ();
-    type Error = Inexact;
+    type Error = Lossy;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Checked {
         key.serialize(*self)
     }
@@ -243,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_a_number_that_would_change_wherever_it_hides() {
+    fn lossy_numbers_are_rejected_at_any_depth() {
         let bad: Vec<Box<dyn Fn() -> Checked>> = vec![
             Box::new(|| json(&f64::NAN)),
             Box::new(|| json(&vec![1.0, f64::INFINITY])),
@@ -265,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn lets_everything_else_pass() {
+    fn other_values_are_accepted() {
         json(&(Shape::Unit, Shape::New(1.5), Shape::Tuple(1, 2.0))).unwrap();
         json(&Shape::Struct { side: None }).unwrap();
         json(&BTreeMap::from([("k", vec![Some(f64::MAX)])])).unwrap();
@@ -279,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_refused_before_it_is_read() {
+    fn values_that_are_nested_too_deep_are_rejected() {
         let nested = |levels| (0..levels).fold(Chain::End, |inner, _| Chain::Link(Box::new(inner)));
         json(&nested(100)).unwrap();
         let error = json(&nested(101)).unwrap_err();
@@ -287,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn other_formats_hold_any_float() {
+    fn msgpack_accepts_any_float() {
         check(&f64::NAN, Format::Msgpack).unwrap();
         assert!(check(&u128::MAX, Format::Msgpack).is_err());
     }

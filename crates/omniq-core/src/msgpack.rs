@@ -1,4 +1,4 @@
-//! MessagePack, by `rmp-serde`: structs as maps with names, as other languages expect them.
+//! Reads and writes MessagePack with `rmp-serde`. Structs are maps with field names, as other languages expect.
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,40 @@ use serde_json::Value;
 
 use crate::{Args, Error, ErrorKind, Result};
 
-/// As `serde_json` has it.
-pub(crate) const DEEPEST: usize = 128;
+/// The largest depth of values that are read, the same as that of `serde_json`.
+pub(crate) const MAX_DEPTH: usize = 128;
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     rmp_serde::to_vec_named(value).map_err(|e| {
-        let text = format!("MessagePack can't hold this value: {e}");
+        let text = "MessagePack can't hold this value";
         Error::new(ErrorKind::Serialization, text).with_source(e)
     })
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     read(bytes).map_err(|e| {
-        let wanted = std::any::type_name::<T>();
-        let text = format!("these bytes are no {wanted}: {e}");
+        let text = format!("these bytes are not a {}", std::any::type_name::<T>());
         Error::new(ErrorKind::Serialization, text).with_source(e)
     })
 }
 
-/// Reads the whole of `bytes`. What is nested deeper than JSON may be is refused: a stack has an end.
+/// Reads one value from all of `bytes`. Values deeper than [`MAX_DEPTH`] are rejected, because they could
+/// overflow the stack.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
-    reader.set_max_depth(DEEPEST);
+    reader.set_max_depth(MAX_DEPTH);
     let value = T::deserialize(&mut reader)?;
-    // Only the end of the bytes keeps a reader from the first byte of another value.
+    // The first byte of another value can only be unreadable at the end of the bytes.
     match IgnoredAny::deserialize(&mut reader) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
         _ => {
-            let text = "there is more behind the value".to_owned();
+            let text = "there are bytes after the value".to_owned();
             Err(rmp_serde::decode::Error::Uncategorized(text))
         }
     }
 }
 
-/// The arguments of a call as they were sent: unlike JSON's values, these hold bytes and any float.
+/// The arguments of a call as they were sent. Unlike JSON values, these can be bytes and any float.
 #[derive(Deserialize)]
 pub(crate) struct Call {
     #[serde(default)]
@@ -50,10 +50,10 @@ pub(crate) struct Call {
     pub(crate) kwargs: BTreeMap<String, rmpv::Value>,
 }
 
-/// `{"args": […], "kwargs": {…}}`, from parts that are MessagePack already.
+/// Returns `{"args": […], "kwargs": {…}}`, made of parts that are already MessagePack.
 pub(crate) fn envelope(args: &[Vec<u8>], kwargs: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut out = Vec::new();
-    // Writing into a vector can't fail, and each count fits: a payload is far smaller than 4 GiB.
+    // Writing to a vector can't fail, and each count fits: a payload is far smaller than 4 GiB.
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let _ = rmp::encode::write_map_len(&mut out, 2);
     let _ = rmp::encode::write_str(&mut out, "args");
@@ -69,7 +69,7 @@ pub(crate) fn envelope(args: &[Vec<u8>], kwargs: &[(String, Vec<u8>)]) -> Vec<u8
 }
 
 impl Call {
-    /// For handlers that look at JSON values. Bytes become a list of numbers, as `serde_json` writes them.
+    /// Converts the arguments to JSON values. Bytes become a list of numbers, as `serde_json` writes them.
     pub(crate) fn into_args(self) -> Result<Args> {
         let named = |(name, value): (String, _)| Ok((name, to_json(value)?));
         Ok(Args {
@@ -92,8 +92,8 @@ fn to_json(value: rmpv::Value) -> Result<Value> {
         Packed::Binary(bytes) => Value::from(bytes),
         Packed::F32(float) => number(float.into())?,
         Packed::F64(float) => number(float)?,
-        Packed::Ext(kind, _) => return Err(no_json(format!("the extension type {kind}"))),
-        other => rmpv::ext::from_value(other).map_err(|e| no_json(e.to_string()))?,
+        Packed::Ext(kind, _) => return Err(no_json(&format!("the extension type {kind}"))),
+        other => rmpv::ext::from_value(other).map_err(|e| no_json(&e.to_string()))?,
     };
     Ok(json)
 }
@@ -102,33 +102,33 @@ fn number(float: f64) -> Result<Value> {
     let number = serde_json::Number::from_f64(float);
     number
         .map(Value::Number)
-        .ok_or_else(|| no_json(format!("the number {float}")))
+        .ok_or_else(|| no_json(&format!("the number {float}")))
 }
 
-/// As `serde_json` writes keys.
+/// Returns the text of a key, as `serde_json` writes it.
 fn key_text(key: &rmpv::Value) -> Result<String> {
     match key {
         rmpv::Value::String(text) => Ok(text.as_str().unwrap_or_default().to_owned()),
         rmpv::Value::Integer(number) => Ok(number.to_string()),
         rmpv::Value::Boolean(flag) => Ok(flag.to_string()),
-        other => Err(no_json(format!("the key {other}"))),
+        other => Err(no_json(&format!("the key {other}"))),
     }
 }
 
-fn no_json(what: String) -> Error {
-    let text = format!("JSON has no place for {what}: bind the arguments to a type instead");
+fn no_json(value: &str) -> Error {
+    let text = format!("JSON can't hold {value}: bind the arguments to a type instead");
     Error::new(ErrorKind::Serialization, text)
 }
 
-/// The default of a parameter, which is given as a JSON value.
+/// Converts the default of a parameter, which is given as a JSON value.
 pub(crate) fn from_json(value: Result<Value>) -> Result<rmpv::Value> {
     rmpv::ext::to_value(value?).map_err(|e| {
-        let text = format!("MessagePack can't hold this value: {e}");
+        let text = "MessagePack can't hold this value";
         Error::new(ErrorKind::Serialization, text).with_source(e)
     })
 }
 
-/// Values as a list that can be read, once they are in the right order.
+/// Returns values as an encoded list that can be deserialized.
 pub(crate) fn list(values: Vec<rmpv::Value>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     rmpv::encode::write_value(&mut bytes, &rmpv::Value::Array(values)).map_err(|e| {

@@ -1,3 +1,5 @@
+//! An order: what a caller asks to be enqueued.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,8 +13,8 @@ use crate::{
     Timestamp,
 };
 
-/// What a caller asks to be enqueued: a call, and what to do differently from the defaults. `T` is what
-/// the task returns.
+/// An order: a call that is to be enqueued, and the options that differ from the defaults. `T` is the type of
+/// the task's result.
 #[must_use = "an order does nothing until it is enqueued"]
 pub struct Order<T> {
     parts: Parts,
@@ -36,7 +38,7 @@ struct Parts {
     headers: BTreeMap<String, String>,
 }
 
-/// An order by name, for tasks that are written elsewhere or in another language.
+/// Returns an order by name, for tasks that are defined in another program or language.
 ///
 /// ```
 /// let order = omniq_core::call("images.resize").arg("cat.png").kwarg("width", 640).priority(10);
@@ -46,7 +48,7 @@ pub fn call(name: impl Into<String>) -> Order<serde_json::Value> {
 }
 
 impl<T> Order<T> {
-    /// An order for the task of this name, without arguments.
+    /// Returns an order for the task with this name, without arguments.
     pub fn new(name: impl Into<String>) -> Self {
         let parts = Parts {
             name: name.into(),
@@ -69,59 +71,59 @@ impl<T> Order<T> {
         }
     }
 
-    /// One more argument in order. A value that can't be written is an error at enqueue.
+    /// Adds a positional argument. If it can't be serialized, enqueueing fails.
     pub fn arg(mut self, value: impl Serialize) -> Self {
         self.parts.arguments.add(None, &value);
         self
     }
 
-    /// One more argument in order, for the parameter of this name: errors will name it.
+    /// Adds a positional argument for the parameter with this name: errors name it.
     pub fn parameter(mut self, name: &'static str, value: impl Serialize) -> Self {
         self.parts.arguments.add(Some(name), &value);
         self
     }
 
-    /// One more argument by name. A value that can't be written is an error at enqueue.
+    /// Adds a named argument. If it can't be serialized, enqueueing fails.
     pub fn kwarg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.parts.arguments.add_named(name.into(), &value);
         self
     }
 
-    /// The arguments in one piece, written elsewhere: in a format that only the handler's language reads
-    /// (`pickle`, `raw`), or as `{"args": […], "kwargs": {…}}`. They are carried as they are, and must be the
-    /// only arguments.
+    /// Sets all arguments at once, already serialized: in a format that only the handler's language reads
+    /// (`pickle`, `raw`), or as `{"args": […], "kwargs": {…}}`. They are passed on unchanged, and no other
+    /// arguments may be given.
     pub fn payload(mut self, payload: Payload) -> Self {
         self.parts.payload = Some(payload);
         self
     }
 
-    /// How the arguments and the result are written; from the settings by default.
+    /// Sets how the arguments and the result are serialized. The default is that of the settings.
     pub fn serializer(mut self, serializer: Serializer) -> Self {
         self.parts.serializer = Some(serializer);
         self
     }
 
-    /// Not before this time.
+    /// Sets the earliest time at which the task runs.
     pub fn eta(mut self, time: impl Into<Timestamp>) -> Self {
         self.parts.eta = Due::At(time.into());
         self
     }
 
-    /// Not before so long after the enqueue.
+    /// Sets the earliest time at which the task runs, counted from the enqueue.
     pub fn delay(mut self, span: Duration) -> Self {
         self.parts.eta = Due::In(span);
         self
     }
 
-    /// Again and again: the next run comes so long after the finish of the last, also after a final
-    /// failure. Each run is a task of its own, linked by `series_id`; the series ends when its unfinished
-    /// member is cancelled, so look that one up (by name and status) instead of keeping the first id.
+    /// Repeats the task: the next run starts this long after the last one has finished, also after a final
+    /// failure. Each run is a separate task, and `series_id` links them. The series ends when its unfinished
+    /// member is cancelled; find that member by name and status, because the first id is that of the first run.
     pub fn interval(mut self, span: Duration) -> Self {
         self.parts.interval = Some(span);
         self
     }
 
-    /// An eta or an interval, as a value.
+    /// Sets the eta or the interval from a value.
     pub fn schedule(self, schedule: Schedule) -> Self {
         match schedule {
             Schedule::Once(time) => self.eta(time),
@@ -129,38 +131,38 @@ impl<T> Order<T> {
         }
     }
 
-    /// The line to stand in.
+    /// Sets the queue.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.parts.queue = Some(queue.into());
         self
     }
 
-    /// Higher first; 0 by default.
+    /// Sets the priority: tasks with a higher one are claimed first. The default is 0.
     pub fn priority(mut self, priority: i32) -> Self {
         self.parts.priority = priority;
         self
     }
 
-    /// The total number of executions, at least 1.
+    /// Sets the total number of attempts, at least 1.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.parts.max_attempts = Some(attempts);
         self
     }
 
-    /// The time limit of one attempt.
+    /// Sets the time limit of each attempt.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.parts.timeout = Some(limit);
         self
     }
 
-    /// The wait between attempts.
+    /// Sets the wait between attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.parts.backoff = Some(backoff);
         self
     }
 
-    /// While an unfinished task of this name holds the key, enqueueing answers with that one. So does one
-    /// that was cancelled while it ran, until its handler has stopped.
+    /// Sets the unique key. While an unfinished task with the same name and key exists, enqueueing returns that
+    /// task instead of a new one. A task that was cancelled while it ran counts until its handler has stopped.
     pub fn unique_key(mut self, key: impl Into<String>) -> Self {
         self.parts.unique_key = Some(key.into());
         self
@@ -174,7 +176,7 @@ impl<T> Order<T> {
         self
     }
 
-    /// The same order without the type of its result, so that orders for different tasks fit into one list:
+    /// Returns the same order without the type of its result, so that orders for different tasks fit into one list:
     /// `enqueue_many([a.untyped(), b.untyped()])` enqueues all of them or none. Its handle returns the result
     /// as a [`serde_json::Value`].
     pub fn untyped(self) -> Order<serde_json::Value> {
@@ -184,7 +186,13 @@ impl<T> Order<T> {
         }
     }
 
-    /// The task to enqueue, with the defaults filled in; every error of the order surfaces here.
+    /// Returns the task to enqueue, with the defaults filled in.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`ErrorKind::Settings`], if an option has an invalid value, and of kind
+    /// [`ErrorKind::Serialization`], if an argument can't be serialized or all of them are larger than
+    /// `max_payload`. The text names the option or the argument.
     pub fn into_new_task(self, defaults: &CoreSettings) -> Result<NewTask> {
         self.parts.into_new_task(defaults)
     }
@@ -250,16 +258,15 @@ impl Parts {
 fn encode(task: &str, arguments: Arguments, serializer: Serializer) -> Result<Payload> {
     if !serializer.is_built_in() {
         let text = format!(
-            "the task {task:?} is to be written as {:?}, but this program was built without it: add the \
-             feature \"msgpack\" to omniq in Cargo.toml",
+            "the arguments of task {task:?} are to be serialized as {:?}, but this program was built without \
+             it: add the feature \"msgpack\" to omniq in Cargo.toml",
             serializer.format().as_str()
         );
         return Err(Error::new(ErrorKind::Settings, text));
     }
-    arguments.encode(serializer.format()).map_err(|e| {
-        let text = format!("a call of task {task:?}: {e}");
-        Error::new(ErrorKind::Serialization, text).with_source(e)
-    })
+    arguments
+        .encode(serializer.format())
+        .map_err(|e| e.prefixed(format_args!("a call of task {task:?}")))
 }
 
 fn check_size(task: &str, payload: &Payload, limit: usize) -> Result<()> {
@@ -275,7 +282,7 @@ fn check_size(task: &str, payload: &Payload, limit: usize) -> Result<()> {
 }
 
 impl<T> fmt::Debug for Order<T> {
-    /// Without the arguments, which may be secret.
+    /// Leaves out the arguments, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Order")
             .field("name", &self.parts.name)
@@ -290,7 +297,7 @@ mod tests {
     use super::*;
     use crate::Format;
 
-    fn made<T>(order: Order<T>) -> Result<NewTask> {
+    fn new_task<T>(order: Order<T>) -> Result<NewTask> {
         order.into_new_task(&CoreSettings::default())
     }
 
@@ -299,13 +306,13 @@ mod tests {
     }
 
     #[test]
-    fn opaque_arguments_are_carried_as_they_are() {
-        assert_eq!(made(call("f").payload(raw())).unwrap().payload, raw());
+    fn opaque_arguments_are_passed_on_unchanged() {
+        assert_eq!(new_task(call("f").payload(raw())).unwrap().payload, raw());
     }
 
     #[test]
-    fn a_call_is_written_as_args_and_kwargs() {
-        let task = made(call("f").arg(1).arg("x").kwarg("k\"", [true])).unwrap();
+    fn a_call_is_serialized_as_args_and_kwargs() {
+        let task = new_task(call("f").arg(1).arg("x").kwarg("k\"", [true])).unwrap();
         assert_eq!(
             String::from_utf8(task.payload.bytes).unwrap(),
             r#"{"args":[1,"x"],"kwargs":{"k\"":[true]}}"#
@@ -314,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_orders_are_refused_with_the_name_of_the_option_or_argument() {
+    fn errors_of_invalid_orders_name_the_option_or_argument() {
         let zero = Duration::ZERO;
         let cases = [
             (call("").arg(1), "name is empty"),
@@ -334,7 +341,7 @@ mod tests {
             (call("f").arg(1).payload(raw()), "one or the other"),
         ];
         for (order, expected) in cases {
-            let error = made(order).unwrap_err();
+            let error = new_task(order).unwrap_err();
             assert!(
                 error.to_string().contains(expected),
                 "{expected} in {error}"
@@ -345,14 +352,14 @@ mod tests {
     #[test]
     fn headers_travel_with_the_task() {
         let order = call("f").header("tenant", "acme").header("tenant", "b");
-        let task = made(order.header("trace", "7").untyped()).unwrap();
+        let task = new_task(order.header("trace", "7").untyped()).unwrap();
         let headers: Vec<_> = task.headers.into_iter().collect();
         let expected = [("tenant", "b"), ("trace", "7")];
         assert_eq!(headers, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
     }
 
     #[test]
-    fn debug_keeps_arguments_to_itself() {
+    fn debug_leaves_out_arguments() {
         let text = format!("{:?}", call("login").arg("hunter2"));
         assert!(
             text.contains("login") && !text.contains("hunter2"),

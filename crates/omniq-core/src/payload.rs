@@ -1,4 +1,4 @@
-//! How arguments and results are written: bytes, and the format that says how to read them.
+//! Writes and reads arguments and results: bytes, and the format in which to read them.
 //!
 //! A task's payload holds its positional and its named arguments together:
 //! `{"args":["cat.png"],"kwargs":{"width":640}}`.
@@ -9,54 +9,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+pub use crate::format::Format;
 use crate::{Args, Error, ErrorKind, Result, lossless};
-
-/// How the bytes of a payload are to be read. It is stored, never guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Format {
-    /// JSON text.
-    Json,
-    /// MessagePack.
-    Msgpack,
-    /// Python's pickle: carried, never decoded here.
-    Pickle,
-    /// Bytes that mean something to the handler only: carried, never decoded here.
-    Raw,
-}
-
-impl Format {
-    /// Every format, in the order of their codes.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Msgpack, Self::Pickle, Self::Raw];
-
-    /// The formats that this build reads and writes.
-    pub const READABLE: &'static [Self] = if cfg!(feature = "msgpack") {
-        &[Self::Json, Self::Msgpack]
-    } else {
-        &[Self::Json]
-    };
-
-    /// The name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Msgpack => "msgpack",
-            Self::Pickle => "pickle",
-            Self::Raw => "raw",
-        }
-    }
-
-    /// The number that storages keep.
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The format of a number that a storage kept.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
-    }
-}
 
 /// Bytes and their format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,22 +18,27 @@ impl Format {
 pub struct Payload {
     /// How to read the bytes.
     pub format: Format,
-    /// What was written.
+    /// The serialized value.
     pub bytes: Vec<u8>,
 }
 
 impl Payload {
-    /// Bytes that are already in `format`.
+    /// Returns a payload of bytes that are already in `format`.
     pub fn new(format: Format, bytes: Vec<u8>) -> Self {
         Self { format, bytes }
     }
 
-    /// Writes a value. What would not come back as it is gets refused: in JSON, floats that are not finite;
-    /// integers of more than 64 bits; more than 100 levels of nesting. What both formats can't tell apart
-    /// from `None` (`Some(None)`, `Some(())`) comes back as `None`.
+    /// Serializes a value. `Some(None)` and `Some(())` are read back as `None`, because neither format can
+    /// distinguish them.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`ErrorKind::Serialization`], if this build can't write the format, or if the value would not
+    /// be read back unchanged: floats that are not finite (in JSON), integers of more than 64 bits, and more
+    /// than 100 levels of nesting.
     pub fn encode<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<Self> {
         lossless::check(value, format)
-            .map_err(|e| Error::new(ErrorKind::Serialization, e.to_string()).with_source(e))?;
+            .map_err(|e| Error::new(ErrorKind::Serialization, e.to_string()))?;
         let bytes = match format {
             Format::Json => encode_json(value)?,
             #[cfg(feature = "msgpack")]
@@ -89,16 +48,17 @@ impl Payload {
         Ok(Self { format, bytes })
     }
 
-    /// Reads a value.
+    /// Deserializes a value.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`ErrorKind::Serialization`], if the bytes are not a `T`, or if this build can't read the
+    /// format.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
         match self.format {
             Format::Json => serde_json::from_slice(&self.bytes).map_err(|e| {
-                let wanted = std::any::type_name::<T>();
-                Error::new(
-                    ErrorKind::Serialization,
-                    format!("these bytes are no {wanted}: {e}"),
-                )
-                .with_source(e)
+                let text = format!("these bytes are not a {}", std::any::type_name::<T>());
+                Error::new(ErrorKind::Serialization, text).with_source(e)
             }),
             #[cfg(feature = "msgpack")]
             Format::Msgpack => crate::msgpack::decode(&self.bytes),
@@ -106,8 +66,12 @@ impl Payload {
         }
     }
 
-    /// Reads the arguments of a call as JSON values. In MessagePack, bytes become a list of numbers; what
-    /// JSON has no place for is an error: [`bind`](Self::bind) reads everything.
+    /// Reads the arguments of a call as JSON values. Bytes in MessagePack become a list of numbers.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`ErrorKind::Serialization`], if the bytes are not a call, or contain a value that JSON does
+    /// not have. [`bind`](Self::bind) can read such values.
     pub fn decode_args(&self) -> Result<Args> {
         match self.format {
             #[cfg(feature = "msgpack")]
@@ -121,11 +85,7 @@ impl Payload {
 
 fn encode_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| {
-        Error::new(
-            ErrorKind::Serialization,
-            format!("JSON can't hold this value: {e}"),
-        )
-        .with_source(e)
+        Error::new(ErrorKind::Serialization, "JSON can't hold this value").with_source(e)
     })
 }
 
@@ -135,11 +95,13 @@ fn unreadable(format: Format) -> Error {
         Format::Msgpack => "add the feature \"msgpack\" to omniq in Cargo.toml",
         _ => "use \"json\" or \"msgpack\"",
     };
-    let text = format!("the format {name:?} is carried, but not read or written here: {hint}");
+    let text =
+        format!("the format {name:?} is passed through, but not read or written here: {hint}");
     Error::new(ErrorKind::Serialization, text)
 }
 
-/// The wire form: JSON stands as it is, other bytes as base64, and so does what is called JSON but is none.
+/// The serialized form: JSON is embedded as it is. Other bytes are base64, and so are bytes in the format JSON
+/// that are not valid JSON.
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     format: Format,
@@ -149,10 +111,13 @@ struct Wire<'a> {
     base64: Option<String>,
 }
 
-/// The bytes, if they are JSON from the first to the last.
+/// Returns the bytes if all of them are one JSON value.
 fn as_json(bytes: &[u8]) -> Option<&RawValue> {
     let value: &RawValue = serde_json::from_slice(bytes).ok()?;
-    (value.get().len() == bytes.len()).then_some(value)
+    if value.get().len() != bytes.len() {
+        return None;
+    }
+    Some(value)
 }
 
 impl Serialize for Payload {
@@ -162,8 +127,11 @@ impl Serialize for Payload {
             data: None,
             base64: None,
         };
-        let json = (self.format == Format::Json).then(|| as_json(&self.bytes));
-        match json.flatten() {
+        let json = match self.format {
+            Format::Json => as_json(&self.bytes),
+            _ => None,
+        };
+        match json {
             Some(data) => wire.data = Some(data),
             None => wire.base64 = Some(BASE64.encode(&self.bytes)),
         }
@@ -176,7 +144,7 @@ impl<'de> Deserialize<'de> for Payload {
         #[derive(Deserialize)]
         struct Owned {
             format: Format,
-            #[serde(default, deserialize_with = "even_null")]
+            #[serde(default, deserialize_with = "null_is_a_value")]
             data: Option<Box<RawValue>>,
             base64: Option<String>,
         }
@@ -193,8 +161,8 @@ impl<'de> Deserialize<'de> for Payload {
     }
 }
 
-/// A `null` is a value like any other.
-fn even_null<'de, D: Deserializer<'de>>(
+/// Reads `null` as a value, and not as a missing field.
+fn null_is_a_value<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::deserialize(deserializer).map(Some)
@@ -205,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wire_form_shows_json_as_json_and_keeps_every_byte() {
+    fn serialized_form_embeds_json_and_keeps_every_byte() {
         let json = Payload::new(Format::Json, br#"{"args":[18446744073709551615]}"#.to_vec());
         let text = serde_json::to_string(&json).unwrap();
         assert_eq!(
@@ -213,17 +181,17 @@ mod tests {
             r#"{"format":"json","data":{"args":[18446744073709551615]}}"#
         );
         let raw = Payload::new(Format::Raw, vec![0, 255, 10]);
-        let none = Payload::new(Format::Json, vec![0, 255]);
+        let invalid = Payload::new(Format::Json, vec![0, 255]);
         let null = Payload::new(Format::Json, b"null".to_vec());
         let spaced = Payload::new(Format::Json, b" 1\n".to_vec());
-        for payload in [json, raw, none, null, spaced] {
+        for payload in [json, raw, invalid, null, spaced] {
             let text = serde_json::to_string(&payload).unwrap();
             assert_eq!(serde_json::from_str::<Payload>(&text).unwrap(), payload);
         }
     }
 
     #[test]
-    fn opaque_formats_are_carried_but_not_decoded() {
+    fn opaque_formats_are_passed_through_and_not_decoded() {
         let pickle = Payload::new(Format::Pickle, vec![0x80, 4]);
         let error = pickle.decode::<u8>().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Serialization);
@@ -232,8 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn every_finite_float_comes_back_as_it_was() {
-        // A multiplicative walk over the bits, so that all exponents turn up.
+    fn every_finite_float_is_read_back_unchanged() {
+        // A linear congruential generator produces bits with all exponents.
         let mut bits = 1_u64;
         for _ in 0..20_000 {
             bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -253,11 +221,22 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_named() {
+    fn the_error_names_the_wrong_type() {
         let error = Payload::encode(Format::Json, "text")
             .unwrap()
             .decode::<u32>()
             .unwrap_err();
         assert!(error.to_string().contains("u32"), "{error}");
+    }
+
+    #[test]
+    fn the_cause_of_an_error_keeps_its_type_and_is_not_repeated() {
+        let payload = Payload::encode(Format::Json, "text").unwrap();
+        let error = payload.decode::<u32>().unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap();
+        assert!(cause.is::<serde_json::Error>());
+        let text = cause.to_string();
+        assert!(!error.to_string().contains(&text), "{error}");
+        assert!(error.chain().to_string().ends_with(&text));
     }
 }

@@ -1,3 +1,5 @@
+//! How a task ended.
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -11,23 +13,30 @@ pub struct TaskResult {
     pub task_id: TaskId,
     /// `Success`, `Failed` or `Cancelled`.
     pub status: TaskStatus,
-    /// What the handler returned, after a success.
+    /// The value that the handler returned, if the task succeeded.
     pub value: Option<Payload>,
-    /// What the last attempt failed with, after a failure.
+    /// The error of the last attempt, if the task failed.
     pub error: Option<TaskError>,
-    /// How often it was executed.
+    /// How many attempts it took.
     pub attempts: u32,
-    /// When it ended.
+    /// When it finished.
     pub finished_at: Timestamp,
 }
 
 impl TaskResult {
-    /// The value that the handler returned, or the error that says how the task ended instead.
+    /// Deserializes the value that the handler returned.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`TaskFailed`](ErrorKind::TaskFailed) or [`TaskCancelled`](ErrorKind::TaskCancelled), if the task
+    /// did not succeed, and of kind [`Serialization`](ErrorKind::Serialization), if the value is not a `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
         match (self.status, &self.value) {
             (TaskStatus::Success, Some(value)) => value.decode().map_err(|e| {
-                let text = format!("the result of task {} can't be read: {e}", self.task_id);
-                Error::new(ErrorKind::Serialization, text).with_source(e)
+                e.prefixed(format_args!(
+                    "the result of task {} can't be read",
+                    self.task_id
+                ))
             }),
             (TaskStatus::Cancelled, _) => {
                 let text = format!("the task {} was cancelled", self.task_id);
@@ -41,7 +50,7 @@ impl TaskResult {
         let error = self
             .error
             .clone()
-            .unwrap_or_else(|| TaskError::new("unknown", "no error was kept"));
+            .unwrap_or_else(|| TaskError::new("unknown", "no error was stored"));
         let text = format!(
             "the task {} failed at attempt {}: {}: {}",
             self.task_id,
@@ -49,8 +58,6 @@ impl TaskResult {
             error.error_type,
             error.with_causes()
         );
-        Error::new(ErrorKind::TaskFailed, text)
-            .with_source(error.clone())
-            .with_task_error(error)
+        Error::new(ErrorKind::TaskFailed, text).with_task_error(error)
     }
 }

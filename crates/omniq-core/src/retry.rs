@@ -1,15 +1,17 @@
+//! The wait between attempts.
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How long to wait before the next attempt.
+/// The wait before the next attempt.
 ///
-/// Each wait is multiplied by a random factor between 0.75 and 1.25, so that tasks that failed together
-/// do not come back together.
+/// Each wait has jitter: it is multiplied by a random factor between 0.75 and 1.25, so that tasks that failed
+/// together are not retried together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Backoff {
-    /// `first`, then twice as long each time, at most `max`.
+    /// `first`, then doubled each time, up to `max`.
     Exponential {
         /// The wait after the first attempt.
         first: Duration,
@@ -21,7 +23,7 @@ pub enum Backoff {
 }
 
 impl Default for Backoff {
-    /// `min(1 s * 2^(attempts - 1), 60 s)`
+    /// Returns 1 s, doubled each time, up to 60 s.
     fn default() -> Self {
         Self::Exponential {
             first: Duration::from_secs(1),
@@ -31,9 +33,10 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait after attempt number `attempt` (from 1). `random` is a random number from 0 up to 1.
+    /// Returns the wait after attempt number `attempt`, which counts from 1. `random` is a random number from 0
+    /// to 1.
     pub fn delay(self, attempt: u32, random: f64) -> Duration {
-        let plain = match self {
+        let without_jitter = match self {
             Self::Fixed(wait) => wait,
             Self::Exponential { first, max } => {
                 let doublings = attempt.saturating_sub(1).min(31);
@@ -41,7 +44,7 @@ impl Backoff {
             }
         };
         let factor = 0.75 + random.clamp(0.0, 1.0) / 2.0;
-        Duration::try_from_secs_f64(plain.as_secs_f64() * factor).unwrap_or(plain)
+        Duration::try_from_secs_f64(without_jitter.as_secs_f64() * factor).unwrap_or(without_jitter)
     }
 }
 
@@ -59,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn dice_spread_the_wait_by_a_quarter_to_either_side() {
+    fn jitter_is_at_most_a_quarter_of_the_wait() {
         let fixed = Backoff::Fixed(Duration::from_secs(8));
         assert_eq!(fixed.delay(3, 0.0), Duration::from_secs(6));
         assert_eq!(fixed.delay(3, 1.0), Duration::from_secs(10));

@@ -1,9 +1,11 @@
+//! The format in which arguments and results are written.
+
 use serde::{Deserialize, Serialize};
 
 use crate::Format;
 
-/// How arguments and results are written. They are read by the format that is stored with them, so that a
-/// change of this setting leaves older tasks readable.
+/// The format in which arguments and results are written. Each is read in the format that is stored with it,
+/// so older tasks stay readable when this setting changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -12,13 +14,13 @@ pub enum Serializer {
     #[default]
     #[serde(alias = "msgspec")]
     Json,
-    /// MessagePack: smaller, keeps bytes and every float. Needs the cargo feature `msgpack`, here and in
-    /// each worker that is to run such tasks.
+    /// MessagePack: smaller, and it can represent bytes and every float. It needs the cargo feature `msgpack`,
+    /// here and in each worker that runs such tasks.
     Msgpack,
 }
 
 impl Serializer {
-    /// The format that it writes.
+    /// Returns the format that it writes.
     pub const fn format(self) -> Format {
         match self {
             Self::Json => Format::Json,
@@ -26,7 +28,7 @@ impl Serializer {
         }
     }
 
-    /// Whether this build can write it.
+    /// Returns whether this build can write it.
     pub fn is_built_in(self) -> bool {
         Format::READABLE.contains(&self.format())
     }

@@ -1,3 +1,5 @@
+//! Counts of tasks.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -8,32 +10,32 @@ use crate::{Format, TaskStatus};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// By the queue's name.
+    /// The counts by queue name.
     pub queues: BTreeMap<String, QueueStats>,
-    /// Due tasks that no running pool of this process takes, by the task's name.
+    /// The number of due tasks that no running pool of this process claims, by task name.
     pub unhandled: BTreeMap<String, u64>,
 }
 
-/// How many tasks a queue has.
+/// How many tasks a queue has, by status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// All that wait, `scheduled` among them.
+    /// Pending tasks, including `scheduled` ones.
     pub pending: u64,
-    /// Those that wait for a later eta: first runs, next runs and next attempts.
+    /// Pending tasks that wait for a later eta: first runs, next runs and next attempts.
     pub scheduled: u64,
-    /// Claimed.
+    /// Running tasks.
     pub running: u64,
-    /// Ended with a result, and not yet purged.
+    /// Successful tasks that are not purged yet.
     pub success: u64,
-    /// Ended with an error, and not yet purged.
+    /// Failed tasks that are not purged yet.
     pub failed: u64,
-    /// Cancelled, and not yet purged.
+    /// Cancelled tasks that are not purged yet.
     pub cancelled: u64,
 }
 
 impl QueueStats {
-    /// One more task of this status. `scheduled` counts for a pending one.
+    /// Counts a task with this status. `scheduled` matters for a pending task only.
     pub fn count(&mut self, status: TaskStatus, scheduled: bool) {
         match status {
             TaskStatus::Pending => {
@@ -47,7 +49,7 @@ impl QueueStats {
         }
     }
 
-    /// Adds another's numbers.
+    /// Adds the counts of another.
     pub fn add(&mut self, other: &Self) {
         self.pending += other.pending;
         self.scheduled += other.scheduled;
@@ -58,7 +60,7 @@ impl QueueStats {
     }
 }
 
-/// The numbers of one lane: the tasks of one queue, name and format.
+/// The counts of one lane: the tasks of one queue, name and format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaneStats {
@@ -68,12 +70,12 @@ pub struct LaneStats {
     pub name: String,
     /// The payload's format.
     pub format: Format,
-    /// How many.
+    /// The counts.
     pub counts: QueueStats,
 }
 
 impl LaneStats {
-    /// The counts of the lane with this queue, name and format.
+    /// Returns the counts of the lane with this queue, name and format.
     pub fn new(queue: String, name: String, format: Format, counts: QueueStats) -> Self {
         Self {
             queue,

@@ -1,3 +1,5 @@
+//! The status of a task.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -5,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind};
 
-/// Where a task stands. Written `PENDING`, `RUNNING` … on the wire.
+/// The status of a task. It is serialized as `PENDING`, `RUNNING` and so on.
 ///
 /// A task that waits for its eta or for its next attempt is `Pending` with a later eta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum TaskStatus {
-    /// Waits to be claimed.
+    /// The task waits to be claimed.
     Pending,
-    /// Claimed by an owner, under a lease.
+    /// An owner has claimed the task under a lease.
     Running,
-    /// Ended with a result.
+    /// The task finished with a result.
     Success,
-    /// Ended with an error, and will not be tried again by itself.
+    /// The task finished with an error. It is not retried, unless a caller requeues it.
     Failed,
-    /// Ended by a caller's wish.
+    /// A caller cancelled the task.
     Cancelled,
 }
 
@@ -34,12 +36,12 @@ impl TaskStatus {
         Self::Cancelled,
     ];
 
-    /// Whether nothing more happens to the task by itself.
+    /// Returns whether the task has finished: nothing more happens to it unless a caller requests it.
     pub const fn is_finished(self) -> bool {
         matches!(self, Self::Success | Self::Failed | Self::Cancelled)
     }
 
-    /// The name on the wire.
+    /// Returns the name in serialized form.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",
@@ -50,12 +52,12 @@ impl TaskStatus {
         }
     }
 
-    /// The number that storages keep, 0 to 4.
+    /// Returns the number that storages write, 0 to 4.
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// The status of a number that a storage kept.
+    /// Returns the status with this number; `None` for an unknown number.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()
     }
@@ -76,7 +78,7 @@ impl FromStr for TaskStatus {
             .find(|status| status.as_str() == text)
             .ok_or_else(|| {
                 let message = format!(
-                    "{text:?} is no task status: one of PENDING, RUNNING, SUCCESS, FAILED, CANCELLED"
+                    "{text:?} is not a task status: use one of PENDING, RUNNING, SUCCESS, FAILED, CANCELLED"
                 );
                 Error::new(ErrorKind::Serialization, message)
             })

@@ -1,3 +1,5 @@
+//! A task, and a task that is to be enqueued.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,67 +10,71 @@ use crate::{
     Timestamp,
 };
 
-/// A task as a storage keeps it.
+/// A task as it is stored.
+///
+/// Its serialized form has the names of these fields. `hold_count` was called `holds` once; that name is still
+/// read, and no longer written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Task {
-    /// Its name for good.
+    /// The permanent id.
     pub id: TaskId,
-    /// What to run: the handler's name.
+    /// The name of the handler that runs it.
     pub name: String,
-    /// The line it stands in.
+    /// The queue it is in.
     pub queue: String,
-    /// Where it stands.
+    /// The status.
     pub status: TaskStatus,
-    /// Higher first.
+    /// Tasks with a higher priority are claimed first.
     pub priority: i32,
-    /// Not before this time.
+    /// The earliest time at which it runs.
     pub eta: Timestamp,
-    /// The span from a run's finish to the next run, for a task that repeats.
+    /// The time from the finish of a run to the start of the next, if the task repeats.
     pub interval: Option<Duration>,
-    /// The first task of the series, for a task that repeats.
+    /// The first task of the series, if the task repeats.
     pub series_id: Option<TaskId>,
-    /// Executions so far: +1 at each claim, −1 at a refund.
+    /// The number of attempts: each claim adds one, each refund takes one off.
     pub attempts: u32,
-    /// The total number of executions.
+    /// The total number of attempts that the task has.
     pub max_attempts: u32,
-    /// How often an owner died or fell silent while this ran.
+    /// How often an owner died, or stopped renewing its lease, while this task ran.
     pub crashes: u32,
     /// The time limit of one attempt.
     pub timeout: Option<Duration>,
     /// The wait between attempts.
     pub backoff: Backoff,
-    /// While an unfinished task of this name holds the key, no second one is enqueued.
+    /// While an unfinished task with this name holds the key, no second one is enqueued.
     pub unique_key: Option<String>,
-    /// The number of the last claim. It only goes up.
+    /// The lease number of the last claim. It only rises.
     pub lease: u64,
-    /// Who holds the lease. A cancelled task keeps its owner until that one lets go.
+    /// The owner that holds the lease. A cancelled task keeps its owner until the owner releases it.
     pub owner: Option<OwnerId>,
-    /// Zero for a task that may run; anything else holds it back.
+    /// The number of reasons why the task is held back. A task with 0 may run.
+    #[serde(alias = "holds")]
     pub hold_count: u32,
-    /// Small texts that travel with the task.
+    /// Small texts that are stored with the task.
     pub headers: BTreeMap<String, String>,
-    /// Its arguments.
+    /// The arguments.
     pub payload: Payload,
     /// When it was enqueued.
     pub enqueued_at: Timestamp,
     /// When it was last claimed.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When it finished.
     pub finished_at: Option<Timestamp>,
-    /// What the handler returned.
+    /// The value that the handler returned.
     pub result: Option<Payload>,
-    /// The failed attempts, oldest first: the last 20.
+    /// The errors of the last 20 failed attempts, the oldest first.
     pub errors: Vec<TaskError>,
-    /// How far the last attempt was, if its handler told. A new claim and a requeue forget it.
+    /// The progress that the handler of the last attempt reported. A new claim and a requeue clear it.
     pub progress: Option<Progress>,
 }
 
-/// How many failed attempts of a task are kept.
+/// How many errors of failed attempts are stored with a task.
 pub const KEPT_ERRORS: usize = 20;
 
 impl Task {
-    /// A new task's record, as every storage begins it.
+    /// Returns the record of a new task that is enqueued at `now`.
     pub fn from_new(new: NewTask, id: TaskId, now: Timestamp) -> Self {
         Self {
             id,
@@ -99,65 +105,72 @@ impl Task {
         }
     }
 
-    /// When it runs: once, or again and again.
+    /// Returns when it runs: once, or repeatedly.
     pub fn schedule(&self) -> Schedule {
         self.interval
             .map_or(Schedule::Once(self.eta), Schedule::Every)
     }
 
-    /// How it ended, once it has.
+    /// Returns how the task ended; `None` if it has not finished.
     pub fn outcome(&self) -> Option<TaskResult> {
-        let failed = self.status == TaskStatus::Failed;
-        self.status.is_finished().then(|| TaskResult {
+        if !self.status.is_finished() {
+            return None;
+        }
+        let error = match self.status {
+            TaskStatus::Failed => self.errors.last().cloned(),
+            _ => None,
+        };
+        Some(TaskResult {
             task_id: self.id,
             status: self.status,
             value: self.result.clone(),
-            error: self.errors.last().filter(|_| failed).cloned(),
+            error,
             attempts: self.attempts,
             finished_at: self.finished_at.unwrap_or(self.enqueued_at),
         })
     }
 
-    /// Whether it keeps its unique key from others: until it is finished and nobody runs it any more.
+    /// Returns whether it holds its unique key: until it has finished and no owner holds it.
     pub fn holds_unique_key(&self) -> bool {
         !self.status.is_finished() || self.owner.is_some()
     }
 }
 
-/// A task that is to be enqueued: an order with every default filled in.
+/// A task that is to be enqueued: an order with all defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NewTask {
-    /// What to run.
+    /// The name of the handler that runs it.
     pub name: String,
-    /// The line it is to stand in.
+    /// The queue.
     pub queue: String,
-    /// Its arguments.
+    /// The arguments.
     pub payload: Payload,
-    /// Higher first.
+    /// Tasks with a higher priority are claimed first.
     pub priority: i32,
-    /// Not before this.
+    /// The earliest time at which it runs.
     pub eta: Due,
-    /// The span from a run's finish to the next run.
+    /// The time from the finish of a run to the start of the next, if the task repeats.
     pub interval: Option<Duration>,
-    /// The series that this one continues.
+    /// The series that this task continues.
     pub series_id: Option<TaskId>,
-    /// The total number of executions.
+    /// The total number of attempts.
     pub max_attempts: u32,
     /// The time limit of one attempt.
     pub timeout: Option<Duration>,
     /// The wait between attempts.
     pub backoff: Backoff,
-    /// Held by at most one unfinished task of this name.
+    /// The key that at most one unfinished task with this name holds.
     pub unique_key: Option<String>,
-    /// Zero for a task that may run.
+    /// The number of reasons why the task is held back. A task with 0 may run.
+    #[serde(alias = "holds")]
     pub hold_count: u32,
-    /// Small texts that travel with the task.
+    /// Small texts that are stored with the task.
     pub headers: BTreeMap<String, String>,
 }
 
 impl NewTask {
-    /// A task that is due at once, with the defaults of [`CoreSettings`](crate::CoreSettings).
+    /// Returns a task that is due immediately, with the defaults of [`CoreSettings`](crate::CoreSettings).
     pub fn new(name: impl Into<String>, queue: impl Into<String>, payload: Payload) -> Self {
         let defaults = crate::CoreSettings::default();
         Self {
@@ -177,10 +190,10 @@ impl NewTask {
         }
     }
 
-    /// Whether the other differs from this in the bytes of its payload only, so that a storage can write both
-    /// with one statement.
+    /// Returns whether `other` differs from this only in the bytes of its payload, so that a storage can write
+    /// both with one statement.
     pub fn is_like(&self, other: &Self) -> bool {
-        // Every field is named here, so that a new one is not forgotten.
+        // All fields are named, so that a new one can't be forgotten.
         let Self {
             name,
             queue,

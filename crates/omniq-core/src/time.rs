@@ -1,8 +1,10 @@
+//! Points in time.
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// A point in time: microseconds since 1970-01-01 00:00 UTC. An integer on the wire.
+/// A point in time: microseconds since 1970-01-01 00:00 UTC. It is serialized as an integer.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
@@ -10,28 +12,28 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The microseconds since 1970.
+    /// Returns the microseconds since 1970-01-01 00:00 UTC.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// Later by `span`; stops at the end of time instead of wrapping.
+    /// Returns the time `span` later, at most the latest time that can be represented.
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(micros(span)))
     }
 
-    /// Earlier by `span`; stops at the beginning of time instead of wrapping.
+    /// Returns the time `span` earlier, at least the earliest time that can be represented.
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(micros(span)))
     }
 
-    /// The time from `earlier` to this; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
     }
 }
 
-/// Whole microseconds of a span, at most `i64::MAX`.
+/// Returns the whole microseconds of a span, at most `i64::MAX`.
 fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
@@ -48,12 +50,12 @@ impl From<SystemTime> for Timestamp {
 impl From<Timestamp> for SystemTime {
     fn from(time: Timestamp) -> Self {
         let span = Duration::from_micros(time.0.unsigned_abs());
-        let moved = if time.0 < 0 {
+        let converted = if time.0 < 0 {
             UNIX_EPOCH.checked_sub(span)
         } else {
             UNIX_EPOCH.checked_add(span)
         };
-        moved.unwrap_or(UNIX_EPOCH)
+        converted.unwrap_or(UNIX_EPOCH)
     }
 }
 
@@ -78,20 +80,21 @@ impl<Z: chrono::TimeZone> From<chrono::DateTime<Z>> for Timestamp {
     }
 }
 
-/// When something becomes due, before the storage's clock has been asked.
+/// The time at which a task becomes due, given absolutely or relative to the write that records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Due {
-    /// So long after the write that records it.
+    /// This long after the write.
     In(Duration),
     /// At this time.
     At(Timestamp),
 }
 
 impl Due {
-    /// With the write that records it.
+    /// At the time of the write.
     pub const NOW: Self = Self::In(Duration::ZERO);
 
-    /// The time it means for a write at `now`.
+    /// Returns the time for a write at `now`.
     pub fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
             Self::In(span) => now.after(span),
@@ -105,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arithmetic_stops_at_the_ends_of_time() {
+    fn arithmetic_saturates() {
         assert_eq!(Timestamp(1).after(Duration::MAX), Timestamp(i64::MAX));
         assert_eq!(Timestamp(-2).before(Duration::MAX), Timestamp(i64::MIN));
         assert_eq!(Timestamp(5).since(Timestamp(9)), Duration::ZERO);
@@ -121,6 +124,7 @@ mod tests {
             );
         }
     }
+
     #[cfg(feature = "jiff")]
     #[test]
     fn jiff_times_mean_the_same_microsecond() {

@@ -1,4 +1,4 @@
-//! The calls that every language has to write and read alike: `contracts/calls.json`.
+//! Checks that calls are written and read as in `contracts/calls.json`, which holds for every language.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -92,19 +92,19 @@ fn contract() -> Contract {
 #[test]
 fn the_tasks_are_those_of_the_contract() {
     let name = |parameter: &Value| parameter["name"].as_str().unwrap().to_owned();
-    let theirs = contract().tasks.into_iter().map(|(task, parameters)| {
+    let expected = contract().tasks.into_iter().map(|(task, parameters)| {
         let names: Vec<_> = parameters.as_array().unwrap().iter().map(name).collect();
         (task, names)
     });
-    let ours = TASKS.map(|(task, parameters)| {
+    let actual = TASKS.map(|(task, parameters)| {
         let names: Vec<_> = parameters.iter().map(|p| p.name().to_owned()).collect();
         (task.to_owned(), names)
     });
-    assert_eq!(theirs.collect::<Vec<_>>(), ours);
+    assert_eq!(expected.collect::<Vec<_>>(), actual);
 }
 
 #[test]
-fn each_call_is_written_and_read_as_agreed() {
+fn each_call_is_written_and_read_as_in_the_contract() {
     let mut checked = 0;
     for call in contract().calls {
         if !Format::READABLE.contains(&call.format) {

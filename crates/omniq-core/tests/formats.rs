@@ -1,4 +1,4 @@
-//! What goes into an argument comes out of it, in every format; or it is refused when it is enqueued, by name.
+//! Each argument is read back unchanged, in every format, or is rejected at enqueue with its name.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -14,10 +14,12 @@ use serde_bytes::ByteBuf;
 const SERIALIZERS: [Serializer; 2] = [Serializer::Json, Serializer::Msgpack];
 
 fn built_in() -> impl Iterator<Item = Serializer> {
-    SERIALIZERS.into_iter().filter(|one| one.is_built_in())
+    SERIALIZERS
+        .into_iter()
+        .filter(|serializer| serializer.is_built_in())
 }
 
-/// One of everything that serde can describe.
+/// A value of every kind that serde can describe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Any {
     Unit,
@@ -58,11 +60,11 @@ struct Nothing;
 struct New(u16);
 
 fn finite() -> impl Strategy<Value = f64> {
-    any::<f64>().prop_filter("JSON holds finite floats only", |float| float.is_finite())
+    any::<f64>().prop_filter("JSON has finite floats only", |float| float.is_finite())
 }
 
 fn finite32() -> impl Strategy<Value = f32> {
-    any::<f32>().prop_filter("JSON holds finite floats only", |float| float.is_finite())
+    any::<f32>().prop_filter("JSON has finite floats only", |float| float.is_finite())
 }
 
 fn leaf() -> impl Strategy<Value = Any> {
@@ -113,8 +115,8 @@ fn enqueued<T>(order: Order<T>, serializer: Serializer) -> omniq_core::Result<Pa
     Ok(task.payload)
 }
 
-/// In order, which needs no detour, and by name, which does.
-fn round_trips<T>(value: &T, serializer: Serializer) -> [Result<(T, u8), TaskError>; 2]
+/// Binds by position, which is the direct way, and by name, which uses intermediate values.
+fn read_back<T>(value: &T, serializer: Serializer) -> [Result<(T, u8), TaskError>; 2]
 where
     T: Serialize + DeserializeOwned,
 {
@@ -130,16 +132,16 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn whatever_serde_describes_comes_back(value in anything()) {
+    fn every_kind_of_value_is_read_back_unchanged(value in anything()) {
         for serializer in built_in() {
-            for back in round_trips(&value, serializer) {
-                prop_assert_eq!(&back.unwrap(), &(value.clone(), 7), "{:?}", serializer);
+            for value_read in read_back(&value, serializer) {
+                prop_assert_eq!(&value_read.unwrap(), &(value.clone(), 7), "{:?}", serializer);
             }
         }
     }
 
     #[test]
-    fn bytes_that_are_no_call_are_an_error_and_no_panic(bytes in vec(any::<u8>(), 0..60)) {
+    fn random_bytes_are_an_error_and_not_a_panic(bytes in vec(any::<u8>(), 0..60)) {
         for serializer in built_in() {
             let payload = Payload::new(serializer.format(), bytes.clone());
             if let Err(error) = payload.bind::<(Any, u8)>(PARAMETERS) {
@@ -150,7 +152,7 @@ proptest! {
 }
 
 #[test]
-fn floats_that_are_not_finite_come_back_in_msgpack_and_are_refused_in_json() {
+fn floats_that_are_not_finite_are_rejected_in_json_only() {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let order = || Order::<()>::new("f").parameter("ratio", value);
         let error = enqueued(order(), Serializer::Json).unwrap_err().to_string();
@@ -159,15 +161,15 @@ fn floats_that_are_not_finite_come_back_in_msgpack_and_are_refused_in_json() {
             "{error}"
         );
         if Serializer::Msgpack.is_built_in() {
-            for back in round_trips(&value, Serializer::Msgpack) {
-                assert_eq!(back.unwrap().0.to_bits(), value.to_bits());
+            for value_read in read_back(&value, Serializer::Msgpack) {
+                assert_eq!(value_read.unwrap().0.to_bits(), value.to_bits());
             }
         }
     }
 }
 
 #[test]
-fn integers_beyond_64_bits_are_refused_by_name() {
+fn integers_beyond_64_bits_are_rejected_by_name() {
     for serializer in built_in() {
         let order = Order::<()>::new("f").parameter("total", u128::from(u64::MAX) + 1);
         let error = enqueued(order, serializer).unwrap_err().to_string();
@@ -178,12 +180,12 @@ fn integers_beyond_64_bits_are_refused_by_name() {
     }
 }
 
-/// Documented: neither format tells `Some(None)` from `None`.
+/// Neither format can distinguish `Some(None)` from `None`; this is documented.
 #[test]
 fn a_nested_option_loses_its_outer_layer() {
     for serializer in built_in() {
-        for back in round_trips(&Some(None::<u8>), serializer) {
-            assert_eq!(back.unwrap().0, None);
+        for value_read in read_back(&Some(None::<u8>), serializer) {
+            assert_eq!(value_read.unwrap().0, None);
         }
     }
 }
@@ -196,10 +198,10 @@ fn nested(levels: usize) -> Nested {
 }
 
 #[test]
-fn what_is_nested_as_deep_as_is_allowed_comes_back() {
+fn values_of_the_largest_depth_are_read_back() {
     for serializer in built_in() {
-        for back in round_trips(&nested(100), serializer) {
-            assert_eq!(back.unwrap().0, nested(100));
+        for value_read in read_back(&nested(100), serializer) {
+            assert_eq!(value_read.unwrap().0, nested(100));
         }
         let order = Order::<()>::new("f").kwarg("tree", nested(101));
         let error = enqueued(order, serializer).unwrap_err().to_string();
@@ -211,7 +213,7 @@ fn what_is_nested_as_deep_as_is_allowed_comes_back() {
 }
 
 #[test]
-fn ten_mebibytes_come_back() {
+fn ten_mebibytes_are_read_back() {
     let text = "päckchen ".repeat((10 << 20) / 10);
     let text = &text[..text.floor_char_boundary(10 << 20)];
     let bytes: Vec<u8> = (0..10 << 20).map(|n: u32| n.to_le_bytes()[1]).collect();
@@ -219,17 +221,17 @@ fn ten_mebibytes_come_back() {
         let order = Order::<()>::new("f")
             .arg(text)
             .arg(serde_bytes::Bytes::new(&bytes));
-        let (back, copy): (String, ByteBuf) = enqueued(order, serializer)
+        let (text_read, bytes_read): (String, ByteBuf) = enqueued(order, serializer)
             .unwrap()
             .bind(PARAMETERS)
             .unwrap();
-        assert!(back == text && copy == bytes, "{serializer:?}");
+        assert!(text_read == text && bytes_read == bytes, "{serializer:?}");
     }
 }
 
-/// `{"args":[[[…]]]}` by hand: what we write is refused earlier.
+/// Such bytes are built by hand, because our own enqueue rejects them.
 #[test]
-fn what_others_nest_too_deep_is_an_error_and_not_the_end_of_the_worker() {
+fn foreign_payloads_that_are_nested_too_deep_are_an_error() {
     const DEEP: usize = 100_000;
     let json = format!("{{\"args\":[{}{}]}}", "[".repeat(DEEP), "]".repeat(DEEP));
     let mut msgpack = b"\x81\xa4args".to_vec();
@@ -246,7 +248,7 @@ fn what_others_nest_too_deep_is_an_error_and_not_the_end_of_the_worker() {
 }
 
 #[test]
-fn what_follows_a_call_is_an_error() {
+fn bytes_after_a_call_are_an_error() {
     for serializer in built_in() {
         let order = Order::<()>::new("f").arg(1).arg(2);
         let mut payload = enqueued(order, serializer).unwrap();

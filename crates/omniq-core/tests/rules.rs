@@ -28,7 +28,7 @@ fn running(attempts: u32) -> Task {
     task
 }
 
-fn done() -> Outcome {
+fn succeeded() -> Outcome {
     Outcome::Succeeded {
         result: Payload::new(Format::Json, b"1".to_vec()),
         then: Vec::new(),
@@ -36,10 +36,10 @@ fn done() -> Outcome {
 }
 
 #[test]
-fn only_the_listed_steps_are_allowed() {
+fn only_the_listed_transitions_are_allowed() {
     use TaskStatus::*;
     use Transition::*;
-    let events = [
+    let transitions = [
         Claim, Succeed, Retry, Release, GiveUp, Cancel, Requeue, Reschedule,
     ];
     let allowed = [
@@ -55,12 +55,14 @@ fn only_the_listed_steps_are_allowed() {
         (Cancelled, Requeue, Pending),
     ];
     for from in TaskStatus::ALL {
-        for event in events {
-            let expected = allowed.iter().find(|(f, e, _)| (*f, *e) == (from, event));
+        for transition in transitions {
+            let expected = allowed
+                .iter()
+                .find(|(f, t, _)| (*f, *t) == (from, transition));
             assert_eq!(
-                next(from, event),
+                next(from, transition),
                 expected.map(|(_, _, to)| *to),
-                "{from} {event:?}"
+                "{from} {transition:?}"
             );
         }
     }
@@ -80,10 +82,13 @@ fn a_retry_waits_and_the_last_attempt_gives_up() {
         0.5,
     )
     .unwrap();
-    assert_eq!((first.status, first.attempts), (TaskStatus::Pending, 1));
+    assert_eq!(
+        (first.status, first.attempts),
+        (TaskStatus::Pending, Some(1))
+    );
     assert_eq!(first.eta, Some(Due::In(Duration::from_secs(1))));
-    let kept = first.error.unwrap();
-    assert_eq!((kept.timestamp, kept.retry_count), (NOW, 0));
+    let error = first.error.unwrap();
+    assert_eq!((error.timestamp, error.retry_count), (NOW, 0));
 
     let last = settle(
         &running(3),
@@ -104,31 +109,31 @@ fn a_retry_waits_and_the_last_attempt_gives_up() {
     .unwrap();
     assert_eq!(fatal.status, TaskStatus::Failed);
 
-    let asked = TaskError::retry_after(Duration::from_secs(90));
-    let asked = settle(&running(1), Outcome::Failed(asked), NOW, 0.0).unwrap();
+    let error = TaskError::retry_after(Duration::from_secs(90));
+    let requested = settle(&running(1), Outcome::Failed(error), NOW, 0.0).unwrap();
     assert_eq!(
-        asked.eta,
+        requested.eta,
         Some(Due::In(Duration::from_secs(90))),
-        "no dice on what was asked for"
+        "no jitter on a requested wait"
     );
 }
 
 #[test]
-fn a_release_refunds_and_stays_due() {
+fn a_release_refunds_the_attempt_and_stays_due() {
     let change = settle(&running(2), Outcome::Released, NOW, 0.5).unwrap();
     assert_eq!(
         (change.status, change.attempts, change.eta),
-        (TaskStatus::Pending, 1, None)
+        (TaskStatus::Pending, Some(1), None)
     );
 }
 
 #[test]
-fn a_repeating_task_brings_its_next_run_along() {
+fn a_repeating_task_enqueues_its_next_run() {
     let mut task = running(1);
     task.interval = Some(Duration::from_secs(60));
     task.unique_key = Some("k".into());
     task.backoff = Backoff::Fixed(Duration::from_secs(2));
-    let success = settle(&task, done(), NOW, 0.5).unwrap();
+    let success = settle(&task, succeeded(), NOW, 0.5).unwrap();
     let next = &success.then[0];
     assert_eq!(next.series_id, Some(task.id));
     assert_eq!(next.eta, Due::In(Duration::from_secs(60)));
@@ -152,7 +157,7 @@ fn a_repeating_task_brings_its_next_run_along() {
 }
 
 #[test]
-fn a_takeover_refunds_and_counts_only_what_had_started() {
+fn a_takeover_refunds_the_attempt_and_counts_crashes_of_started_tasks() {
     let orphan = |started, crashes| {
         let mut task = running(2);
         task.crashes = crashes;
@@ -161,23 +166,23 @@ fn a_takeover_refunds_and_counts_only_what_had_started() {
     let unstarted = take_over(&orphan(false, 2), 3, NOW, 0.5).unwrap();
     assert_eq!(
         (unstarted.status, unstarted.attempts, unstarted.crashes),
-        (TaskStatus::Pending, 1, 2)
+        (TaskStatus::Pending, Some(1), Some(2))
     );
-    assert_eq!(unstarted.eta, None, "claimable at once");
-    let again = take_over(&orphan(true, 1), 3, NOW, 0.5).unwrap();
+    assert_eq!(unstarted.eta, None, "claimable immediately");
+    let retried = take_over(&orphan(true, 1), 3, NOW, 0.5).unwrap();
     assert_eq!(
-        (again.status, again.attempts, again.crashes),
-        (TaskStatus::Pending, 1, 2)
+        (retried.status, retried.attempts, retried.crashes),
+        (TaskStatus::Pending, Some(1), Some(2))
     );
-    assert_eq!(again.eta, Some(Due::In(Duration::from_secs(2))));
+    assert_eq!(retried.eta, Some(Due::In(Duration::from_secs(2))));
     let last = take_over(&orphan(true, 2), 3, NOW, 0.5).unwrap();
-    assert_eq!((last.status, last.attempts), (TaskStatus::Failed, 1));
+    assert_eq!((last.status, last.attempts), (TaskStatus::Failed, Some(1)));
     assert_eq!(last.error.unwrap().error_type, "crash");
     let mut cancelled = orphan(true, 2);
     cancelled.task.status = TaskStatus::Cancelled;
-    let freed = take_over(&cancelled, 3, NOW, 0.5).unwrap();
+    let released = take_over(&cancelled, 3, NOW, 0.5).unwrap();
     assert_eq!(
-        (freed.status, freed.keep_owner),
+        (released.status, released.keep_owner),
         (TaskStatus::Cancelled, false)
     );
 }
@@ -195,10 +200,10 @@ fn requests_are_checked_against_the_lifecycle() {
     failed.status = TaskStatus::Failed;
     failed.owner = None;
     failed.crashes = 2;
-    let again = requeue(&failed).into_change().unwrap();
+    let requeued = requeue(&failed).into_change().unwrap();
     assert_eq!(
-        (again.attempts, again.crashes, again.lease),
-        (0, 0, failed.lease)
+        (requeued.attempts, requeued.crashes, requeued.lease),
+        (Some(0), Some(0), failed.lease)
     );
     assert_eq!(cancel(&failed), Decision::NotAllowed);
     let mut held = running(1);
@@ -207,7 +212,7 @@ fn requests_are_checked_against_the_lifecycle() {
 }
 
 #[test]
-fn wire_forms_round_trip() {
+fn a_task_is_read_back_from_json_unchanged() {
     let mut task = running(1);
     task.result = Some(Payload::new(Format::Raw, vec![1, 2, 255]));
     task.errors = vec![TaskError::new("io", "x")];
@@ -217,4 +222,14 @@ fn wire_forms_round_trip() {
         "{text}"
     );
     assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task);
+}
+
+#[test]
+fn hold_count_is_also_read_by_its_former_name() {
+    let mut task = pending();
+    task.hold_count = 2;
+    let text = serde_json::to_string(&task).unwrap();
+    let former = text.replace("\"hold_count\":2", "\"holds\":2");
+    assert_ne!(text, former);
+    assert_eq!(serde_json::from_str::<Task>(&former).unwrap(), task);
 }

@@ -1,4 +1,4 @@
-//! The SQLite driver of the shop application.
+//! The SQLite drivers whose transactions the shop application uses.
 
 use std::str::FromStr;
 

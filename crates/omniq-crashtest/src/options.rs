@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use omniq::{AsyncOmniQ, Backend, Settings};
 
-use crate::HarnessResult;
-use crate::driver::Driver;
+use crate::{Driver, HarnessResult};
 
 /// The options of a process. The durability is always full.
 #[derive(Debug, Clone)]

@@ -11,8 +11,7 @@ use omniq::sqlx::{self, ConnectOptions as _, Connection as _};
 use omniq::{Args, AsyncOmniQ, Handler, SqliteStorage, TaskContext, TaskError, TaskId, call};
 use tokio::io::AsyncReadExt as _;
 
-use crate::driver::Driver;
-use crate::{HarnessResult, Line, Log, Mark, Options};
+use crate::{Driver, HarnessResult, Line, Log, Mark, Options};
 
 /// `(work)`: writes its own id into the ledger, completes its task in the same transaction, and continues for this many
 /// milliseconds after the commit.

@@ -1,4 +1,4 @@
-//! What a claim costs, by the number of pending tasks: `cargo run --release -p omniq-file --example claim_cost -- 1000 1000000`
+//! Measures the time of a claim, by the number of pending tasks: `cargo run --release -p omniq-file --example claim_cost -- 1000 1000000`
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ async fn measure(pending: usize) {
     let mut settings = CoreSettings::default();
     settings.durability = Durability::Normal;
     let storage = FileStorage::open(folder.path(), &settings).unwrap();
-    let order = || {
+    let new_task = || {
         NewTask::new(
             "a",
             "default",
@@ -26,12 +26,14 @@ async fn measure(pending: usize) {
     };
     let begin = Instant::now();
     for from in (0..pending).step_by(1_000) {
-        let orders = (from..pending.min(from + 1_000)).map(|_| order()).collect();
-        storage.enqueue(orders, NOW).await.unwrap();
+        let tasks = (from..pending.min(from + 1_000))
+            .map(|_| new_task())
+            .collect();
+        storage.enqueue(tasks, NOW).await.unwrap();
     }
     let enqueued = begin.elapsed();
     drop(storage);
-    // As another process finds it.
+    // Open the folder with an empty cache, like another process.
     let storage = FileStorage::open(folder.path(), &settings).unwrap();
     let owner = OwnerId::from_i64(1).unwrap();
     let request = ClaimRequest::new(owner, ClaimFilter::any(), NOW, Duration::from_secs(30));

@@ -1,19 +1,18 @@
-//! Does the steps of a record. Done again, in order, they lead to the same files.
+//! Applies the steps of a record to the files. Steps may be applied again, in order, with the same result.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use omniq_core::TaskId;
 
-use crate::disk::{Disk, Found, Kind, if_there};
+use crate::disk::{DirEntry, Disk, Kind, if_exists};
+use crate::file_name::FileName;
 use crate::index::IndexFiles;
-use crate::lanes::Lane;
-use crate::name::Name;
+use crate::location::{ChunkName, Location, Shelf};
 use crate::op::Op;
 use crate::paths::Paths;
-use crate::place::{ChunkName, Place, Shelf};
 
-/// Where steps are done.
+/// Applies steps to the files on a disk.
 pub(crate) struct Apply<'a> {
     pub(crate) disk: &'a dyn Disk,
     pub(crate) paths: &'a mut Paths,
@@ -30,18 +29,8 @@ impl Apply<'_> {
 
     fn one(&mut self, op: &Op) -> io::Result<()> {
         match op {
-            Op::Lane {
-                number,
-                queue,
-                name,
-                format,
-            } => {
-                let lane = Lane {
-                    queue: queue.clone(),
-                    name: name.clone(),
-                    format: *format,
-                };
-                self.paths.lane_is_called(*number, lane.folder(*number));
+            Op::AddLane { number, lane } => {
+                lane.register(*number, self.paths);
                 self.write(&self.paths.lane(*number).join("lane.json"), &lane.to_json())
             }
             Op::Put {
@@ -55,18 +44,29 @@ impl Apply<'_> {
                 self.files.put(*id, *entry);
                 Ok(())
             }
-            Op::Split { shelf, chunk, into } => self.split(*shelf, *chunk, *into),
-            Op::Drop { shelf, chunk } => self.drop_chunk(&self.paths.chunk(*shelf, *chunk)),
-            Op::Key { name, key, holder } => self.holds(&self.paths.key(name, key), *holder),
-            Op::Series { series, holder } => self.holds(&self.paths.series(*series), *holder),
-            Op::Segment(number) => self.files.remove(self.disk, self.paths, *number),
-            Op::SetAside { file, name, reason } => self.set_aside(file, name, reason),
-            Op::Taken { file } => if_there(self.disk.remove(&self.paths.at(file))).map(drop),
+            Op::SplitChunk { shelf, chunk, into } => self.split(*shelf, *chunk, *into),
+            Op::RemoveChunk { shelf, chunk } => {
+                self.remove_chunk(&self.paths.chunk(*shelf, *chunk))
+            }
+            Op::UniqueKey { name, key, holder } => {
+                self.set_holder(&self.paths.key(name, key), *holder)
+            }
+            Op::SeriesMember { series, holder } => {
+                self.set_holder(&self.paths.series(*series), *holder)
+            }
+            Op::RemoveSegment(number) => self.files.remove(self.disk, self.paths, *number),
+            Op::Quarantine { file, name, reason } => self.quarantine(file, name, reason),
+            Op::RemoveFile { file } => if_exists(self.disk.remove(&self.paths.at(file))).map(drop),
         }
     }
 
-    fn put(&self, from: Option<&Place>, to: Option<&Place>, body: Option<&[u8]>) -> io::Result<()> {
-        let file = |place: &Place| self.paths.file(place);
+    fn put(
+        &self,
+        from: Option<&Location>,
+        to: Option<&Location>,
+        body: Option<&[u8]>,
+    ) -> io::Result<()> {
+        let file = |location: &Location| self.paths.file(location);
         match (from.map(file), to.map(file), body) {
             (Some(from), Some(to), Some(body)) if from != to => {
                 match self.disk.write(&from, body, false) {
@@ -80,56 +80,55 @@ impl Apply<'_> {
             }
             (_, Some(to), Some(body)) => self.write(&to, body),
             (Some(from), Some(to), None) if from != to => self.rename(&from, &to),
-            (Some(from), None, _) => if_there(self.disk.remove(&from)).map(drop),
+            (Some(from), None, _) => if_exists(self.disk.remove(&from)).map(drop),
             _ => Ok(()),
         }
     }
 
-    /// Somebody put a link or a folder in the place of a file of ours: it goes to the quarantine. If that is
-    /// not why it failed, the error comes back.
+    /// Quarantines a link or a folder that is where a file of ours belongs. Returns the error if that is not the cause.
     fn make_way(&self, path: &Path, error: io::Error) -> io::Result<()> {
         if matches!(self.disk.kind(path)?, Some(Kind::File) | None) {
             return Err(error);
         }
-        let reason = "it is no plain file, and stood where a file of OmniQ's belongs";
-        tracing::error!(path = %path.display(), reason, "it goes to queue/quarantine");
+        let reason = "it is not a regular file, and it is where a file of OmniQ belongs";
+        tracing::error!(path = %path.display(), reason, "it is moved to queue/quarantine");
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let aside = format!("queue/quarantine/{:016x}-{name}", fastrand::u64(..));
+        let quarantined = format!("queue/quarantine/{:016x}-{name}", fastrand::u64(..));
         let text = format!("{}: {reason}\n", path.display());
-        let beside = self.paths.at(&format!("{aside}.reason.txt"));
-        self.disk.write(&beside, text.as_bytes(), true)?;
-        self.disk.rename(path, &self.paths.at(&aside))
+        let reason_file = self.paths.at(&format!("{quarantined}.reason.txt"));
+        self.disk.write(&reason_file, text.as_bytes(), true)?;
+        self.disk.rename(path, &self.paths.at(&quarantined))
     }
 
-    /// A file, in a folder that is made where it is missing.
+    /// Writes a file, and creates its folder if it is missing.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         match self.disk.write(path, bytes, true) {
             Ok(()) => return Ok(()),
-            Err(e) if e.kind() == ErrorKind::NotFound => self.make_folder(path.parent())?,
+            Err(e) if e.kind() == ErrorKind::NotFound => self.ensure_folder(path.parent())?,
             Err(e) => self.make_way(path, e)?,
         }
         self.disk.write(path, bytes, true)
     }
 
-    /// What is not there to be moved was moved before.
+    /// Renames a file. One that is missing was renamed when the step was applied before.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match self.disk.rename(from, to) {
             Ok(()) => return Ok(()),
-            Err(e) if e.kind() == ErrorKind::NotFound => self.make_folder(to.parent())?,
+            Err(e) if e.kind() == ErrorKind::NotFound => self.ensure_folder(to.parent())?,
             Err(e) => self.make_way(to, e)?,
         }
-        if_there(self.disk.rename(from, to)).map(drop)
+        if_exists(self.disk.rename(from, to)).map(drop)
     }
 
-    fn make_folder(&self, folder: Option<&Path>) -> io::Result<()> {
+    fn ensure_folder(&self, folder: Option<&Path>) -> io::Result<()> {
         let Some(folder) = folder else { return Ok(()) };
-        match self.disk.make_dir(folder) {
+        match self.disk.create_dir(folder) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(e) if e.kind() == ErrorKind::NotFound && folder != self.paths.base() => {
-                self.make_folder(folder.parent())?;
-                self.disk.make_dir(folder)
+                self.ensure_folder(folder.parent())?;
+                self.disk.create_dir(folder)
             }
-            made => made,
+            created => created,
         }
     }
 
@@ -138,35 +137,35 @@ impl Apply<'_> {
             self.paths.chunk(shelf, chunk),
             self.paths.chunk(shelf, into),
         );
-        self.make_folder(Some(&to))?;
-        let moves = |found: &Found| {
-            let name = found.text().and_then(Name::of_file);
+        self.ensure_folder(Some(&to))?;
+        let belongs_in_new = |found: &DirEntry| {
+            let name = found.text().and_then(FileName::of_file);
             name.is_some_and(|name| name >= into.lowest)
         };
-        let found = if_there(self.disk.list(&from))?.unwrap_or_default();
-        for found in found.iter().filter(|found| moves(found)) {
+        let found = if_exists(self.disk.list(&from))?.unwrap_or_default();
+        for found in found.iter().filter(|found| belongs_in_new(found)) {
             self.disk
                 .rename(&from.join(&found.name), &to.join(&found.name))?;
         }
         Ok(())
     }
 
-    /// What stands in it although nobody knows of it stays.
-    fn drop_chunk(&self, folder: &Path) -> io::Result<()> {
+    /// Removes an empty chunk. A chunk with unknown files stays.
+    fn remove_chunk(&self, folder: &Path) -> io::Result<()> {
         match self.disk.remove_dir(folder) {
             Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
-            removed => if_there(removed).map(drop),
+            removed => if_exists(removed).map(drop),
         }
     }
 
-    fn holds(&self, path: &Path, holder: Option<TaskId>) -> io::Result<()> {
+    fn set_holder(&self, path: &Path, holder: Option<TaskId>) -> io::Result<()> {
         match holder {
             Some(id) => self.write(path, format!("{id}\n").as_bytes()),
-            None => if_there(self.disk.remove(path)).map(drop),
+            None => if_exists(self.disk.remove(path)).map(drop),
         }
     }
 
-    fn set_aside(&self, file: &str, name: &str, reason: &str) -> io::Result<()> {
+    fn quarantine(&self, file: &str, name: &str, reason: &str) -> io::Result<()> {
         let quarantine = self.paths.at("queue/quarantine");
         let text = format!("{reason}\n");
         self.write(
@@ -175,7 +174,7 @@ impl Apply<'_> {
         )?;
         let to = quarantine.join(name);
         match self.rename(&self.paths.at(file), &to) {
-            // A folder that was set aside before, and was made again by the steps before this one.
+            // The folder was quarantined when the step was applied before, and earlier steps have created it again.
             Err(_) if self.disk.kind(&to)? == Some(Kind::Folder) => Ok(()),
             moved => moved,
         }

@@ -1,4 +1,4 @@
-//! Files that any program drops into `queue/incoming` become tasks.
+//! Turns the files that any program drops into `queue/incoming` into tasks.
 
 use std::ffi::OsStr;
 use std::io;
@@ -6,150 +6,168 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use omniq_core::storage::Enqueued;
-use omniq_core::{NewTask, Result};
+use omniq_core::{CoreSettings, NewTask, Result};
 
-use crate::disk::{Found, Kind, if_there};
-use crate::dropped;
-use crate::encode::slug;
+use crate::disk::{DirEntry, Kind, if_exists};
+use crate::dropped_file;
+use crate::errors::{Failure, chain};
+use crate::escape::slug;
 use crate::op::Op;
-use crate::open::Open;
-use crate::trouble::Failure;
+use crate::store::Store;
 use crate::wall_clock;
 
 const INCOMING: &str = "queue/incoming";
-/// Where they are while they are taken in: nobody else writes there.
+/// Where files are while they are taken in: no other program writes there.
 const TAKING: &str = "queue/taking";
 
-/// One that can't be read may still be being written, for so long.
+/// An invalid file that was modified less than this long ago may still be being written.
 const YOUNG: Duration = Duration::from_secs(2);
 
-/// So many in one batch.
-const AT_ONCE: usize = 500;
+/// The largest number of files that one batch takes in.
+const MAX_PER_BATCH: usize = 500;
 
-/// What was found at the last look.
-#[derive(Default)]
-pub(crate) struct Seen {
-    /// When the folder was written last; none: look in any case.
-    changed: Option<SystemTime>,
-    /// Something may be left in `taking`.
-    pub(crate) left: bool,
+const NOT_A_FILE: &str = "it is a link or a folder, not a regular file";
+
+/// What is known of `queue/incoming` since it was last listed.
+pub(crate) struct Incoming {
+    settings: CoreSettings,
+    /// When the folder was last modified; `None` if it must be listed again in any case.
+    modified_at: Option<SystemTime>,
+    /// Whether `queue/taking` may hold files.
+    has_leftovers: bool,
 }
 
-impl Open {
+impl Incoming {
+    pub(crate) fn new(settings: CoreSettings) -> Self {
+        Self {
+            settings,
+            modified_at: None,
+            has_leftovers: false,
+        }
+    }
+
     /// Whether there is a file to take in.
-    pub(crate) fn has_incoming(&mut self) -> io::Result<bool> {
-        let found = self.store.disk.list(&self.store.paths.at(INCOMING))?;
+    pub(crate) fn has_files(&mut self, store: &Store) -> io::Result<bool> {
+        let found = store.disk.list(&store.paths.at(INCOMING))?;
         let any = found.iter().any(|found| !is_draft(&found.name));
         if any {
-            self.incoming.changed = None;
+            self.modified_at = None;
         }
         Ok(any)
     }
 
-    /// Takes in what was dropped. Says whether there was something.
-    pub(crate) fn absorb(&mut self) -> Result<bool, Failure> {
-        let folder = self.store.paths.at(INCOMING);
-        let Some((changed, _)) = if_there(self.store.disk.meta(&folder))? else {
+    /// Makes the next batch list `queue/taking`: the batch that took files in was rolled back.
+    pub(crate) fn expect_leftovers(&mut self) {
+        self.has_leftovers = true;
+    }
+
+    /// Turns dropped files into tasks of the current batch. Returns whether there were any.
+    pub(crate) fn absorb(&mut self, store: &mut Store) -> Result<bool, Failure> {
+        let folder = store.paths.at(INCOMING);
+        let Some((modified_at, _)) = if_exists(store.disk.meta(&folder))? else {
             return Ok(false);
         };
-        if self.incoming.changed == Some(changed) && !self.incoming.left {
+        if self.modified_at == Some(modified_at) && !self.has_leftovers {
             return Ok(false);
         }
-        let mut later = false;
-        let found = self.store.disk.list(&folder)?;
+        let mut some_later = false;
+        let found = store.disk.list(&folder)?;
         for (count, found) in found
             .iter()
             .filter(|found| !is_draft(&found.name))
             .enumerate()
         {
-            later |= count == AT_ONCE || !self.fetch(&folder, found)?;
-            if count == AT_ONCE {
+            if count == MAX_PER_BATCH {
+                some_later = true;
                 break;
             }
+            some_later |= !self.fetch(store, &folder, found)?;
         }
-        self.incoming.changed = (!later).then_some(changed);
-        self.incoming.left = true;
-        let taken = self.take_in()?;
-        self.incoming.left = false;
+        self.modified_at = (!some_later).then_some(modified_at);
+        self.has_leftovers = true;
+        let taken = self.take_in(store)?;
+        self.has_leftovers = false;
         Ok(taken)
     }
 
-    /// Gives a file a name that is ours. Not if it may still be being written.
-    fn fetch(&self, folder: &Path, found: &Found) -> Result<bool, Failure> {
-        let disk = &self.store.disk;
+    /// Moves a file into `queue/taking`. Returns false, and leaves the file, if it may still be being written.
+    fn fetch(&self, store: &Store, folder: &Path, found: &DirEntry) -> Result<bool, Failure> {
+        let disk = &store.disk;
         let path = folder.join(&found.name);
-        if found.kind == Kind::File && self.read(&path).is_err() {
-            let Some((changed, _)) = if_there(disk.meta(&path))? else {
+        if found.kind == Kind::File && self.read(store, &path).is_err() {
+            let Some((modified_at, _)) = if_exists(disk.meta(&path))? else {
                 return Ok(true);
             };
-            if wall_clock::age(changed) < YOUNG {
+            if wall_clock::age(modified_at) < YOUNG {
                 return Ok(false);
             }
         }
         let name = slug(&found.name.to_string_lossy());
         let own = format!("{:016x}-{name}", fastrand::u64(..));
-        let own = self.store.paths.at(TAKING).join(own);
-        match if_there(disk.rename(&path, &own)) {
-            // A folder of somebody else's, say. It must not hold up the others.
+        let own = store.paths.at(TAKING).join(own);
+        match if_exists(disk.rename(&path, &own)) {
+            // A folder of another user, for example. It must not delay the other files.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                tracing::warn!(%error, "a file that was dropped in can't be taken: it is left alone");
+                tracing::warn!(error = %chain(&error), "a dropped file can't be moved: it is ignored");
                 Ok(true)
             }
-            taken => Ok(taken.map(|_| true)?),
+            moved => Ok(moved.map(|_| true)?),
         }
     }
 
-    fn take_in(&mut self) -> Result<bool, Failure> {
-        let folder = self.store.paths.at(TAKING);
-        let found = if_there(self.store.disk.list(&folder))?.unwrap_or_default();
+    fn take_in(&self, store: &mut Store) -> Result<bool, Failure> {
+        let folder = store.paths.at(TAKING);
+        let found = if_exists(store.disk.list(&folder))?.unwrap_or_default();
         for found in &found {
             let Some(name) = found.text() else { continue };
             let file = format!("{TAKING}/{name}");
-            match self.read(&folder.join(name)) {
+            match self.read(store, &folder.join(name)) {
                 Ok(new) if found.kind == Kind::File => {
                     let now = wall_clock::now();
-                    if let Enqueued::Existing(id) = self.store.enqueue(&new, now)? {
-                        tracing::info!(file = name, task = %id, "that task was there already");
+                    if let Enqueued::Existing(id) = store.enqueue(&new, now)? {
+                        tracing::info!(
+                            file = name,
+                            task = %id,
+                            "a dropped file is ignored: another task holds its unique key"
+                        );
                     }
-                    self.store.stage_file(Op::Taken { file });
+                    store.stage(Op::RemoveFile { file });
                 }
-                Ok(_) => self.refuse(file, name, "it is a link or a folder, and no plain file"),
-                Err(reason) => self.refuse(file, name, &reason),
+                Ok(_) => refuse(store, file, name, NOT_A_FILE),
+                Err(reason) => refuse(store, file, name, &reason),
             }
         }
         Ok(!found.is_empty())
     }
 
-    fn refuse(&mut self, file: String, name: &str, reason: &str) {
-        tracing::warn!(
-            file = name,
-            reason,
-            "it becomes no task, and goes to queue/quarantine"
-        );
-        let reason = format!("This file was dropped into {INCOMING}, and became no task: {reason}");
-        let name = name.to_owned();
-        self.store.stage_file(Op::SetAside { file, name, reason });
-    }
-
-    /// The task that a file asks for, or why there is none.
-    fn read(&self, path: &Path) -> Result<NewTask, String> {
-        let disk = &self.store.disk;
-        match disk.kind(path) {
-            Ok(Some(Kind::File)) => {}
-            Ok(_) => return Err("it is a link or a folder, and no plain file".to_owned()),
-            Err(error) => return Err(error.to_string()),
+    /// Reads the task that a file describes; the error is the reason why it describes none.
+    fn read(&self, store: &Store, path: &Path) -> Result<NewTask, String> {
+        let disk = &store.disk;
+        let text = |error: io::Error| chain(&error).to_string();
+        if disk.kind(path).map_err(text)? != Some(Kind::File) {
+            return Err(NOT_A_FILE.to_owned());
         }
         let longest = self.settings.max_payload as u64 + (64 << 10);
-        let (_, len) = disk.meta(path).map_err(|e| e.to_string())?;
+        let (_, len) = disk.meta(path).map_err(text)?;
         if len > longest {
             return Err(format!("it has {len} bytes, and {longest} are allowed"));
         }
-        let text = disk.read(path).map_err(|e| e.to_string())?;
-        dropped::read(&text, &self.settings)
+        dropped_file::read(&disk.read(path).map_err(text)?, &self.settings)
     }
 }
 
-/// A file that somebody is writing.
+fn refuse(store: &mut Store, file: String, name: &str, reason: &str) {
+    tracing::warn!(
+        file = name,
+        reason,
+        "a dropped file is not a task: it is moved to queue/quarantine"
+    );
+    let reason = format!("This file was dropped into {INCOMING}, and is not a task: {reason}");
+    let name = name.to_owned();
+    store.stage(Op::Quarantine { file, name, reason });
+}
+
+/// Whether another program is still writing the file, by its name.
 fn is_draft(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with('.') || name.ends_with(".tmp") || name.ends_with(".part")

@@ -1,5 +1,5 @@
-//! What is asked of tasks by their ids: entries of one size, in files of 4,096. A cache of what the names of
-//! the files say, that is written like everything else.
+//! The index: finds the state of a task by its id. It consists of files (segments) of 4,096 entries of one size. It is
+//! a cache of what the task files and their names say, and is written through the log like them.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
@@ -7,39 +7,39 @@ use std::io;
 
 use omniq_core::TaskId;
 
-use crate::disk::{Disk, Opened, if_there};
+use crate::disk::{Disk, OpenFile, if_exists};
 use crate::entry::{Entry, SIZE};
 use crate::paths::Paths;
 
 pub(crate) const PER_SEGMENT: u64 = if cfg!(test) { 32 } else { 4_096 };
-/// So many segments are remembered, 256 KiB each.
-const REMEMBERED: usize = 64;
-/// So many files stay open.
-const OPEN: usize = 32;
+/// The largest number of cached segments of 256 KiB.
+const MAX_CACHED: usize = 64;
+/// The largest number of files that stay open.
+const MAX_OPEN: usize = 32;
 
 #[derive(Default)]
 pub(crate) struct Index {
     segments: HashMap<u64, Segment>,
-    /// The number of this batch.
+    /// The number of the current batch.
     batch: u64,
-    /// An entry was found that can't be right.
+    /// An invalid or wrong entry was found.
     damaged: bool,
 }
 
-/// The entries of some ids that follow each other.
+/// The entries of consecutive ids.
 pub(crate) struct Segment {
     bytes: Vec<u8>,
     live: usize,
-    /// The last batch that used it.
+    /// The last batch that used the segment.
     used: u64,
 }
 
-/// The files that were written last.
+/// The open files of the index, and the entries to be written.
 #[derive(Default)]
 pub(crate) struct IndexFiles {
-    open: HashMap<u64, Box<dyn Opened>>,
-    /// What is to be written, by id.
-    waiting: BTreeMap<u64, [u8; SIZE]>,
+    open: HashMap<u64, Box<dyn OpenFile>>,
+    /// The entries to be written, by id.
+    pending: BTreeMap<u64, [u8; SIZE]>,
 }
 
 pub(crate) fn segment_of(id: TaskId) -> u64 {
@@ -62,7 +62,7 @@ impl Index {
         segment.entry(at).map_err(|()| self.damage())
     }
 
-    /// Reads a segment of which entries are to change.
+    /// Caches the segment of a task whose entry will change.
     pub(crate) fn load(&mut self, disk: &dyn Disk, paths: &Paths, id: TaskId) -> io::Result<()> {
         self.segment(disk, paths, segment_of(id)).map(drop)
     }
@@ -76,24 +76,24 @@ impl Index {
         Ok(segment)
     }
 
-    /// Notes what an entry is now, if its segment is remembered.
+    /// Updates an entry, if its segment is cached.
     pub(crate) fn set(&mut self, id: TaskId, entry: Option<Entry>) {
         if let Some(segment) = self.segments.get_mut(&segment_of(id)) {
             segment.set(offset(id), entry);
         }
     }
 
-    /// A segment that is remembered and has no task any more.
+    /// Whether a segment is cached and has no task.
     pub(crate) fn is_empty(&self, number: u64) -> bool {
         self.segments
             .get(&number)
             .is_some_and(|segment| segment.live == 0)
     }
 
-    /// Between batches.
-    pub(crate) fn forget_some(&mut self) {
+    /// Called between batches: removes the least recently used segments from the cache, if there are too many.
+    pub(crate) fn shrink(&mut self) {
         self.batch += 1;
-        let surplus = self.segments.len().saturating_sub(REMEMBERED);
+        let surplus = self.segments.len().saturating_sub(MAX_CACHED);
         if surplus > 0 {
             let mut by_use: Vec<_> = self.segments.iter().map(|(n, s)| (s.used, *n)).collect();
             by_use.sort_unstable();
@@ -103,7 +103,7 @@ impl Index {
         }
     }
 
-    /// All entries from an id on, in order, until `each` says that it is enough.
+    /// Calls `each` for all entries from an id on, in order, until it returns false.
     pub(crate) fn each(
         &mut self,
         disk: &dyn Disk,
@@ -143,10 +143,10 @@ impl Index {
         Ok(())
     }
 
-    /// It does not say what the files say.
+    /// Records that the index contradicts the files, and returns the error for it.
     pub(crate) fn damage(&mut self) -> io::Error {
         self.damaged = true;
-        let text = "the index is damaged; it is built again from the names of the files";
+        let text = "the index is damaged: the next call rebuilds it from the files";
         io::Error::new(io::ErrorKind::InvalidData, text)
     }
 
@@ -155,7 +155,7 @@ impl Index {
     }
 }
 
-/// The segments that have files.
+/// Returns the numbers of the segments that have files.
 pub(crate) fn segments(disk: &dyn Disk, paths: &Paths) -> io::Result<Vec<u64>> {
     let found = disk.list(&paths.at("queue/index"))?;
     let number = |name: &str| name.parse().ok();
@@ -167,7 +167,7 @@ pub(crate) fn segments(disk: &dyn Disk, paths: &Paths) -> io::Result<Vec<u64>> {
 
 impl Segment {
     fn read(disk: &dyn Disk, paths: &Paths, number: u64) -> io::Result<Self> {
-        let mut bytes = if_there(disk.read(&paths.segment(number)))?.unwrap_or_default();
+        let mut bytes = if_exists(disk.read(&paths.segment(number)))?.unwrap_or_default();
         bytes.resize(PER_SEGMENT as usize * SIZE, 0);
         let live = bytes
             .chunks_exact(SIZE)
@@ -191,8 +191,8 @@ impl Segment {
 }
 
 impl IndexFiles {
-    /// The entry that the disk has: others write beats there, which no record tells of.
-    pub(crate) fn fresh(
+    /// Reads an entry from the disk: other processes write renewals there without a record in the log.
+    pub(crate) fn read(
         &mut self,
         disk: &dyn Disk,
         paths: &Paths,
@@ -209,44 +209,44 @@ impl IndexFiles {
 
     pub(crate) fn put(&mut self, id: TaskId, entry: Option<Entry>) {
         let bytes = entry.map_or([0; SIZE], Entry::to_bytes);
-        self.waiting.insert(id.as_i64().unsigned_abs(), bytes);
+        self.pending.insert(id.as_i64().unsigned_abs(), bytes);
     }
 
-    /// A segment goes away.
+    /// Removes the file of a segment.
     pub(crate) fn remove(&mut self, disk: &dyn Disk, paths: &Paths, number: u64) -> io::Result<()> {
         self.open.remove(&number);
         let first = number * PER_SEGMENT;
-        self.waiting
+        self.pending
             .retain(|id, _| !(first..first + PER_SEGMENT).contains(id));
-        if_there(disk.remove(&paths.segment(number))).map(drop)
+        if_exists(disk.remove(&paths.segment(number))).map(drop)
     }
 
-    /// Another process removed it.
-    pub(crate) fn is_removed(&mut self, number: u64) {
+    /// Closes the file of a segment that another process removed.
+    pub(crate) fn close(&mut self, number: u64) {
         self.open.remove(&number);
     }
 
-    /// Writes what waits; neighbours in one piece.
+    /// Writes the pending entries; consecutive ones with one call.
     pub(crate) fn write(&mut self, disk: &dyn Disk, paths: &Paths) -> io::Result<()> {
-        let waiting: Vec<_> = self
-            .waiting
+        let pending: Vec<_> = self
+            .pending
             .iter()
             .map(|(id, bytes)| (*id, *bytes))
             .collect();
         let neighbours =
             |a: &(u64, _), b: &(u64, _)| a.0 + 1 == b.0 && a.0 / PER_SEGMENT == b.0 / PER_SEGMENT;
-        for run in waiting.chunk_by(neighbours) {
+        for run in pending.chunk_by(neighbours) {
             let first = run[0].0;
             let bytes: Vec<u8> = run.iter().flat_map(|(_, bytes)| *bytes).collect();
             let file = self.file(disk, paths, first / PER_SEGMENT)?;
             file.write_at(&bytes, first % PER_SEGMENT * SIZE as u64)?;
         }
-        self.waiting.clear();
+        self.pending.clear();
         Ok(())
     }
 
-    fn file(&mut self, disk: &dyn Disk, paths: &Paths, number: u64) -> io::Result<&dyn Opened> {
-        if self.open.len() >= OPEN && !self.open.contains_key(&number) {
+    fn file(&mut self, disk: &dyn Disk, paths: &Paths, number: u64) -> io::Result<&dyn OpenFile> {
+        if self.open.len() >= MAX_OPEN && !self.open.contains_key(&number) {
             self.open.clear();
         }
         let file = match self.open.entry(number) {

@@ -1,17 +1,17 @@
-//! Which lanes there are: the tasks of one queue, name and format share one, and a folder.
+//! The lanes: the tasks of one queue, name and format share a lane and its folder.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
-use omniq_core::Format;
 use omniq_core::storage::ClaimFilter;
+use omniq_core::{Format, Task};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Disk, Found, Kind, if_there};
-use crate::encode::slug;
+use crate::disk::{DirEntry, Disk, Kind, if_exists};
+use crate::escape::slug;
 use crate::paths::Paths;
 
-/// What `lane.json` says.
+/// A lane, as `lane.json` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Lane {
     pub(crate) queue: String,
@@ -20,8 +20,16 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Its folder is known by the number; the rest is for people.
-    pub(crate) fn folder(&self, number: u32) -> String {
+    pub(crate) fn of(task: &Task) -> Self {
+        Self {
+            queue: task.queue.clone(),
+            name: task.name.clone(),
+            format: task.payload.format,
+        }
+    }
+
+    /// Returns the name of the lane's folder. Only the number counts; the rest is for people.
+    fn folder(&self, number: u32) -> String {
         let mut folder = format!("{number:06}-{}-{}", slug(&self.queue), slug(&self.name));
         if self.format != Format::Json {
             folder.push('-');
@@ -30,8 +38,13 @@ impl Lane {
         folder
     }
 
+    /// Tells `paths` the folder of a lane that a step creates.
+    pub(crate) fn register(&self, number: u32, paths: &mut Paths) {
+        paths.set_lane_folder(number, self.folder(number));
+    }
+
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        // Three texts can always be written.
+        // Three texts can always be serialised.
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');
         json
@@ -42,9 +55,9 @@ impl Lane {
 pub(crate) struct Lanes {
     by_number: BTreeMap<u32, Lane>,
     numbers: HashMap<Lane, u32>,
-    /// Folders that do not say which lane they belong to.
+    /// Folders without a readable `lane.json`.
     pub(crate) unreadable: Vec<String>,
-    /// The largest number that a folder has.
+    /// The largest number of a folder.
     largest: u32,
 }
 
@@ -59,17 +72,19 @@ impl Lanes {
                 lanes.largest = lanes.largest.max(number);
                 let file = paths.lanes().join(folder).join("lane.json");
                 let text = match disk.kind(&file)? {
-                    Some(Kind::File) => if_there(disk.read(&file))?.unwrap_or_default(),
+                    Some(Kind::File) => if_exists(disk.read(&file))?.unwrap_or_default(),
                     _ => Vec::new(),
                 };
-                // One without its file was made by a batch that is not done yet, or has lost it.
-                let lane = serde_json::from_slice::<Lane>(&text).ok();
-                // A folder that was copied has the number of the one it is a copy of.
-                let Some(lane) = lane.filter(|_| !lanes.by_number.contains_key(&number)) else {
-                    lanes.unreadable.push(folder.to_owned());
-                    continue;
+                let lane = match serde_json::from_slice::<Lane>(&text) {
+                    // The copy of a folder has the same number as the original.
+                    Ok(lane) if !lanes.by_number.contains_key(&number) => lane,
+                    // A folder without its lane.json has lost it, or a batch that creates it is still being applied.
+                    _ => {
+                        lanes.unreadable.push(folder.to_owned());
+                        continue;
+                    }
                 };
-                paths.lane_is_called(number, folder.to_owned());
+                paths.set_lane_folder(number, folder.to_owned());
                 lanes.add(number, lane);
             }
         }
@@ -90,13 +105,14 @@ impl Lanes {
         self.by_number.get(&number)
     }
 
-    pub(crate) fn next(&self) -> u32 {
+    pub(crate) fn next_number(&self) -> u32 {
         self.largest + 1
     }
 
+    /// Returns the numbers of the lanes that a filter accepts.
     pub(crate) fn matching(&self, filter: &ClaimFilter) -> Vec<u32> {
-        let takes = |lane: &Lane| filter.takes(&lane.queue, &lane.name, lane.format);
-        let lanes = self.by_number.iter().filter(|(_, lane)| takes(lane));
+        let accepts = |lane: &Lane| filter.takes(&lane.queue, &lane.name, lane.format);
+        let lanes = self.by_number.iter().filter(|(_, lane)| accepts(lane));
         lanes.map(|(number, _)| *number).collect()
     }
 
@@ -105,7 +121,7 @@ impl Lanes {
     }
 }
 
-fn number(found: &Found) -> Option<(u32, &str)> {
+fn number(found: &DirEntry) -> Option<(u32, &str)> {
     let folder = found.text()?;
     let (number, _) = folder.split_once('-')?;
     Some((number.parse().ok()?, folder))

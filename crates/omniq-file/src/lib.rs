@@ -1,54 +1,54 @@
-//! OmniQ's tasks in a folder: one file a task, in JSON that people can read.
+//! OmniQ's tasks in a folder: one file for each task, in JSON that people can read.
 //!
-//! Where a file is, and what it is called, says how its task stands and whose turn it is, so that a claim
-//! lists one small folder, however many tasks wait. A batch of writes is first written into a log, whole, and
-//! flushed; then the files follow. Whoever comes next after a crash does what is missing. The layout is in
-//! `docs/file-layout.md`, byte by byte.
+//! The location and the name of a file tell its task's status and its place in the order of claims, so a claim lists
+//! one small folder, however many tasks wait. A batch of writes is committed atomically: its record is written into a
+//! redo log and flushed (fsync), then its steps are applied to the files. After a crash or a power cut, the next process
+//! applies the steps that are missing. `docs/file-layout.md` describes the layout, byte by byte.
 //!
 //! | where | what |
 //! | --- | --- |
-//! | `session`, `open`, `lock` | a batch's begin and commit; who may write; what was left undone |
-//! | `log`, `op`, `wire` | the log, and the steps that its records are made of |
-//! | `apply` | does the steps |
-//! | `store` | what is remembered of the folder, and what this batch will change |
-//! | `work`, `look` | the operations |
-//! | `place`, `name`, `paths`, `encode`, `body` | where a task's file is, what it is called, and what it holds |
-//! | `shelf`, `lanes` | folders in order, in chunks; tasks of one queue, name and format |
-//! | `entry`, `index`, `rebuild` | what is asked by id; a cache of what the files say |
-//! | `incoming`, `dropped` | tasks that other programs drop in as files |
-//! | `layout` | whether a folder is ours |
-//! | `disk` | the few things that are done to a disk |
+//! | `session`, `open_folder`, `lock` | begin and commit of a batch, recovery after a crash, the lock |
+//! | `log`, `op`, `binary` | the redo log, and the steps in its records |
+//! | `apply` | applies the steps to the files |
+//! | `store` | the cache of the folder, and the changes of the current batch |
+//! | `operations`, `query` | the operations of `Storage` |
+//! | `location`, `file_name`, `paths`, `escape`, `body` | where a task's file is, its name, and its content |
+//! | `shelf`, `lanes` | ordered folders in chunks; the tasks of one queue, name and format |
+//! | `entry`, `index`, `rebuild` | a cache of the tasks' states by id, and how it is built from the files |
+//! | `incoming`, `dropped_file` | tasks that other programs drop in as files |
+//! | `layout` | checks that a folder is ours, and creates what is missing |
+//! | `disk`, `errors`, `wall_clock` | the disk operations, the errors, the time for dropped files |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod apply;
+mod binary;
 mod body;
 mod disk;
-mod dropped;
-mod encode;
+mod dropped_file;
 mod entry;
+mod errors;
+mod escape;
+mod file_name;
 mod incoming;
 mod index;
 mod lanes;
 mod layout;
+mod location;
 mod lock;
 mod log;
-mod look;
-mod name;
 mod op;
-mod open;
+mod open_folder;
+mod operations;
 mod paths;
-mod place;
+mod query;
 mod rebuild;
 #[cfg(test)]
 mod rehearsal;
 mod session;
 mod shelf;
 mod store;
-mod trouble;
 mod wall_clock;
-mod wire;
-mod work;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,10 +61,10 @@ use omniq_core::storage::{
 use omniq_core::{Change, CoreSettings, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
 use omniq_writer::{OrphanFinder, SharedData, Writer};
 
-use crate::disk::RealDisk;
+use crate::disk::real::RealDisk;
 use crate::session::Session;
 
-/// Tasks in a folder of files. Safe for several processes on one machine at once.
+/// Stores tasks in a folder of files, which several processes of one machine may use at the same time.
 ///
 /// ```
 /// # use omniq_core::storage::{ClaimFilter, ClaimRequest};
@@ -77,7 +77,7 @@ use crate::session::Session;
 /// let payload = Payload::new(Format::Json, br#"{"args":["cat.png"]}"#.to_vec());
 /// let now = Timestamp(1_790_000_000_000_000);
 /// storage.enqueue(vec![NewTask::new("resize", "images", payload)], now).await?;
-/// // The task is a file that says where it stands.
+/// // The task is a file whose location tells its status.
 /// assert!(folder.join("queue/lanes/000001-images-resize/ready/p0").is_dir());
 /// # Ok(()) }
 /// ```
@@ -87,16 +87,17 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// Opens the folder, and makes it where it is missing. Blocks for some milliseconds; longer after a crash,
-    /// until what was left undone is done.
+    /// Opens the folder; creates it if it is missing. Blocks for some milliseconds; longer after a crash, because it
+    /// applies the log to the files.
     ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), with nothing changed: the folder is not
-    /// writable, is no folder of ours, or a newer OmniQ wrote it.
+    /// writable, has other contents than OmniQ's, or was written by a newer OmniQ. The source is the `io::Error` or the
+    /// `serde_json::Error`, if there is one.
     pub fn open(folder: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
         let (folder, settings) = (folder.as_ref(), settings.as_ref());
-        layout::make_base(folder)?;
+        layout::ensure_base(folder)?;
         let session = Session::open(folder, Arc::new(RealDisk), settings)?;
         let identity = session.identity().unwrap_or_default().to_owned();
         let home = SharedData {

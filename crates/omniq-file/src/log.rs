@@ -1,45 +1,47 @@
-//! The redo log: a batch is committed once its record is here, whole. What follows is only done after it.
+//! The redo log: a batch is committed when its complete record is in it. Only then are its steps applied to the files.
 //!
-//! The file begins with two slots, of which the valid one with the larger epoch counts, so that a new epoch
-//! never overwrites the one before. Records of another epoch are what was there before.
+//! The file begins with two slots. The valid one with the larger epoch counts, so a new epoch never overwrites the epoch
+//! before. Records of another epoch are leftovers.
 
 use std::io;
 use std::path::Path;
 
-use crate::disk::{Disk, Opened};
-use crate::wire::{Reader, Writer as _};
+use omniq_writer::ipc::BootId;
+
+use crate::binary::{BinaryReader, BinaryWriter as _};
+use crate::disk::{Disk, OpenFile};
 
 const MAGIC: &[u8; 8] = b"OMNIQLOG";
 const SLOT: usize = 512;
-/// Where the records begin.
+/// The offset of the first record.
 pub(crate) const START: u64 = 4096;
 const HEAD: usize = 40;
 const RECORD: u32 = 0x6f71_7231;
-/// The file grows by so much at a time, so that a flush usually finds its size as it was.
+/// The file grows in steps of this size: an fsync is cheaper if the size has not changed.
 const STEP: u64 = if cfg!(test) { 8 << 10 } else { 1 << 20 };
-/// The length of a record that is none.
+/// No record is as long as this.
 const LONGEST: u32 = 1 << 31;
 
-/// What may be said of an epoch after it began.
-pub(crate) const BROKEN: u8 = 1;
-pub(crate) const LOOSE: u8 = 2;
+/// The flag of an epoch in which a flush failed: it is unknown which records the disk has.
+pub(crate) const FLUSH_FAILED: u8 = 1;
+/// The flag of an epoch of which some records may not have been flushed.
+pub(crate) const UNFLUSHED: u8 = 2;
 
-/// What a slot says.
+/// The content of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Epoch {
     pub(crate) number: i64,
-    /// The largest id that was given out when it began.
+    /// The largest id that was given out before the epoch began.
     pub(crate) high_water: i64,
-    /// Of the boot in which it began.
-    pub(crate) boot: String,
-    /// [`BROKEN`]: a flush failed, and nobody knows what the disk has. [`LOOSE`]: some of it may not have
-    /// been flushed.
+    /// The boot id when the epoch began.
+    pub(crate) boot: BootId,
+    /// [`FLUSH_FAILED`] and [`UNFLUSHED`].
     pub(crate) flags: u8,
 }
 
 pub(crate) struct Log {
-    file: Box<dyn Opened>,
-    /// As far as the file is known to reach.
+    file: Box<dyn OpenFile>,
+    /// The length of the file, as far as this process knows.
     reserved: u64,
 }
 
@@ -59,24 +61,24 @@ pub(crate) struct Record {
 }
 
 impl Epoch {
-    /// Of a log that has none: it is new, or has lost what said so. What is left of it may have records, so
-    /// that no number may come again.
-    pub(crate) fn first(boot: &str) -> Self {
+    /// Returns the first epoch of a log without valid slots: a new log, or a damaged one. A damaged log may still have
+    /// records, so the number is random to avoid the number of an earlier epoch.
+    pub(crate) fn first(boot: &BootId) -> Self {
         Self {
             number: fastrand::i64(1..1 << 40),
             high_water: 0,
-            boot: boot.to_owned(),
+            boot: boot.clone(),
             flags: 0,
         }
     }
 
-    /// The next one, which goes into the other slot. If that is lost later, the one before counts again, and
-    /// what follows it must not be taken for this one.
-    pub(crate) fn next(&self, high_water: i64, boot: &str) -> Self {
+    /// Returns the next epoch, which is written into the other slot. If that slot is lost later, the epoch before counts
+    /// again, and its next epoch must not have the same number: hence the random part.
+    pub(crate) fn next(&self, high_water: i64, boot: &BootId) -> Self {
         Self {
             number: self.number + 1 + 2 * fastrand::i64(0..1 << 20),
             high_water,
-            boot: boot.to_owned(),
+            boot: boot.clone(),
             flags: 0,
         }
     }
@@ -89,7 +91,7 @@ impl Log {
         Ok(Self { file, reserved })
     }
 
-    /// The epoch that counts. None: the file is new, or is none of ours.
+    /// Returns the epoch that counts. `None`: the file is new or damaged.
     pub(crate) fn epoch(&self) -> io::Result<Option<Epoch>> {
         let mut slots = [0; 2 * SLOT];
         self.file.read_at(&mut slots, 0)?;
@@ -98,7 +100,7 @@ impl Log {
         Ok(both.into_iter().flatten().max_by_key(|epoch| epoch.number))
     }
 
-    /// Begins an epoch: what is in the log counts no more.
+    /// Begins an epoch and flushes it: all records in the log become invalid.
     pub(crate) fn begin(&mut self, epoch: &Epoch) -> io::Result<()> {
         if self.reserved < START {
             self.reserve(START)?;
@@ -108,7 +110,7 @@ impl Log {
         self.file.sync()
     }
 
-    /// Says something of an epoch that goes on.
+    /// Sets a flag of the current epoch. It is not flushed.
     pub(crate) fn mark(&self, epoch: &mut Epoch, flag: u8) -> io::Result<()> {
         let flags = epoch.flags | flag;
         self.file
@@ -117,7 +119,7 @@ impl Log {
         Ok(())
     }
 
-    /// The record at a position, if there is a whole one.
+    /// Reads the record at a position; `None` if there is no complete one.
     pub(crate) fn read(&self, from: Position) -> io::Result<Option<Record>> {
         let mut head = [0; HEAD];
         if self.file.read_at(&mut head, from.at)? < HEAD {
@@ -128,7 +130,7 @@ impl Log {
         };
         let mut body = vec![0; len as usize];
         let read = self.file.read_at(&mut body, from.at + HEAD as u64)?;
-        if read < body.len() || sum(&head, &body) != head[HEAD - 4..] {
+        if read < body.len() || checksum(&head, &body) != head[HEAD - 4..] {
             return Ok(None);
         }
         let end = Position {
@@ -140,14 +142,14 @@ impl Log {
         Ok(Some(Record { body, end }))
     }
 
-    /// Whether there is something at a position that looks like a record.
+    /// Whether there is the head of a record at a position.
     pub(crate) fn goes_on(&self, from: Position) -> io::Result<bool> {
         let mut head = [0; HEAD];
         let read = self.file.read_at(&mut head, from.at)?;
         Ok(read == HEAD && read_head(&head, from).is_some())
     }
 
-    /// Makes room for a record, before anything is decided.
+    /// Grows the file so that a record fits: a full disk fails here, before the commit.
     pub(crate) fn make_room(&mut self, at: u64, len: usize) -> io::Result<()> {
         let wanted = at + (HEAD + len) as u64;
         if wanted > self.reserved {
@@ -159,7 +161,7 @@ impl Log {
         Ok(())
     }
 
-    /// Writes a record, for which there is room. It is not flushed.
+    /// Writes a record. It is not flushed.
     pub(crate) fn append(
         &self,
         from: Position,
@@ -174,7 +176,7 @@ impl Log {
         record.put_i64(high_water);
         record.put_u32(0);
         record.put_u32(0);
-        let sum = sum(&record, body);
+        let sum = checksum(&record, body);
         record[HEAD - 4..].copy_from_slice(&sum);
         record.extend_from_slice(body);
         self.file.write_at(&record, from.at)?;
@@ -186,8 +188,8 @@ impl Log {
         })
     }
 
-    /// Takes away a record that was not written whole.
-    pub(crate) fn blot_out(&self, at: u64) -> io::Result<()> {
+    /// Makes a record invalid that may have been written only partially.
+    pub(crate) fn erase(&self, at: u64) -> io::Result<()> {
         self.file.write_at(&[0; HEAD], at)
     }
 
@@ -207,7 +209,7 @@ impl Log {
 }
 
 impl Position {
-    /// The beginning of an epoch.
+    /// Returns the beginning of an epoch.
     pub(crate) fn start(epoch: &Epoch) -> Self {
         Self {
             epoch: epoch.number,
@@ -217,12 +219,12 @@ impl Position {
         }
     }
 
-    /// The files came further than the log goes now: some of it is lost, and with it how they should be.
+    /// Whether this position (of the files) lies behind the end of the log: then records of the log were lost.
     pub(crate) fn is_beyond(self, end: Self) -> bool {
         (self.epoch, self.at) > (end.epoch, end.at)
     }
 
-    /// For the file that says how far the files follow the log.
+    /// Returns the content of `queue/applied`.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD);
         bytes.put_i64(self.epoch);
@@ -235,7 +237,7 @@ impl Position {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader(bytes);
+        let mut from = BinaryReader(bytes);
         let position = Self {
             epoch: from.i64()?,
             at: from.i64()?.cast_unsigned(),
@@ -257,38 +259,38 @@ fn write_slot(epoch: &Epoch) -> Vec<u8> {
     let from = slot.len();
     slot.put_i64(epoch.number);
     slot.put_i64(epoch.high_water);
-    slot.put_bytes(epoch.boot.as_bytes());
+    slot.put_bytes(epoch.boot.as_str().as_bytes());
     let sum = crc32fast::hash(&slot[from..]);
     slot.put_u32(sum);
     slot
 }
 
 fn read_slot(slot: &[u8]) -> Option<Epoch> {
-    let mut from = Reader(slot.strip_prefix(MAGIC)?);
+    let mut from = BinaryReader(slot.strip_prefix(MAGIC)?);
     let flags = from.u8()?;
-    let summed = from.0;
+    let checked = from.0;
     let (number, high_water, boot) = (from.i64()?, from.i64()?, from.text()?);
-    let sum = crc32fast::hash(&summed[..summed.len() - from.0.len()]);
+    let sum = crc32fast::hash(&checked[..checked.len() - from.0.len()]);
     (from.u32()? == sum).then_some(Epoch {
         number,
         high_water,
-        boot,
+        boot: BootId::from_text(boot),
         flags,
     })
 }
 
-/// The length of what follows, and the high-water mark, if this is the head of the record that comes next.
+/// Returns the length of the body and the largest id, if this is the head of the next record.
 fn read_head(head: &[u8; HEAD], from: Position) -> Option<(u32, i64)> {
-    let mut head = Reader(head);
+    let mut head = BinaryReader(head);
     let (magic, len) = (head.u32()?, head.u32()?);
     let (epoch, count, high_water) = (head.i64()?, head.i64()?, head.i64()?);
     let next = magic == RECORD && (epoch, count) == (from.epoch, from.count) && len < LONGEST;
     next.then_some((len, high_water))
 }
 
-fn sum(head: &[u8], body: &[u8]) -> [u8; 4] {
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(&head[..HEAD - 4]);
-    sum.update(body);
-    sum.finalize().to_le_bytes()
+fn checksum(head: &[u8], body: &[u8]) -> [u8; 4] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&head[..HEAD - 4]);
+    hasher.update(body);
+    hasher.finalize().to_le_bytes()
 }

@@ -1,18 +1,18 @@
-//! Which file is where: the layout of the folder.
+//! The paths of the layout: which file is where.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use omniq_core::{TaskId, TaskStatus};
 
-use crate::encode::file_name;
-use crate::name::ENDING;
-use crate::place::{ChunkName, Place, Shelf};
+use crate::escape::escape;
+use crate::file_name::ENDING;
+use crate::location::{ChunkName, Location, Shelf};
 
-/// Of the layout. A folder with a larger one was written by a newer OmniQ.
+/// The number of the layout. A folder with a larger one was written by a newer OmniQ.
 pub(crate) const LAYOUT: u32 = 1;
 
-/// The folders that are always there, from the base folder.
+/// The folders that always exist, relative to the base folder.
 pub(crate) const FOLDERS: [&str; 14] = [
     "queue",
     "queue/incoming",
@@ -30,7 +30,7 @@ pub(crate) const FOLDERS: [&str; 14] = [
     "queue/taking",
 ];
 
-/// Below one base folder. Each lane has a folder, which is known by its number.
+/// The paths below one base folder. `lanes` has the folder of each lane, by its number.
 pub(crate) struct Paths {
     base: PathBuf,
     lanes: HashMap<u32, String>,
@@ -48,8 +48,8 @@ impl Paths {
         &self.base
     }
 
-    pub(crate) fn at(&self, from_base: &str) -> PathBuf {
-        self.base.join(from_base)
+    pub(crate) fn at(&self, relative: &str) -> PathBuf {
+        self.base.join(relative)
     }
 
     pub(crate) fn layout(&self) -> PathBuf {
@@ -60,7 +60,7 @@ impl Paths {
         self.at("queue/lanes")
     }
 
-    pub(crate) fn lane_is_called(&mut self, number: u32, folder: String) {
+    pub(crate) fn set_lane_folder(&mut self, number: u32, folder: String) {
         self.lanes.insert(number, folder);
     }
 
@@ -70,7 +70,7 @@ impl Paths {
             .join(folder.unwrap_or_else(|| number.to_string()))
     }
 
-    /// Where a lane's ready tasks are, by priority.
+    /// Returns the folder of a lane's ready tasks, which has a folder for each priority.
     pub(crate) fn priorities(&self, lane: u32) -> PathBuf {
         self.lane(lane).join("ready")
     }
@@ -79,7 +79,7 @@ impl Paths {
         match shelf {
             Shelf::Ready { lane, priority } => self.priorities(lane).join(format!("p{priority}")),
             Shelf::Waiting { lane } => self.lane(lane).join("waiting"),
-            Shelf::Held { lane } => self.lane(lane).join("held"),
+            Shelf::Paused { lane } => self.lane(lane).join("held"),
             Shelf::Finished(TaskStatus::Success) => self.at("results/success"),
             Shelf::Finished(TaskStatus::Failed) => self.at("results/failed"),
             Shelf::Finished(_) => self.at("results/cancelled"),
@@ -90,17 +90,18 @@ impl Paths {
         self.shelf(shelf).join(chunk.to_string())
     }
 
+    /// Returns the folders of the tasks that have an owner.
     pub(crate) fn held(&self) -> [PathBuf; 2] {
         [self.at("queue/running"), self.at("queue/stopping")]
     }
 
-    pub(crate) fn file(&self, place: &Place) -> PathBuf {
-        match place {
-            Place::On { shelf, chunk, name } => {
+    pub(crate) fn file(&self, location: &Location) -> PathBuf {
+        match location {
+            Location::On { shelf, chunk, name } => {
                 self.chunk(*shelf, *chunk).join(format!("{name}{ENDING}"))
             }
-            Place::Running(id) => self.at(&format!("queue/running/{id}{ENDING}")),
-            Place::Stopping(id) => self.at(&format!("queue/stopping/{id}{ENDING}")),
+            Location::Running(id) => self.at(&format!("queue/running/{id}{ENDING}")),
+            Location::Stopping(id) => self.at(&format!("queue/stopping/{id}{ENDING}")),
         }
     }
 
@@ -108,15 +109,13 @@ impl Paths {
         self.at(&format!("queue/index/{number:012}"))
     }
 
-    /// It says that the index is whole.
-    pub(crate) fn index_is_whole(&self) -> PathBuf {
+    /// The file that marks the index as complete.
+    pub(crate) fn index_is_complete(&self) -> PathBuf {
         self.at("queue/index/whole")
     }
 
     pub(crate) fn key(&self, name: &str, key: &str) -> PathBuf {
-        self.at("queue/keys")
-            .join(file_name(name))
-            .join(file_name(key))
+        self.at("queue/keys").join(escape(name)).join(escape(key))
     }
 
     pub(crate) fn series(&self, series: TaskId) -> PathBuf {

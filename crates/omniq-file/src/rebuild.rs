@@ -1,4 +1,4 @@
-//! Builds the index from the files themselves: after damage, and where the log may not tell all.
+//! Builds the index from the task files: after damage, and if the log may have lost records.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,48 +8,50 @@ use omniq_core::storage::StoredTask;
 use omniq_core::{TaskId, TaskStatus};
 
 use crate::body;
-use crate::disk::{Found, Kind, if_there};
-use crate::encode::slug;
+use crate::disk::{DirEntry, Kind, if_exists};
 use crate::entry::{Entry, SIZE};
+use crate::errors::Failure;
+use crate::escape::slug;
+use crate::file_name::{ENDING, FileName};
 use crate::index::{self, PER_SEGMENT};
-use crate::name::{ENDING, Name};
+use crate::lanes::Lane;
+use crate::location::{ChunkName, LogicalLocation, Shelf};
 use crate::op::Op;
-use crate::place::{ChunkName, Shelf, Spot};
 use crate::shelf::Chunks;
-use crate::store::{Claims, Store};
-use crate::trouble::Failure;
+use crate::store::Store;
+use crate::store::reservations::Reservations;
 
-/// What was found.
+/// What was found in the folder.
 #[derive(Default)]
-pub(crate) struct Findings {
-    /// The largest number that anything has.
-    pub(crate) largest: i64,
-    entries: HashMap<TaskId, Known>,
-    /// Tasks that are not where they belong.
-    astray: HashMap<TaskId, (StoredTask, PathBuf)>,
-    /// What is no task, with the reason.
-    broken: Vec<(PathBuf, String)>,
+struct Findings {
+    /// The largest id of any task or chunk.
+    largest: i64,
+    entries: HashMap<TaskId, TaskInPlace>,
+    /// Tasks whose files are not where they belong.
+    misplaced: HashMap<TaskId, (StoredTask, PathBuf)>,
+    /// Files that are to be quarantined, each with the reason.
+    rejected: Vec<(PathBuf, String)>,
 }
 
-/// A task that is where it belongs.
-struct Known {
+/// A task whose file is where it belongs.
+struct TaskInPlace {
     entry: Entry,
     path: PathBuf,
-    claims: Claims,
+    reservations: Reservations,
 }
 
-/// Whether the index was ever built to its end.
-pub(crate) fn is_whole(store: &Store) -> io::Result<bool> {
-    Ok(store.disk.kind(&store.paths.index_is_whole())?.is_some())
+/// Whether the index was built completely.
+pub(crate) fn is_complete(store: &Store) -> io::Result<bool> {
+    Ok(store.disk.kind(&store.paths.index_is_complete())?.is_some())
 }
 
-/// Reads every file, and writes the index. What is left to do is in the store's batch; the largest number that
-/// was given out comes back.
+/// Reads all files and writes the index. Stages the repairs of the files in the store's batch, and returns the largest id
+/// that was given out.
 pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
     let mut findings = Findings::default();
     findings.lanes(store)?;
     let results = store.paths.at("results");
-    findings.strays(store, &results, &["success", "failed", "cancelled"])?;
+    findings.other_files(store, &results, &["success", "failed", "cancelled"])?;
     for status in [
         TaskStatus::Success,
         TaskStatus::Failed,
@@ -58,13 +60,13 @@ pub(crate) fn rebuild(store: &mut Store) -> Result<i64, Failure> {
         findings.shelf(store, Shelf::Finished(status))?;
     }
     let [running, stopping] = store.paths.held();
-    findings.folder(store, &running, |_| Some(Spot::Running))?;
-    findings.folder(store, &stopping, |_| Some(Spot::Stopping))?;
-    findings.restore_claims(store)?;
+    findings.folder(store, &running, |_| Some(LogicalLocation::Running))?;
+    findings.folder(store, &stopping, |_| Some(LogicalLocation::Stopping))?;
+    findings.restore_reservations(store)?;
     write_index(store, &findings)?;
     store.high_water = store.high_water.max(findings.largest);
     store.forget_all()?;
-    findings.mend(store)
+    findings.repair(store)
 }
 
 impl Findings {
@@ -75,21 +77,21 @@ impl Findings {
             }
         }
         for folder in &store.lanes.unreadable {
-            self.lost(store, &store.paths.lanes().join(folder))?;
+            self.unknown_folder(store, &store.paths.lanes().join(folder))?;
         }
         for lane in store.lanes.numbers() {
             let folder = store.paths.lane(lane);
-            self.strays(store, &folder, &["ready", "waiting", "held", "lane.json"])?;
+            self.other_files(store, &folder, &["ready", "waiting", "held", "lane.json"])?;
             self.ready(store, lane)?;
             self.shelf(store, Shelf::Waiting { lane })?;
-            self.shelf(store, Shelf::Held { lane })?;
+            self.shelf(store, Shelf::Paused { lane })?;
         }
         Ok(())
     }
 
     fn ready(&mut self, store: &Store, lane: u32) -> Result<(), Failure> {
         let ready = store.paths.priorities(lane);
-        for found in if_there(store.disk.list(&ready))?.unwrap_or_default() {
+        for found in if_exists(store.disk.list(&ready))?.unwrap_or_default() {
             let priority = |name: &str| name.strip_prefix('p')?.parse().ok();
             match found.text().and_then(priority) {
                 Some(priority) => self.shelf(store, Shelf::Ready { lane, priority })?,
@@ -99,9 +101,9 @@ impl Findings {
         Ok(())
     }
 
-    /// What is in a folder beside what belongs there: somebody may have put a task there by hand.
-    fn strays(&mut self, store: &Store, folder: &Path, known: &[&str]) -> Result<(), Failure> {
-        for found in if_there(store.disk.list(folder))?.unwrap_or_default() {
+    /// Reads what does not belong into a folder: a task may have been moved there by hand.
+    fn other_files(&mut self, store: &Store, folder: &Path, known: &[&str]) -> Result<(), Failure> {
+        for found in if_exists(store.disk.list(folder))?.unwrap_or_default() {
             if !found.text().is_some_and(|name| known.contains(&name)) {
                 self.file(store, &found, folder.join(&found.name), None)?;
             }
@@ -112,23 +114,31 @@ impl Findings {
     fn shelf(&mut self, store: &Store, shelf: Shelf) -> Result<(), Failure> {
         let folder = store.paths.shelf(shelf);
         let chunks = Chunks::list(&*store.disk, &folder)?;
-        for found in if_there(store.disk.list(&folder))?.unwrap_or_default() {
-            let chunk = found.text().and_then(ChunkName::parse);
-            let Some(chunk) = chunk.filter(|_| found.kind == Kind::Folder) else {
+        for found in if_exists(store.disk.list(&folder))?.unwrap_or_default() {
+            let chunk = match found.kind {
+                Kind::Folder => found.text().and_then(ChunkName::parse),
+                _ => None,
+            };
+            let Some(chunk) = chunk else {
                 self.file(store, &found, folder.join(&found.name), None)?;
                 continue;
             };
             self.largest = self.largest.max(chunk.number.as_i64());
-            // In another chunk nobody would look for it.
-            let fits = |name: &Name| chunks.chunk_of(*name) == Some(chunk);
-            let spot = |name: &str| Some(Spot::On(shelf, Name::of_file(name).filter(fits)?));
-            self.folder(store, &store.paths.chunk(shelf, chunk), spot)?;
+            // A task in the wrong chunk is never found, so its file is misplaced.
+            let belongs_here = |name: &FileName| chunks.chunk_of(*name) == Some(chunk);
+            let location = |name: &str| {
+                Some(LogicalLocation::On(
+                    shelf,
+                    FileName::of_file(name).filter(belongs_here)?,
+                ))
+            };
+            self.folder(store, &store.paths.chunk(shelf, chunk), location)?;
         }
         Ok(())
     }
 
-    /// Below a folder that nobody would look into.
-    fn lost(&mut self, store: &Store, folder: &Path) -> Result<(), Failure> {
+    /// Reads the files in and below a folder where no task belongs.
+    fn unknown_folder(&mut self, store: &Store, folder: &Path) -> Result<(), Failure> {
         for found in store.disk.list(folder)? {
             if found.name != "lane.json" {
                 self.file(store, &found, folder.join(&found.name), None)?;
@@ -141,67 +151,64 @@ impl Findings {
         &mut self,
         store: &Store,
         folder: &Path,
-        spot: impl Fn(&str) -> Option<Spot>,
+        location: impl Fn(&str) -> Option<LogicalLocation>,
     ) -> Result<(), Failure> {
-        for found in if_there(store.disk.list(folder))?.unwrap_or_default() {
+        for found in if_exists(store.disk.list(folder))?.unwrap_or_default() {
             let path = folder.join(&found.name);
-            let spot = found
+            let location = found
                 .text()
                 .filter(|name| name.ends_with(ENDING))
-                .and_then(&spot);
-            self.file(store, &found, path, spot)?;
+                .and_then(&location);
+            self.file(store, &found, path, location)?;
         }
         Ok(())
     }
 
+    /// Reads a file. `location` is where the file is, if a task may be there.
     fn file(
         &mut self,
         store: &Store,
-        found: &Found,
+        found: &DirEntry,
         path: PathBuf,
-        spot: Option<Spot>,
+        location: Option<LogicalLocation>,
     ) -> Result<(), Failure> {
         if found.kind == Kind::Folder {
-            return self.lost(store, &path);
+            return self.unknown_folder(store, &path);
         }
         if found.kind != Kind::File {
-            self.broken.push((path, "It is no plain file".to_owned()));
+            self.rejected
+                .push((path, "It is not a regular file".to_owned()));
             return Ok(());
         }
-        let path = with_a_text_for_a_name(store, path)?;
+        let path = ensure_text_path(store, path)?;
         let bytes = store.disk.read(&path)?;
-        let mut row = match body::read(&bytes) {
-            Ok(row) => row,
+        let mut stored = match body::read(&bytes) {
+            Ok(stored) => stored,
             Err(error) => {
-                self.broken
+                self.rejected
                     .push((path, format!("It can't be read: {error}")));
                 return Ok(());
             }
         };
-        let id = row.task.id;
+        let id = stored.task.id;
         self.largest = self.largest.max(id.as_i64());
-        // A file that waited and came due only moved.
-        match spot {
-            Some(Spot::On(Shelf::Ready { .. }, _)) => row.due = true,
-            Some(Spot::On(Shelf::Waiting { .. }, _)) => row.due = false,
+        // A task that becomes due is only moved: its file does not say that it is due.
+        match location {
+            Some(LogicalLocation::On(Shelf::Ready { .. }, _)) => stored.due = true,
+            Some(LogicalLocation::On(Shelf::Waiting { .. }, _)) => stored.due = false,
             _ => {}
         }
-        let task = &row.task;
-        let lane = crate::lanes::Lane {
-            queue: task.queue.clone(),
-            name: task.name.clone(),
-            format: task.payload.format,
-        };
-        let entry = Entry::of(&row, store.lanes.number(&lane).unwrap_or_default());
-        let named = found.text() == Some(entry.spot(id).file_name(id).as_str());
-        let in_place = named && spot == Some(entry.spot(id)) && entry.lane != 0;
-        self.keep(row, entry, path, in_place);
+        let lane = store.lanes.number(&Lane::of(&stored.task));
+        let entry = Entry::of(&stored, lane.unwrap_or_default());
+        let has_right_name = found.text() == Some(entry.location(id).file_name(id).as_str());
+        let in_place = has_right_name && location == Some(entry.location(id)) && entry.lane != 0;
+        self.keep(stored, entry, path, in_place);
         Ok(())
     }
 
-    /// Of two files of one task, the one that came further counts.
-    fn keep(&mut self, row: StoredTask, entry: Entry, path: PathBuf, in_place: bool) {
-        let id = row.task.id;
+    /// Records a task. If there are two files of it, the one with more progress counts.
+    fn keep(&mut self, stored: StoredTask, entry: Entry, path: PathBuf, in_place: bool) {
+        let id = stored.task.id;
         let progress = |entry: &Entry| {
             (
                 entry.lease,
@@ -210,72 +217,74 @@ impl Findings {
             )
         };
         let known = self.entries.get(&id).map(|known| progress(&known.entry));
-        let astray = self
-            .astray
+        let misplaced = self
+            .misplaced
             .get(&id)
-            .map(|(row, _)| progress(&Entry::of(row, 0)));
+            .map(|(stored, _)| progress(&Entry::of(stored, 0)));
         let older = "There is another file of this task, which is newer";
-        if known.max(astray) > Some(progress(&entry)) {
-            self.broken.push((path, older.to_owned()));
+        if known.max(misplaced) > Some(progress(&entry)) {
+            self.rejected.push((path, older.to_owned()));
             return;
         }
         let outdated = self.entries.remove(&id).map(|known| known.path);
         let outdated = outdated
             .into_iter()
-            .chain(self.astray.remove(&id).map(|(_, path)| path));
-        self.broken
+            .chain(self.misplaced.remove(&id).map(|(_, path)| path));
+        self.rejected
             .extend(outdated.map(|path| (path, older.to_owned())));
         if in_place {
-            let claims = Claims::of(&row.task);
-            let known = Known {
+            let reservations = Reservations::of(&stored.task);
+            let task = TaskInPlace {
                 entry,
                 path,
-                claims,
+                reservations,
             };
-            self.entries.insert(id, known);
+            self.entries.insert(id, task);
         } else {
-            self.astray.insert(id, (row, path));
+            self.misplaced.insert(id, (stored, path));
         }
     }
 
-    /// Of two that claim the same, which a power cut may leave, the later one has it.
-    fn restore_claims(&self, store: &Store) -> Result<(), Failure> {
+    /// Writes missing reservations. If a power cut left two tasks with the same reservation, the later one gets it.
+    fn restore_reservations(&self, store: &Store) -> Result<(), Failure> {
         let mut ids: Vec<_> = self.entries.keys().collect();
         ids.sort_unstable();
         for id in ids {
-            store.restore(*id, &self.entries[id].claims)?;
+            store.restore(*id, &self.entries[id].reservations)?;
         }
         Ok(())
     }
 
-    /// Brings tasks to where they belong, and sets aside what is none.
-    fn mend(self, store: &mut Store) -> Result<i64, Failure> {
+    /// Stages the repairs: moves tasks to where they belong, and quarantines the rejected files.
+    fn repair(self, store: &mut Store) -> Result<i64, Failure> {
         let base = store.paths.base().to_owned();
-        let file = |path: &Path| {
+        let relative = |path: &Path| {
             let path = path.strip_prefix(&base).unwrap_or(path);
             path.to_string_lossy().into_owned()
         };
-        for (path, reason) in self.broken {
-            tracing::error!(path = %path.display(), reason, "a file goes to queue/quarantine");
-            let file = file(&path);
+        for (path, reason) in self.rejected {
+            tracing::error!(path = %path.display(), reason, "a file is moved to queue/quarantine");
+            let file = relative(&path);
             let name = format!("{}-{}", store.next_id()?, slug(&file));
-            store.stage_file(Op::SetAside { file, name, reason });
+            store.stage(Op::Quarantine { file, name, reason });
         }
-        // All are taken away before the first is put back: making room moves what stands in a folder.
-        for (_, path) in self.astray.values() {
-            tracing::warn!(path = %path.display(), "a task is brought to where it belongs");
-            store.stage_file(Op::Taken { file: file(path) });
+        // All are removed before the first is written again, because making room for one may move the others.
+        for (_, path) in self.misplaced.values() {
+            tracing::warn!(path = %path.display(), "a task is moved to where it belongs");
+            store.stage(Op::RemoveFile {
+                file: relative(path),
+            });
         }
-        store.set_aside_lanes()?;
-        for (row, _) in self.astray.into_values() {
-            store.put(row)?;
+        store.quarantine_lanes()?;
+        for (stored, _) in self.misplaced.into_values() {
+            store.put(stored)?;
         }
         Ok(store.high_water)
     }
 }
 
-/// Steps name files by texts, which not every path is.
-fn with_a_text_for_a_name(store: &Store, path: PathBuf) -> io::Result<PathBuf> {
+/// Renames a file whose path is not valid text, because the log can't hold such a path.
+fn ensure_text_path(store: &Store, path: PathBuf) -> io::Result<PathBuf> {
     if path
         .strip_prefix(store.paths.base())
         .is_ok_and(|path| path.to_str().is_some())
@@ -283,12 +292,12 @@ fn with_a_text_for_a_name(store: &Store, path: PathBuf) -> io::Result<PathBuf> {
         return Ok(path);
     }
     let name = format!("stray-{:016x}", fastrand::u64(..));
-    let named = store.paths.lanes().join(name);
-    store.disk.rename(&path, &named)?;
-    Ok(named)
+    let text_path = store.paths.lanes().join(name);
+    store.disk.rename(&path, &text_path)?;
+    Ok(text_path)
 }
 
-/// In place, so that who has a file of it open goes on seeing the right one.
+/// Writes the index in place, so that a process that has one of its files open sees the new content.
 fn write_index(store: &mut Store, findings: &Findings) -> Result<(), Failure> {
     let mut segments: HashMap<u64, Vec<u8>> = HashMap::new();
     let empty = || vec![0; PER_SEGMENT as usize * SIZE];
@@ -305,6 +314,6 @@ fn write_index(store: &mut Store, findings: &Findings) -> Result<(), Failure> {
             .disk
             .write(&store.paths.segment(number), &bytes, true)?;
     }
-    let whole = store.paths.index_is_whole();
-    Ok(store.disk.write(&whole, b"1\n", true)?)
+    let marker = store.paths.index_is_complete();
+    Ok(store.disk.write(&marker, b"1\n", true)?)
 }

@@ -1,31 +1,30 @@
-//! The folder as the thread sees it that writes: how a batch begins, is committed, and ends.
+//! The writer's engine: how a batch begins in the folder, is committed, and ends.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use omniq_core::storage::Effects;
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled,
+    ClaimRequest, Claimed, Effects, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled,
 };
-use omniq_core::{Change, CoreSettings, Durability, NewTask, Result, Timestamp};
+use omniq_core::{Change, CoreSettings, NewTask, Result, Timestamp};
 use omniq_writer::{CommitError, Committed, Engine};
 
 use crate::disk::Disk;
-use crate::open::Open;
+use crate::errors::{Failure, chain, io_error};
+use crate::open_folder::OpenFolder;
 use crate::store::Store;
-use crate::trouble::{Failure, explain, unknown};
 
 pub(crate) struct Session {
     base: PathBuf,
     disk: Arc<dyn Disk>,
     settings: CoreSettings,
-    /// Gone after a failure, until it is opened again.
-    open: Option<Open>,
-    nothing: Effects,
-    /// It was said that the files can't follow.
-    complained: bool,
+    /// `None` after a failure, until the folder is opened again.
+    open: Option<OpenFolder>,
+    no_effects: Effects,
+    /// Whether it was logged that a batch could not be applied to the files.
+    warned: bool,
 }
 
 impl Session {
@@ -35,38 +34,38 @@ impl Session {
             disk,
             settings: settings.clone(),
             open: None,
-            nothing: Effects::default(),
-            complained: false,
+            no_effects: Effects::default(),
+            warned: false,
         };
-        session.open_again()?.let_go();
+        session.reopen()?.unlock();
         Ok(session)
     }
 
-    fn open_again(&mut self) -> Result<&mut Open> {
-        let opened = Open::new(&self.base, &self.disk, &self.settings);
+    fn reopen(&mut self) -> Result<&mut OpenFolder> {
+        let opened = OpenFolder::new(&self.base, &self.disk, &self.settings);
         let opened = opened.map_err(|e| match e {
-            Failure::Disk(e) => explain(&self.base, "it can't be opened", &e),
+            Failure::Io(e) => io_error(&self.base, "it can't be opened", e),
             other => omniq_writer::Failure::not_done(&other, &self.base),
         })?;
         Ok(self.open.insert(opened))
     }
 
-    /// Lets others write, where the lock was taken to open.
+    /// Releases the lock that opening took.
     #[cfg(test)]
-    pub(crate) fn let_go(&mut self) {
+    pub(crate) fn unlock(&mut self) {
         if let Some(open) = &mut self.open {
-            open.let_go();
+            open.unlock();
         }
     }
 
-    /// What tells the folder from every other.
+    /// Returns the folder's id in `layout.json`.
     pub(crate) fn identity(&self) -> Option<&str> {
         self.open.as_ref().map(|open| open.identity.as_str())
     }
 
-    fn opened(&mut self) -> Result<&mut Open, Failure> {
-        let gone = || Failure::Disk(io::Error::other("it is not open"));
-        self.open.as_mut().ok_or_else(gone)
+    fn opened(&mut self) -> Result<&mut OpenFolder, Failure> {
+        let closed = || io::Error::other("the folder is not open").into();
+        self.open.as_mut().ok_or_else(closed)
     }
 
     fn store(&mut self) -> Result<&mut Store, Failure> {
@@ -76,34 +75,38 @@ impl Session {
     fn try_to_commit(&mut self) -> Result<Committed, CommitError<Failure>> {
         let open = self.opened().map_err(CommitError::NotCommitted)?;
         let batch = &open.store.batch;
-        let steps = !batch.ops.is_empty();
-        let wrote = steps || !batch.renewed.is_empty();
-        if steps {
+        let has_ops = !batch.ops.is_empty();
+        let wrote = has_ops || !batch.renewed.is_empty();
+        if has_ops {
             open.append()?;
         }
-        let followed = match (steps, wrote) {
-            (true, _) => open.follow(),
-            (false, true) => open.renew(),
+        let applied = match (has_ops, wrote) {
+            (true, _) => open.apply_batch(),
+            (false, true) => open.write_renewals(),
             _ => Ok(()),
         };
-        let effects = open.store.end();
-        self.complain(followed);
+        let effects = open.store.end_batch();
+        self.check_applied(applied);
         Ok(Committed::new(effects, wrote))
     }
 
-    /// The batch is committed all the same: it is in the log.
-    fn complain(&mut self, followed: io::Result<()>) {
-        match followed {
+    /// Logs that the batch could not be applied to the files. It is committed nevertheless: the log has it.
+    fn check_applied(&mut self, applied: io::Result<()>) {
+        match applied {
             Err(error) => {
-                if !std::mem::replace(&mut self.complained, true) {
+                if !std::mem::replace(&mut self.warned, true) {
                     let folder = self.base.display();
-                    tracing::warn!(%folder, %error, "what was committed can't be written into the files yet");
+                    tracing::warn!(
+                        %folder,
+                        error = %chain(&error),
+                        "a committed batch can't be written into the files yet"
+                    );
                 }
                 if let Some(open) = &mut self.open {
-                    open.is_behind();
+                    open.applying_failed();
                 }
             }
-            Ok(()) => self.complained = false,
+            Ok(()) => self.warned = false,
         }
     }
 }
@@ -124,7 +127,7 @@ impl Engine for Session {
 
     fn others_wrote(&mut self) -> bool {
         match &mut self.open {
-            Some(open) => open.has_news().unwrap_or(true),
+            Some(open) => open.others_wrote().unwrap_or(true),
             None => true,
         }
     }
@@ -134,8 +137,7 @@ impl Engine for Session {
             self.open = None;
         }
         if self.open.is_none() {
-            let open = self.open_again()?;
-            open.let_go();
+            self.reopen()?.unlock();
         }
         Ok(())
     }
@@ -161,8 +163,12 @@ impl Engine for Session {
         self.store()?.renew(lease, lease_for)
     }
 
-    fn record_progress(&mut self, note: &ProgressUpdate, now: Timestamp) -> Result<bool, Failure> {
-        self.store()?.record_progress(note, now)
+    fn record_progress(
+        &mut self,
+        update: &ProgressUpdate,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        self.store()?.record_progress(update, now)
     }
 
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
@@ -180,21 +186,21 @@ impl Engine for Session {
     fn effects(&self) -> &Effects {
         self.open
             .as_ref()
-            .map_or(&self.nothing, |open| &open.store.effects)
+            .map_or(&self.no_effects, |open| &open.store.effects)
     }
 
     fn commit(&mut self) -> Result<Committed, CommitError<Failure>> {
         let committed = self.try_to_commit();
         if let Some(open) = &mut self.open {
-            open.let_go();
+            open.unlock();
         }
         committed
     }
 
     fn roll_back(&mut self) {
         if let Some(open) = &mut self.open {
-            open.forget();
-            open.let_go();
+            open.forget_all();
+            open.unlock();
         }
     }
 
@@ -204,48 +210,15 @@ impl Engine for Session {
 }
 
 impl Drop for Session {
-    /// What is in the files need not be done again after a power cut.
+    /// Applies the log to the files, so that the next process need not do it.
     fn drop(&mut self) {
         if let Some(open) = &mut self.open
             && let Err(error) = open.close()
         {
             tracing::debug!(
                 ?error,
-                "the log is kept: the next process goes on from there"
+                "the log could not be checkpointed: the next process applies it"
             );
         }
-    }
-}
-
-impl Open {
-    /// Writes the batch into the log: from then on it has happened.
-    pub(crate) fn append(&mut self) -> Result<(), CommitError<Failure>> {
-        let record = self.store.seal().map_err(CommitError::NotCommitted)?;
-        let before = |e: io::Error| CommitError::NotCommitted(Failure::Disk(e));
-        let full = self.durability == Durability::Full;
-        if !full {
-            self.is_loose().map_err(before)?;
-        }
-        self.log
-            .make_room(self.end.at, record.len())
-            .map_err(before)?;
-        let end = match self.log.append(self.end, self.store.high_water, &record) {
-            Ok(end) => end,
-            // It may be there in part, or, for all that is known, whole.
-            Err(e) => match self.log.blot_out(self.end.at) {
-                Ok(()) => return Err(before(e)),
-                Err(_) => return Err(self.is_unknown(&e)),
-            },
-        };
-        if full && let Err(e) = self.log.sync() {
-            return Err(self.is_unknown(&e));
-        }
-        self.end = end;
-        Ok(())
-    }
-
-    fn is_unknown(&mut self, error: &io::Error) -> CommitError<Failure> {
-        self.is_broken();
-        CommitError::Unknown(unknown(self.store.paths.base(), error))
     }
 }

@@ -1,4 +1,4 @@
-//! The exam, with two handles on one folder.
+//! The exam, with two handles to one folder.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ fn open() -> Subject {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("exam");
     let mut settings = CoreSettings::default();
-    // What the other handle did is found by looking; the exam should not wait long for that.
+    // Changes of the other handle may be found by polling; the exam should not wait long for them.
     settings.poll_interval = Duration::from_millis(20);
     let first = FileStorage::open(&path, &settings).unwrap();
     let second = FileStorage::open(&path, &settings).unwrap();

@@ -1,3 +1,5 @@
+//! Finds tasks by owner, unique key, series and finish.
+
 use std::collections::{BTreeSet, HashMap};
 
 use omniq_core::storage::StoredTask;
@@ -5,16 +7,16 @@ use omniq_core::{Task, TaskId, TaskStatus, Timestamp};
 
 use crate::lanes::Lanes;
 
-/// What finds tasks otherwise than by id. Each row is added and removed as a whole, so that no part can
-/// fall behind another.
+/// The indexes on the tasks. Each task is added to and removed from all of them together, so that they always
+/// agree.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     pub(crate) lanes: Lanes,
-    /// Tasks that an owner holds.
+    /// The tasks that an owner holds.
     pub(crate) held: BTreeSet<TaskId>,
-    /// Finished tasks that nobody holds.
+    /// The finished tasks that no owner holds, by the time of their finish.
     pub(crate) finished: BTreeSet<(Timestamp, TaskId)>,
-    /// Who holds a unique key, by the task's name and the key.
+    /// The holder of each unique key, by task name and key.
     keys: HashMap<(String, String), TaskId>,
     /// The unfinished member of each series.
     series: HashMap<TaskId, TaskId>,
@@ -29,7 +31,7 @@ impl Index {
         if task.owner.is_some() {
             self.held.insert(task.id);
         }
-        if let Some(series) = live_series(task) {
+        if let Some(series) = unfinished_series(task) {
             self.series.insert(series, task.id);
         }
         if task.holds_unique_key() {
@@ -47,7 +49,7 @@ impl Index {
             self.lanes.remove(task);
         }
         self.held.remove(&task.id);
-        if let Some(series) = live_series(task) {
+        if let Some(series) = unfinished_series(task) {
             self.series.remove(&series);
         }
         if task.holds_unique_key() {
@@ -59,8 +61,9 @@ impl Index {
         }
     }
 
-    /// The task that keeps another one out: by its unique key, or as the live member of its series.
-    pub(crate) fn in_the_way(
+    /// Returns the task because of which this one can't be added: it holds the unique key, or is the unfinished
+    /// member of the series.
+    pub(crate) fn conflicting(
         &self,
         name: &str,
         key: Option<&str>,
@@ -72,6 +75,10 @@ impl Index {
     }
 }
 
-fn live_series(task: &Task) -> Option<TaskId> {
-    task.series_id.filter(|_| !task.status.is_finished())
+/// Returns the series of an unfinished task.
+fn unfinished_series(task: &Task) -> Option<TaskId> {
+    if task.status.is_finished() {
+        return None;
+    }
+    task.series_id
 }

@@ -1,10 +1,12 @@
+//! Finds the tasks that are claimed next.
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use omniq_core::storage::ClaimFilter;
 use omniq_core::{Format, Task, TaskId, Timestamp};
 
-/// Who is claimed first: the highest priority, then the earliest eta, then the oldest.
+/// The order of claims: the highest priority, then the earliest eta, then the oldest task.
 type Rank = (Reverse<i32>, Timestamp, TaskId);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +25,7 @@ impl LaneKey {
         }
     }
 
-    fn taken_by(&self, filter: &ClaimFilter) -> bool {
+    fn is_taken_by(&self, filter: &ClaimFilter) -> bool {
         filter.takes(&self.queue, &self.name, self.format)
     }
 }
@@ -34,8 +36,8 @@ struct Lane {
     waiting: BTreeSet<(Timestamp, TaskId)>,
 }
 
-/// The tasks that can be claimed, now or later. A lane without any is forgotten, so that a claim looks
-/// at no more lanes than have work.
+/// The tasks that can be claimed, now or later. An empty lane is removed, so that a claim checks only lanes that
+/// have tasks.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes(BTreeMap<LaneKey, Lane>);
 
@@ -60,26 +62,32 @@ impl Lanes {
         }
     }
 
-    fn open<'a>(&'a self, filter: &'a ClaimFilter) -> impl Iterator<Item = &'a Lane> {
-        let taken = |(key, _): &(&LaneKey, &Lane)| key.taken_by(filter);
-        self.0.iter().filter(taken).map(|(_, lane)| lane)
+    /// Returns the lanes that a filter takes.
+    fn taken<'a>(&'a self, filter: &'a ClaimFilter) -> impl Iterator<Item = &'a Lane> {
+        let is_taken = |(key, _): &(&LaneKey, &Lane)| key.is_taken_by(filter);
+        self.0.iter().filter(is_taken).map(|(_, lane)| lane)
     }
 
-    /// Waiting tasks whose eta has come: at most `max`, the earliest first.
-    pub(crate) fn come_due(&self, filter: &ClaimFilter, now: Timestamp, max: usize) -> Vec<TaskId> {
+    /// Returns the waiting tasks whose eta has come: at most `max`, the earliest first.
+    pub(crate) fn newly_due(
+        &self,
+        filter: &ClaimFilter,
+        now: Timestamp,
+        max: usize,
+    ) -> Vec<TaskId> {
         let due = |lane: &'_ Lane| -> Vec<_> {
-            let come = lane.waiting.iter().take_while(|(eta, _)| *eta <= now);
-            come.take(max).copied().collect()
+            let newly_due = lane.waiting.iter().take_while(|(eta, _)| *eta <= now);
+            newly_due.take(max).copied().collect()
         };
-        let mut due: Vec<_> = self.open(filter).flat_map(due).collect();
+        let mut due: Vec<_> = self.taken(filter).flat_map(due).collect();
         due.sort_unstable();
         due.truncate(max);
         due.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The first `limit` ready tasks across lanes.
+    /// Returns the first `limit` ready tasks across lanes.
     pub(crate) fn first(&self, filter: &ClaimFilter, limit: usize) -> Vec<TaskId> {
-        let mut lanes: Vec<_> = self.open(filter).map(|lane| lane.ready.iter()).collect();
+        let mut lanes: Vec<_> = self.taken(filter).map(|lane| lane.ready.iter()).collect();
         let mut heads: BinaryHeap<_> = lanes
             .iter_mut()
             .enumerate()
@@ -96,10 +104,10 @@ impl Lanes {
         first
     }
 
-    /// When the next waiting task becomes due.
+    /// Returns the time at which the next waiting task becomes due.
     pub(crate) fn next_due(&self, filter: &ClaimFilter) -> Option<Timestamp> {
         let first = |lane: &Lane| lane.waiting.first().map(|(eta, _)| *eta);
-        self.open(filter).filter_map(first).min()
+        self.taken(filter).filter_map(first).min()
     }
 }
 

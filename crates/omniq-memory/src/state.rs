@@ -1,3 +1,5 @@
+//! The tasks, and the operations on them.
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
@@ -23,15 +25,15 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn enqueue(&mut self, tasks: Vec<NewTask>, now: Timestamp) -> Result<Vec<Enqueued>> {
-        let ids = self.ids.give(tasks.len(), now)?;
+        let ids = self.ids.assign(tasks.len(), now)?;
         let pairs = tasks.into_iter().zip(ids);
         Ok(pairs.map(|(new, id)| self.insert(new, id, now)).collect())
     }
 
-    /// Adds a task under this id, unless another is in its way.
+    /// Adds a task with this id, unless it conflicts with another.
     pub(crate) fn insert(&mut self, new: NewTask, id: TaskId, now: Timestamp) -> Enqueued {
         let key = new.unique_key.as_deref();
-        if let Some(holder) = self.index.in_the_way(&new.name, key, new.series_id) {
+        if let Some(holder) = self.index.conflicting(&new.name, key, new.series_id) {
             return Enqueued::Existing(holder);
         }
         let row = StoredTask::new(new, id, now);
@@ -44,7 +46,7 @@ impl State {
         self.rows.get(&id)
     }
 
-    /// The only way to change a row: it keeps the index in step.
+    /// Changes a row. All changes to indexed fields go through this, so that the index stays up to date.
     pub(crate) fn update(&mut self, id: TaskId, change: impl FnOnce(&mut StoredTask)) {
         if let Some(row) = self.rows.get_mut(&id) {
             self.index.remove(row);
@@ -58,16 +60,17 @@ impl State {
         if request.limit == 0 {
             return Claimed::default();
         }
-        for id in self.index.lanes.come_due(filter, now, MAX_DUE_PER_CLAIM) {
+        for id in self.index.lanes.newly_due(filter, now, MAX_DUE_PER_CLAIM) {
             self.update(id, |row| row.due = true);
         }
         let ids = self.index.lanes.first(filter, request.limit);
         for id in &ids {
             self.update(*id, |row| row.begin(request, now));
         }
-        let next_due = (ids.len() < request.limit)
-            .then(|| self.index.lanes.next_due(filter))
-            .flatten();
+        let mut next_due = None;
+        if ids.len() < request.limit {
+            next_due = self.index.lanes.next_due(filter);
+        }
         let tasks = self.get(&ids).into_iter().flatten().collect();
         Claimed::new(tasks, next_due)
     }
@@ -94,11 +97,12 @@ impl State {
         updates: Vec<ProgressUpdate>,
         now: Timestamp,
     ) -> Vec<bool> {
-        let record = |note: ProgressUpdate| {
-            let row = self.rows.get_mut(&note.lease.id);
-            let held = row.filter(|row| row.hold(note.lease) != Hold::Lost);
-            held.map(|row| row.task.progress = Some(note.progress(now)))
-                .is_some()
+        let record = |update: ProgressUpdate| match self.rows.get_mut(&update.lease.id) {
+            Some(row) if row.hold(update.lease) != Hold::Lost => {
+                row.task.progress = Some(update.progress(now));
+                true
+            }
+            _ => false,
         };
         updates.into_iter().map(record).collect()
     }
@@ -106,9 +110,9 @@ impl State {
     pub(crate) fn orphans(&mut self, monotonic: Duration, limit: usize) -> Vec<Orphan> {
         let held = self.index.held.iter().filter_map(|id| self.rows.get(id));
         let held = held.map(|row| HeldLease::new(row.task.lease(), row.beats, row.lease_for));
-        let mut over = self.leases.observe(held, monotonic);
-        over.sort_unstable();
-        let tasks = over
+        let mut expired = self.leases.observe(held, monotonic);
+        expired.sort_unstable();
+        let tasks = expired
             .iter()
             .take(limit)
             .filter_map(|lease| self.row(lease.id));
@@ -124,13 +128,13 @@ impl State {
 
     pub(crate) fn list(&self, filter: &TaskFilter) -> Vec<Task> {
         let from = filter.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let wanted = |task: &&Task| {
+        let matches = |task: &&Task| {
             filter.queue.as_ref().is_none_or(|q| *q == task.queue)
                 && filter.name.as_ref().is_none_or(|n| *n == task.name)
                 && filter.status.is_none_or(|s| s == task.status)
         };
         let page = self.rows.range((from, Bound::Unbounded));
-        let page = page.map(|(_, row)| &row.task).filter(wanted);
+        let page = page.map(|(_, row)| &row.task).filter(matches);
         page.take(filter.limit as usize).cloned().collect()
     }
 

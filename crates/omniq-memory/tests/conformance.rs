@@ -1,4 +1,4 @@
-//! The exam that every storage sits.
+//! The exam that every storage must pass.
 
 use std::sync::Arc;
 

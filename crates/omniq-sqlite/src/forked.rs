@@ -1,30 +1,32 @@
-//! SQLite does not survive a fork while it is open. The child has its notes of the locks that the parent
-//! holds, takes them for its own, and leaves them out: whoever closes last in the parent then removes the
-//! `-wal` that the child writes to. And what another thread had locked inside at that moment stays locked.
+//! Refuses to open SQLite in a process that was forked while the parent had it open.
+//!
+//! The child inherits SQLite's records of the parent's locks. It takes those locks for its own, so it does not
+//! acquire them; the last connection that the parent closes then removes the `-wal` file that the child writes
+//! to. Mutexes of SQLite that another thread held at the fork also stay locked in the child.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use omniq_core::{Error, ErrorKind, Result};
 
-/// How many connections are open, and in which process.
-static OPEN: Mutex<(u32, usize)> = Mutex::new((0, 0));
+/// The process that has connections open, and how many.
+static OPEN_CONNECTIONS: Mutex<(u32, usize)> = Mutex::new((0, 0));
 
-/// Kept for as long as a connection is open.
-pub(crate) struct InUse {
+/// Counts one open connection until it is dropped.
+pub(crate) struct ForkGuard {
     process: u32,
 }
 
-impl InUse {
-    /// An error of kind `Closed` in a process that was forked while connections were open.
+impl ForkGuard {
+    /// Counts a connection. Fails with kind `Closed` in a process that was forked while connections were open.
     pub(crate) fn enter() -> Result<Self> {
         let process = std::process::id();
-        let mut open = open();
+        let mut open = open_connections();
         let (parent, count) = *open;
         if count > 0 && parent != process {
             let text = format!(
-                "the process {parent} had SQLite open when this one was forked from it, so this one can't \
-                 open it: what it wrote could be lost. Fork before you connect, or when all queues are \
-                 closed, or start the child as a program of its own"
+                "the process {parent} had SQLite open when this process was forked from it, so this process \
+                 can't open it: what it wrote could be lost. Fork before you connect, or when all queues are \
+                 closed, or start the child as a separate program"
             );
             return Err(Error::new(ErrorKind::Closed, text));
         }
@@ -33,15 +35,17 @@ impl InUse {
     }
 }
 
-impl Drop for InUse {
+impl Drop for ForkGuard {
     fn drop(&mut self) {
-        // A forked child closes nothing of its parent's.
+        // A forked child closes none of its parent's connections.
         if self.process == std::process::id() {
-            open().1 -= 1;
+            open_connections().1 -= 1;
         }
     }
 }
 
-fn open() -> MutexGuard<'static, (u32, usize)> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+fn open_connections() -> MutexGuard<'static, (u32, usize)> {
+    OPEN_CONNECTIONS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,11 @@
-//! The lanes by name and by number, kept in memory: a lane is never changed nor deleted.
+//! Remembers the lanes, by name and by number. A lane is never changed or deleted.
 
 use std::collections::{BTreeMap, HashMap};
 
 use omniq_core::{Error, ErrorKind, Format};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::trouble::Failure;
+use crate::errors::Failure;
 
 #[derive(Default)]
 pub(crate) struct Lanes {
@@ -22,8 +22,8 @@ pub(crate) struct Lane {
 }
 
 impl Lanes {
-    /// Reads them all. One that can't be read, or in a format that this build does not
-    /// know, is left alone, with its tasks.
+    /// Reads all lanes. A lane that can't be read, or whose format this build does not know, is ignored together
+    /// with its tasks.
     pub(crate) fn load(conn: &Connection) -> Result<Self, Failure> {
         let mut lanes = Self::default();
         let mut statement = conn.prepare_cached(include_str!("sql/lanes.sql"))?;
@@ -32,9 +32,9 @@ impl Lanes {
             let number = row.get(0)?;
             lanes.last = lanes.last.max(number);
             match lane(row) {
-                Ok(lane) => lanes.note(number, lane),
+                Ok(lane) => lanes.add(number, lane),
                 Err(Failure::Refused(error)) => {
-                    tracing::warn!(lane = number, %error, "a lane is left alone");
+                    tracing::warn!(lane = number, error = %error.chain(), "a lane is ignored");
                 }
                 Err(other) => return Err(other),
             }
@@ -42,7 +42,7 @@ impl Lanes {
         Ok(lanes)
     }
 
-    /// Reads them again if there are new ones.
+    /// Reads all lanes again if there are new ones.
     pub(crate) fn refresh(&mut self, conn: &Connection) -> Result<(), Failure> {
         let mut statement = conn.prepare_cached(include_str!("sql/last_lane.sql"))?;
         let last: Option<i64> = statement.query_row([], |row| row.get(0))?;
@@ -52,7 +52,7 @@ impl Lanes {
         Ok(())
     }
 
-    fn note(&mut self, number: i64, lane: Lane) {
+    fn add(&mut self, number: i64, lane: Lane) {
         let by_name = self.by_name.entry(lane.queue.clone()).or_default();
         by_name
             .entry(lane.name.clone())
@@ -61,7 +61,7 @@ impl Lanes {
         self.by_number.insert(number, lane);
     }
 
-    /// A lane's number, by memory or else from the database; a new lane is written.
+    /// Returns a lane's number, from memory if possible, otherwise from the database. A new lane is written.
     pub(crate) fn number(
         &mut self,
         conn: &Connection,
@@ -75,14 +75,14 @@ impl Lanes {
             return Ok(*number);
         }
         let row = params![queue, name, format.code()];
-        let mut find = conn.prepare_cached(include_str!("sql/lane.sql"))?;
+        let mut find = conn.prepare_cached(include_str!("sql/find_lane.sql"))?;
         let number = match find.query_row(row, |row| row.get(0)).optional()? {
             Some(number) => number,
             None => conn
                 .prepare_cached(include_str!("sql/add_lane.sql"))?
                 .query_row(row, |row| row.get(0))?,
         };
-        self.note(
+        self.add(
             number,
             Lane {
                 queue: queue.to_owned(),
@@ -93,12 +93,12 @@ impl Lanes {
         Ok(number)
     }
 
-    /// The lane of a number.
+    /// Returns the lane with this number.
     pub(crate) fn get(&self, number: i64) -> Option<&Lane> {
         self.by_number.get(&number)
     }
 
-    /// The lanes with a larger number than this.
+    /// Returns the lanes with a larger number than this.
     pub(crate) fn after(&self, number: i64) -> impl Iterator<Item = (i64, &Lane)> {
         self.by_number
             .range(number + 1..)

@@ -1,36 +1,41 @@
-//! OmniQ's tasks in one SQLite file.
+//! Stores OmniQ's tasks in one SQLite file.
 //!
-//! One thread writes: whatever waits shares a transaction, and an answer goes out after its commit, so
-//! that many producers share each flush of the disk. Two threads look. The database may be the
-//! application's own: our tables are called `omniq_*`.
+//! One thread writes. All pending commands share a transaction, and each is answered after the commit, so
+//! that many producers share each fsync. Two other threads read. The database may be the application's
+//! own: our tables are called `omniq_*`.
 //!
-//! | where | what |
+//! | module | what it does |
 //! | --- | --- |
-//! | `session` | the connection that `omniq-writer`'s thread writes with: begin, commit, roll back |
-//! | `write` | what happens inside the transaction, one file an operation |
-//! | `lanes`, `heads` | which lanes there are, and which has the next task |
-//! | `reader` | what only looks |
-//! | `open`, `pragmas`, `migrate` | connections, settings that are read back, the schema |
-//! | `in_transaction` | tasks in transactions of the application's own |
-//! | `forked` | no SQLite in a child that was forked while it was open |
-//! | `sql` | each statement, with what goes in, what guards it and what it changes |
+//! | `session` | implements the engine of `omniq-writer`: begins, commits and rolls back |
+//! | `write` | the operations inside the transaction, one file for each |
+//! | `lanes`, `lane_heads` | remember the lanes, and the first task of each |
+//! | `reader` | executes queries on the reading threads |
+//! | `open`, `pragmas`, `migrate` | open connections, configure them, and migrate the schema |
+//! | `in_transaction` | enqueues and completes tasks in the application's own transactions |
+//! | `forked`, `replaced_file`, `open_files_limit` | detect an open SQLite after a fork, a replaced file, too many open files |
+//! | `errors` | turns SQLite's errors into errors for callers |
+//! | `sql` | the statements; each header names the parameters, the guard and the changes |
+//!
+//! The source of an error that SQLite reported is the [`rusqlite::Error`], or in a transaction of sqlx its
+//! `SqliteError`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod errors;
 mod forked;
-mod heads;
 mod ids;
-mod in_place;
 mod in_transaction;
+mod lane_heads;
 mod lanes;
-mod limits;
+mod location;
 mod migrate;
 mod open;
+mod open_files_limit;
 mod pragmas;
 mod reader;
+mod replaced_file;
 mod row;
 mod session;
-mod trouble;
 mod values;
 mod wall_clock;
 mod write;
@@ -46,57 +51,58 @@ use omniq_core::storage::{
 use omniq_core::{Change, CoreSettings, NewTask, OwnerId, Result, Task, TaskId, Timestamp};
 use omniq_writer::{Inbox, OrphanFinder, Shutdown, Writer};
 
-use crate::in_transaction::Home;
+use crate::errors::Failure;
+use crate::in_transaction::OwnDatabase;
+use crate::location::Location;
 use crate::reader::{Query, Reader};
 use crate::session::Session;
-use crate::trouble::{Failure, Place};
 
-/// Threads that look, so that a long list does not hold up a short question.
+/// The number of reading threads: two, so that a long list does not delay a short query.
 const READERS: usize = 2;
 
 /// Tasks in a SQLite file. Safe for several processes on one machine at once.
 pub struct SqliteStorage {
-    /// Threads that look, but for a database in memory. They end before the writer does: a connection that
-    /// only looks can't fold the `-wal` into the database.
+    /// The reading threads; absent for a database in memory. They end before the writer does: a connection that
+    /// only reads can't fold the `-wal` into the database.
     readers: Option<Readers>,
     writer: Writer<Session>,
     orphan_finder: OrphanFinder,
-    home: Home,
-    /// What an order leaves open, in a transaction that passes no queue.
+    own_database: OwnDatabase,
+    /// The defaults of orders in the application's own transactions, which pass no queue.
     settings: CoreSettings,
 }
 
 impl SqliteStorage {
-    /// Opens the database at `path`, and makes it where it is missing; its folder must exist. The journal
+    /// Opens the database at `path`, and creates it if it is missing; its folder must exist. The journal
     /// mode becomes WAL. Blocks for some milliseconds.
     ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), with nothing changed: the folder is
-    /// missing or not writable, the file is no database, or a newer OmniQ wrote it.
+    /// missing or not writable, the file is not a database, or a newer OmniQ wrote it.
     pub fn open(path: impl AsRef<Path>, settings: &impl AsRef<CoreSettings>) -> Result<Self> {
-        Self::start(Place::File(path.as_ref().to_owned()), settings.as_ref())
+        Self::start(Location::File(path.as_ref().to_owned()), settings.as_ref())
     }
 
-    /// A database in the memory of this process. It ends with the storage.
+    /// Creates a database in the memory of this process. It ends with the storage.
     ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Storage`](omniq_core::ErrorKind::Storage), if SQLite or a thread can't be
     /// started.
     pub fn open_in_memory(settings: &impl AsRef<CoreSettings>) -> Result<Self> {
-        Self::start(Place::Memory, settings.as_ref())
+        Self::start(Location::Memory, settings.as_ref())
     }
 
-    fn start(place: Place, settings: &CoreSettings) -> Result<Self> {
-        let mut session = Session::open(place.clone(), settings.clone())?;
+    fn start(location: Location, settings: &CoreSettings) -> Result<Self> {
+        let mut session = Session::open(location.clone(), settings.clone())?;
         let (mut readers, mut identity) = (None, None);
-        if let Place::File(_) = place {
+        if let Location::File(_) = location {
             identity = Some(session.identity()?);
-            readers = Some(Readers::start(&place)?);
+            readers = Some(Readers::start(&location)?);
         }
         let shared = identity.as_ref().map(|identity| omniq_writer::SharedData {
-            data: place.path(),
+            data: location.path(),
             identity,
             arrivals: None,
         });
@@ -105,12 +111,12 @@ impl SqliteStorage {
             readers,
             orphan_finder: writer.orphan_finder(),
             writer,
-            home: Home::new(place, identity),
+            own_database: OwnDatabase::new(location, identity),
             settings: settings.clone(),
         })
     }
 
-    async fn look<T: Send + 'static>(
+    async fn query<T: Send + 'static>(
         &self,
         ask: impl FnMut(&mut Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T> {
@@ -128,11 +134,11 @@ struct Readers {
 }
 
 impl Readers {
-    fn start(place: &Place) -> Result<Self> {
+    fn start(location: &Location) -> Result<Self> {
         let queries = Arc::new(Inbox::new("SQLite"));
         let mut threads = Vec::new();
         let started = (0..READERS).try_for_each(|_| {
-            threads.push(reader::spawn(place, &queries)?);
+            threads.push(reader::spawn(location, &queries)?);
             Ok(())
         });
         let closed = queries.clone();
@@ -164,7 +170,7 @@ impl Storage for SqliteStorage {
     }
 
     fn held(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<Vec<Hold>>> {
-        Box::pin(self.look(move |reader| reader::held(&reader.conn, &leases)))
+        Box::pin(self.query(move |reader| reader::held(&reader.conn, &leases)))
     }
 
     fn record_progress(
@@ -181,7 +187,7 @@ impl Storage for SqliteStorage {
 
     fn orphans(&self, monotonic: Duration, limit: usize) -> BoxFuture<'_, Result<Vec<Orphan>>> {
         let orphan_finder = self.orphan_finder.clone();
-        Box::pin(self.look(move |reader| {
+        Box::pin(self.query(move |reader| {
             reader::orphans(
                 &reader.conn,
                 &reader.lanes,
@@ -197,19 +203,19 @@ impl Storage for SqliteStorage {
     }
 
     fn get(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<Option<Task>>>> {
-        Box::pin(self.look(move |reader| reader::get(&reader.conn, &reader.lanes, &ids)))
+        Box::pin(self.query(move |reader| reader::get(&reader.conn, &reader.lanes, &ids)))
     }
 
     fn finished_or_unknown(&self, ids: Vec<TaskId>) -> BoxFuture<'_, Result<Vec<TaskId>>> {
-        Box::pin(self.look(move |reader| reader::finished(&reader.conn, &ids)))
+        Box::pin(self.query(move |reader| reader::finished(&reader.conn, &ids)))
     }
 
     fn list_tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>>> {
-        Box::pin(self.look(move |reader| reader::list(&reader.conn, &reader.lanes, &filter)))
+        Box::pin(self.query(move |reader| reader::list(&reader.conn, &reader.lanes, &filter)))
     }
 
     fn stats(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<LaneStats>>> {
-        Box::pin(self.look(move |reader| reader::stats(&reader.conn, &reader.lanes, now)))
+        Box::pin(self.query(move |reader| reader::stats(&reader.conn, &reader.lanes, now)))
     }
 
     fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>> {

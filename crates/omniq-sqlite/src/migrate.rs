@@ -1,22 +1,23 @@
-//! Brings the schema to this build's version. Numbered migrations are applied in order and never change.
+//! Migrates the schema to this build's version. Numbered migrations are applied in order and never change.
 
 use omniq_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use crate::trouble::{Place, explain};
+use crate::errors::explain;
+use crate::location::Location;
 
 const MIGRATIONS: [&str; 1] = [include_str!("sql/migrations/0001_first.sql")];
 
-/// The version of a database: 0 where OmniQ has no tables in it. An error for a file that is no database
-/// or that a newer OmniQ wrote. Changes nothing.
-pub(crate) fn version(conn: &Connection, place: &Place) -> Result<usize> {
+/// Returns the version of a database's schema: 0 if it has no tables of OmniQ. Changes nothing. Fails if the file is
+/// not a database, or if a newer OmniQ wrote it.
+pub(crate) fn version(conn: &Connection, location: &Location) -> Result<usize> {
     let version = read_version(conn)
-        .map_err(|e| explain(place.path(), "can't be read as an OmniQ database", &e))?;
+        .map_err(|e| explain(location.path(), "can't be read as an OmniQ database", e))?;
     if version > MIGRATIONS.len() {
         let text = format!(
             "the database {} has schema {version}, but this build of OmniQ knows up to {}: use the newer \
              OmniQ that wrote it, or another database",
-            place.path().display(),
+            location.path().display(),
             MIGRATIONS.len()
         );
         return Err(Error::new(ErrorKind::Storage, text));
@@ -34,31 +35,31 @@ fn read_version(conn: &Connection) -> rusqlite::Result<usize> {
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-/// An error if the tables are not all there.
-pub(crate) fn check_complete(conn: &Connection, place: &Place) -> Result<()> {
-    if version(conn, place)? == MIGRATIONS.len() {
+/// Fails if a table is missing.
+pub(crate) fn check_complete(conn: &Connection, location: &Location) -> Result<()> {
+    if version(conn, location)? == MIGRATIONS.len() {
         return Ok(());
     }
     let text = format!(
-        "the database {} lost its OmniQ tables while it was open: put the file back, or open it anew",
-        place.path().display()
+        "the database {} lost its OmniQ tables while it was open: put the file back, or open the storage again",
+        location.path().display()
     );
     Err(Error::new(ErrorKind::Storage, text).retryable())
 }
 
-/// Applies what is missing, all of it or nothing; two processes may try at once.
-pub(crate) fn migrate(conn: &mut Connection, place: &Place) -> Result<()> {
-    let failed = |e: rusqlite::Error| explain(place.path(), "can't set up its tables", &e);
-    if version(conn, place)? == MIGRATIONS.len() {
+/// Applies the missing migrations atomically. Two processes may do so at the same time.
+pub(crate) fn migrate(conn: &mut Connection, location: &Location) -> Result<()> {
+    let failed = |e: rusqlite::Error| explain(location.path(), "can't set up its tables", e);
+    if version(conn, location)? == MIGRATIONS.len() {
         return Ok(());
     }
     let transaction = conn
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
     transaction
-        .execute(include_str!("sql/schema_table.sql"), [])
+        .execute(include_str!("sql/create_schema_table.sql"), [])
         .map_err(failed)?;
-    let from = version(&transaction, place)?;
+    let from = version(&transaction, location)?;
     for (at, sql) in MIGRATIONS.iter().enumerate().skip(from) {
         transaction.execute_batch(sql).map_err(failed)?;
         let number = at as i64 + 1;

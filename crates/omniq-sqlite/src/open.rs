@@ -1,4 +1,4 @@
-//! Opens connections: looks first, changes afterwards.
+//! Opens connections. A database is checked before anything in it is changed.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -6,27 +6,28 @@ use std::path::Path;
 use omniq_core::{CoreSettings, Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::forked::InUse;
-use crate::in_place::FileId;
-use crate::trouble::{Place, explain};
+use crate::errors::explain;
+use crate::forked::ForkGuard;
+use crate::location::Location;
+use crate::replaced_file::FileId;
 use crate::{migrate, pragmas};
 
-/// More than the number of our statements, so that none is prepared twice.
+/// Larger than the number of our statements, so that none is prepared twice.
 const STATEMENTS: usize = 64;
 
-/// A connection, and the file that it is to.
+/// A connection, and the file that it has open.
 pub(crate) struct Opened {
     conn: Connection,
-    place: Place,
+    location: Location,
     file: FileId,
     /// Dropped after the connection.
-    _in_use: InUse,
+    _in_use: ForkGuard,
 }
 
 impl Opened {
-    /// An error if its file is not at its place any more.
+    /// Fails if the file was removed or replaced.
     pub(crate) fn check(&self) -> Result<()> {
-        self.file.check(&self.place)
+        self.file.check(&self.location)
     }
 }
 
@@ -38,61 +39,65 @@ impl Deref for Opened {
     }
 }
 
-/// The connection that writes, to a database that is set up, and made where it is missing.
-pub(crate) fn writer(place: &Place, settings: &CoreSettings) -> Result<Opened> {
-    let mut opened = to_write(place, settings, OpenFlags::SQLITE_OPEN_CREATE)?;
-    migrate::migrate(&mut opened.conn, place)?;
+/// Opens the connection that writes. Creates the database if it is missing, and its tables.
+pub(crate) fn writer(location: &Location, settings: &CoreSettings) -> Result<Opened> {
+    let mut opened = open_writer(location, settings, OpenFlags::SQLITE_OPEN_CREATE)?;
+    migrate::migrate(&mut opened.conn, location)?;
     Ok(opened)
 }
 
-/// The connection that writes, once more. A database that is gone is an error: in a new one, nobody would
-/// find what was acknowledged.
-pub(crate) fn writer_again(place: &Place, settings: &CoreSettings) -> Result<Opened> {
-    let opened = to_write(place, settings, OpenFlags::empty())?;
-    migrate::check_complete(&opened, place)?;
+/// Opens the connection that writes again. Fails if the database is missing: a new one would not contain the
+/// tasks that were acknowledged.
+pub(crate) fn reopen_writer(location: &Location, settings: &CoreSettings) -> Result<Opened> {
+    let opened = open_writer(location, settings, OpenFlags::empty())?;
+    migrate::check_complete(&opened, location)?;
     Ok(opened)
 }
 
-fn to_write(place: &Place, settings: &CoreSettings, or_make: OpenFlags) -> Result<Opened> {
-    let opened = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE | or_make)?;
-    migrate::version(&opened, place)?;
-    pragmas::writer(&opened, place, settings.durability)?;
+fn open_writer(
+    location: &Location,
+    settings: &CoreSettings,
+    extra_flags: OpenFlags,
+) -> Result<Opened> {
+    let opened = connect(location, OpenFlags::SQLITE_OPEN_READ_WRITE | extra_flags)?;
+    migrate::version(&opened, location)?;
+    pragmas::writer(&opened, location, settings.durability)?;
     Ok(opened)
 }
 
-/// A connection that only looks, to a database that the writer has set up.
-pub(crate) fn reader(place: &Place) -> Result<Opened> {
-    let opened = connect(place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    pragmas::reader(&opened, place)?;
+/// Opens a connection that only reads, to a database that the writer has set up.
+pub(crate) fn reader(location: &Location) -> Result<Opened> {
+    let opened = connect(location, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    pragmas::reader(&opened, location)?;
     Ok(opened)
 }
 
-fn connect(place: &Place, flags: OpenFlags) -> Result<Opened> {
+fn connect(location: &Location, flags: OpenFlags) -> Result<Opened> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let in_use = InUse::enter()?;
-    let conn = match place {
-        Place::File(path) if path.is_dir() => {
+    let fork_guard = ForkGuard::enter()?;
+    let conn = match location {
+        Location::File(path) if path.is_dir() => {
             let text = format!("the database {} is a folder: name a file", path.display());
             return Err(Error::new(ErrorKind::Storage, text));
         }
         // SQLite would read a relative path that begins with `file:` as a URI.
-        Place::File(path) if path.as_os_str().as_encoded_bytes().starts_with(b"file:") => {
+        Location::File(path) if path.as_os_str().as_encoded_bytes().starts_with(b"file:") => {
             Connection::open_with_flags(Path::new(".").join(path), flags)
         }
-        Place::File(path) => Connection::open_with_flags(path, flags),
-        Place::Memory => Connection::open_in_memory(),
+        Location::File(path) => Connection::open_with_flags(path, flags),
+        Location::Memory => Connection::open_in_memory(),
     };
-    let conn = conn.map_err(|e| match FileId::of(place) {
-        // Without leave to make one, a file that is missing was there before.
-        Err(gone) if !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) => gone,
-        _ => explain(place.path(), "can't be opened", &e),
+    let conn = conn.map_err(|e| match FileId::of(location) {
+        // Only the first opening may create the file, so in a later one it has been removed.
+        Err(removed) if !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) => removed,
+        _ => explain(location.path(), "can't be opened", e),
     })?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    let (place, file) = (place.clone(), FileId::of(place)?);
+    let (location, file) = (location.clone(), FileId::of(location)?);
     Ok(Opened {
         conn,
-        place,
+        location,
         file,
-        _in_use: in_use,
+        _in_use: fork_guard,
     })
 }

@@ -1,4 +1,4 @@
-//! Sets how SQLite writes, and reads each setting back: a misspelt pragma is silent.
+//! Sets how SQLite writes, and reads each setting back, because SQLite ignores a misspelt pragma silently.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,31 +7,34 @@ use omniq_core::{Durability, Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
-use crate::trouble::{Place, explain};
+use crate::errors::explain;
+use crate::location::Location;
 
-/// How long a writer waits for another process's transaction.
-const BUSY_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For both: a plan does not depend on the values that are bound. Otherwise, SQLite compiles the statements that go
-/// by a partial index anew for each execution, which takes ten times as long as what they do.
+/// Makes query plans independent of the values that are bound, for every connection. Otherwise, SQLite compiles
+/// the statements that use a partial index again for each execution, which takes ten times as long as executing
+/// them.
 fn stable_plans(conn: &Connection, path: &Path) -> Result<()> {
     let set = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
     set.map(drop)
-        .map_err(|e| explain(path, "can't set the stability of plans", &e))
+        .map_err(|e| explain(path, "can't make query plans stable", e))
 }
 
-/// For the connection that writes.
-pub(crate) fn writer(conn: &Connection, place: &Place, durability: Durability) -> Result<()> {
-    let path = place.path();
-    patient(conn, path)?;
+/// Configures the connection that writes.
+pub(crate) fn writer(conn: &Connection, location: &Location, durability: Durability) -> Result<()> {
+    let path = location.path();
+    set_busy_handler(conn, path)?;
     stable_plans(conn, path)?;
-    let journal = match place {
-        Place::File(_) => "wal",
-        Place::Memory => "memory",
+    let journal = match location {
+        Location::File(_) => "wal",
+        Location::Memory => "memory",
     };
     let level = match durability {
-        Durability::Full => "2",
         Durability::Normal => "1",
+        // `Full`. A level that is unknown here is treated as the safest one.
+        _ => "2",
     };
     set(conn, path, "journal_mode", journal, journal)?;
     set(conn, path, "synchronous", level, level)?;
@@ -40,25 +43,25 @@ pub(crate) fn writer(conn: &Connection, place: &Place, durability: Durability) -
         set(conn, path, "checkpoint_fullfsync", "1", "1")?;
     }
     set(conn, path, "temp_store", "2", "2")?;
-    // The application may have turned recursion on elsewhere; our statements rely on none of it.
+    // Our statements do not rely on recursive triggers.
     set(conn, path, "recursive_triggers", "0", "0")
 }
 
-/// For a connection that only looks.
-pub(crate) fn reader(conn: &Connection, place: &Place) -> Result<()> {
-    patient(conn, place.path())?;
-    stable_plans(conn, place.path())?;
-    set(conn, place.path(), "query_only", "1", "1")
+/// Configures a connection that only reads.
+pub(crate) fn reader(conn: &Connection, location: &Location) -> Result<()> {
+    set_busy_handler(conn, location.path())?;
+    stable_plans(conn, location.path())?;
+    set(conn, location.path(), "query_only", "1", "1")
 }
 
 fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) -> Result<()> {
-    let refused = |e: rusqlite::Error| explain(path, &format!("can't set {name}"), &e);
+    let refused = |e: rusqlite::Error| explain(path, &format!("can't set {name}"), e);
     let ignore = |_: &rusqlite::Row<'_>| Ok(());
     let update = || match conn.pragma_update_and_check(None, name, value, ignore) {
         Err(rusqlite::Error::QueryReturnedNoRows) => Ok(()),
         other => other,
     };
-    patiently(update).map_err(refused)?;
+    retry_while_busy(update).map_err(refused)?;
     let found: rusqlite::types::Value = conn
         .pragma_query_value(None, name, |row| row.get(0))
         .map_err(refused)?;
@@ -78,16 +81,16 @@ fn set(conn: &Connection, path: &Path, name: &str, value: &str, expected: &str) 
     Err(Error::new(ErrorKind::Storage, text))
 }
 
-/// Waits where SQLite does not ask the busy handler: two that change the journal mode of a new database
-/// at once stand in each other's way, so one has to let go and try again.
-fn patiently(mut work: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+/// Retries while the database is busy, in cases where SQLite does not call the busy handler: two connections that
+/// change the journal mode of a new database at the same time block each other, so one has to give up and retry.
+fn retry_while_busy(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
     let started = Instant::now();
     loop {
-        match work() {
-            Err(e) if is_busy(&e) && started.elapsed() < BUSY_PATIENCE => {
+        match attempt() {
+            Err(e) if is_busy(&e) && started.elapsed() < BUSY_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            done => return done,
+            result => return result,
         }
     }
 }
@@ -96,19 +99,19 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
-/// Waits for locks in steps that don't grow, as SQLite's own do up to 100 ms: who waits for long has the
-/// same chance as who just came.
-fn patient(conn: &Connection, path: &Path) -> Result<()> {
+/// Waits for locks in constant steps, so that a connection that has waited for long has the same chance as a
+/// newcomer. SQLite's own steps grow up to 100 ms.
+fn set_busy_handler(conn: &Connection, path: &Path) -> Result<()> {
     const STEP: u64 = 1_000;
-    const TRIES: u64 = BUSY_PATIENCE.as_micros() as u64 / STEP;
+    const TRIES: u64 = BUSY_TIMEOUT.as_micros() as u64 / STEP;
     fn wait(tries: i32) -> bool {
-        // Those who came together part.
+        // Jitter, so that connections that collided do not collide again.
         let step = fastrand::u64(STEP / 2..STEP * 3 / 2);
         std::thread::sleep(Duration::from_micros(step));
         u64::from(tries.unsigned_abs()) < TRIES
     }
     conn.busy_handler(Some(wait))
-        .map_err(|e| explain(path, "can't set the busy handler", &e))
+        .map_err(|e| explain(path, "can't set the busy handler", e))
 }
 
 #[cfg(test)]
@@ -118,14 +121,14 @@ mod tests {
     use omniq_core::CoreSettings;
     use rusqlite::{StatementStatus, params_from_iter};
 
+    use crate::location::Location;
     use crate::open;
-    use crate::trouble::Place;
 
-    /// What a statement finds does not matter here, nor whether it may do it.
+    /// The result of each statement does not matter here, nor whether it succeeds.
     #[test]
     fn no_statement_is_compiled_again_for_other_values() {
         let settings = CoreSettings::default();
-        let conn = open::writer(&Place::Memory, &settings).unwrap();
+        let conn = open::writer(&Location::Memory, &settings).unwrap();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql");
         let mut seen = 0;
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,4 +1,4 @@
-//! Looking: what only reads runs on threads of its own, beside the writer.
+//! Executes queries on threads of their own, beside the writer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,33 +10,35 @@ use omniq_core::{OwnerId, Result, Task, TaskId, TaskStatus, Timestamp};
 use omniq_writer::{Inbox, OrphanFinder, OwnedLease, no_thread};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::errors::{Failure, explain};
 use crate::lanes::Lanes;
+use crate::location::Location;
 use crate::open::{self, Opened};
-use crate::row::{self, span_out, with_errors};
-use crate::trouble::{Failure, Place, explain};
+use crate::row::{self, duration_from_micros, with_errors};
 use crate::write::hold;
 
-/// What a question looks through.
+/// What a query reads from.
 pub(crate) struct Reader {
     pub(crate) conn: Opened,
     pub(crate) lanes: Lanes,
 }
 
-/// A question to a thread that looks.
+/// A query for one of the reading threads.
 pub(crate) type Query = omniq_writer::Query<Reader, Failure>;
 
-/// Starts a thread that answers questions until the inbox is closed.
-pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Query>>) -> Result<JoinHandle<()>> {
-    let mut reader = open_reader(place)?;
-    let (place, inbox) = (place.clone(), inbox.clone());
+/// Starts a thread that answers queries until the inbox is closed.
+pub(crate) fn spawn(location: &Location, inbox: &Arc<Inbox<Query>>) -> Result<JoinHandle<()>> {
+    let mut reader = open_reader(location)?;
+    let (location, inbox) = (location.clone(), inbox.clone());
     let work = move || {
-        while let Some(letter) = inbox.next() {
-            let mut look = letter.body;
-            match in_place(&mut reader, &place).and_then(|()| consistently(&mut reader, &mut look))
-            {
-                Ok(()) => look.answer(),
-                Err(Failure::Sql(e)) => look.failed(explain(place.path(), "can't be read", &e)),
-                Err(Failure::Refused(error)) => look.failed(error),
+        while let Some(queued) = inbox.next() {
+            let mut query = queued.body;
+            let result = reopen_if_replaced(&mut reader, &location)
+                .and_then(|()| run_in_snapshot(&mut reader, &mut query));
+            match result {
+                Ok(()) => query.answer(),
+                Err(Failure::Sql(e)) => query.failed(explain(location.path(), "can't be read", e)),
+                Err(Failure::Refused(error)) => query.failed(error),
             }
         }
     };
@@ -46,46 +48,46 @@ pub(crate) fn spawn(place: &Place, inbox: &Arc<Inbox<Query>>) -> Result<JoinHand
     thread.map_err(|e| no_thread("reader", e))
 }
 
-fn open_reader(place: &Place) -> Result<Reader> {
+fn open_reader(location: &Location) -> Result<Reader> {
     Ok(Reader {
-        conn: open::reader(place)?,
+        conn: open::reader(location)?,
         lanes: Lanes::default(),
     })
 }
 
-/// Looks into the file that is there, not into one that was removed.
-fn in_place(reader: &mut Reader, place: &Place) -> Result<(), Failure> {
+/// Opens the database again if its file was removed or replaced.
+fn reopen_if_replaced(reader: &mut Reader, location: &Location) -> Result<(), Failure> {
     if reader.conn.check().is_err() {
-        *reader = open_reader(place)?;
+        *reader = open_reader(location)?;
     }
     Ok(())
 }
 
-/// All that a question reads comes from one moment.
-fn consistently(reader: &mut Reader, look: &mut Query) -> Result<(), Failure> {
+/// Runs a query in one transaction, so that it reads one state of the database.
+fn run_in_snapshot(reader: &mut Reader, query: &mut Query) -> Result<(), Failure> {
     reader.conn.execute_batch("BEGIN")?;
-    let found = reader
+    let result = reader
         .lanes
         .refresh(&reader.conn)
-        .and_then(|()| look.run(reader));
-    // It has read only, so that how it ends makes no difference.
+        .and_then(|()| query.run(reader));
+    // The transaction has only read, so a rollback ends it as well as a commit.
     let ended = reader.conn.execute_batch("ROLLBACK");
-    found?;
+    result?;
     Ok(ended?)
 }
 
-/// One unreadable row must not hide the others from whoever looks at many.
-fn readable(found: Result<Option<Task>, Failure>) -> Result<Option<Task>, Failure> {
+/// Leaves out a row that can't be read, so that it does not hide the other rows of a list.
+fn skip_unreadable(found: Result<Option<Task>, Failure>) -> Result<Option<Task>, Failure> {
     match found {
         Err(Failure::Refused(error)) => {
-            tracing::warn!(%error, "a task is left out");
+            tracing::warn!(error = %error.chain(), "a task is left out of a list");
             Ok(None)
         }
         other => other,
     }
 }
 
-fn one(conn: &Connection, lanes: &Lanes, id: i64) -> Result<Option<Task>, Failure> {
+fn get_one(conn: &Connection, lanes: &Lanes, id: i64) -> Result<Option<Task>, Failure> {
     let mut statement = conn.prepare_cached(include_str!("sql/get.sql"))?;
     let mut rows = statement.query([id])?;
     let Some(row) = rows.next()? else {
@@ -99,13 +101,17 @@ pub(crate) fn get(
     lanes: &Lanes,
     ids: &[TaskId],
 ) -> Result<Vec<Option<Task>>, Failure> {
-    ids.iter().map(|id| one(conn, lanes, id.as_i64())).collect()
+    ids.iter()
+        .map(|id| get_one(conn, lanes, id.as_i64()))
+        .collect()
 }
 
-/// One statement for all: a reader that goes through them one by one takes three times as long.
+/// Returns the ids whose tasks have finished or do not exist.
+///
+/// One statement reads all of them: one statement for each takes three times as long.
 pub(crate) fn finished(conn: &Connection, ids: &[TaskId]) -> Result<Vec<TaskId>, Failure> {
     let numbers: Vec<i64> = ids.iter().map(|id| id.as_i64()).collect();
-    let mut statement = conn.prepare_cached(include_str!("sql/finished.sql"))?;
+    let mut statement = conn.prepare_cached(include_str!("sql/finished_or_unknown.sql"))?;
     let mut rows = statement.query([format!("{numbers:?}")])?;
     let mut finished = Vec::new();
     while let Some(row) = rows.next()? {
@@ -115,7 +121,7 @@ pub(crate) fn finished(conn: &Connection, ids: &[TaskId]) -> Result<Vec<TaskId>,
 }
 
 pub(crate) fn held(conn: &Connection, leases: &[Lease]) -> Result<Vec<Hold>, Failure> {
-    let mut statement = conn.prepare_cached(include_str!("sql/held.sql"))?;
+    let mut statement = conn.prepare_cached(include_str!("sql/status_if_held.sql"))?;
     let mut held = |lease: &Lease| {
         let row = [lease.id.as_i64(), lease.number.cast_signed()];
         Ok(hold(statement.query_row(row, |row| row.get(0)).optional()?))
@@ -139,7 +145,7 @@ pub(crate) fn list(
     let mut tasks = Vec::new();
     while let Some(row) = rows.next()? {
         let task = row::task(row, lanes).and_then(|task| with_errors(conn, task));
-        tasks.extend(readable(task.map(Some))?);
+        tasks.extend(skip_unreadable(task.map(Some))?);
     }
     Ok(tasks)
 }
@@ -177,7 +183,7 @@ pub(crate) fn stats(
     Ok(stats)
 }
 
-/// Tasks whose owner is gone, or whose lease was seen unrenewed for its full length.
+/// Returns tasks whose owner is dead, or whose lease was seen unrenewed for its full length.
 pub(crate) fn orphans(
     conn: &Connection,
     lanes: &Lanes,
@@ -185,11 +191,11 @@ pub(crate) fn orphans(
     monotonic: Duration,
     limit: usize,
 ) -> Result<Vec<Orphan>, Failure> {
-    let lost = orphan_finder.find(&held_leases(conn)?, monotonic, limit);
-    let mut orphans = Vec::with_capacity(lost.len());
-    for lost in lost {
-        if let Some(task) = readable(one(conn, lanes, lost.lease.id.as_i64()))? {
-            orphans.push(Orphan::new(task, lost.reason, lost.started));
+    let found = orphan_finder.find(&held_leases(conn)?, monotonic, limit);
+    let mut orphans = Vec::with_capacity(found.len());
+    for orphan in found {
+        if let Some(task) = skip_unreadable(get_one(conn, lanes, orphan.lease.id.as_i64()))? {
+            orphans.push(Orphan::new(task, orphan.reason, orphan.started));
         }
     }
     Ok(orphans)
@@ -203,7 +209,7 @@ fn held_leases(conn: &Connection) -> Result<Vec<OwnedLease>, Failure> {
         let id = row::id(row.get(0)?)?;
         let number = row.get::<_, i64>(1)?.unsigned_abs();
         let beats = row.get::<_, i64>(2)?.unsigned_abs();
-        let lease_for = span_out(row.get(3)?);
+        let lease_for = duration_from_micros(row.get(3)?);
         if let Some(owner) = OwnerId::from_i64(row.get(4)?) {
             let lease = HeldLease::new(Lease::new(id, number), beats, lease_for);
             held.push(OwnedLease { lease, owner });

@@ -1,4 +1,5 @@
-//! A task as a row, and back. The order of the columns is that of `get.sql` and `tasks.sql`.
+//! Converts rows into tasks, and parts of a task into columns. The order of the columns is that of `get.sql`,
+//! `get_many.sql` and `list.sql`.
 
 use std::time::Duration;
 
@@ -8,35 +9,35 @@ use omniq_core::{
 };
 use rusqlite::{Connection, Row};
 
+use crate::errors::Failure;
 use crate::lanes::Lanes;
-use crate::trouble::Failure;
 
-/// Spans are kept as whole microseconds.
-pub(crate) fn span_in(span: Duration) -> i64 {
-    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+/// Converts a duration into the whole microseconds that are stored.
+pub(crate) fn duration_to_micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn span_out(micros: i64) -> Duration {
+pub(crate) fn duration_from_micros(micros: i64) -> Duration {
     Duration::from_micros(micros.unsigned_abs())
 }
 
-/// `None` for the default, which most tasks have.
-pub(crate) fn backoff_in(backoff: Backoff) -> Result<Option<String>, Failure> {
+/// Converts a backoff into JSON, or into `None` if it is the default, which most tasks have.
+pub(crate) fn backoff_to_json(backoff: Backoff) -> Result<Option<String>, Failure> {
     if backoff == Backoff::default() {
         Ok(None)
     } else {
-        json_in(&backoff).map(Some)
+        to_json(&backoff).map(Some)
     }
 }
 
-pub(crate) fn json_in<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|e| {
-        let text = format!("a part of the task can't be written as JSON: {e}");
+        let text = "a part of the task can't be written as JSON";
         Failure::Refused(Error::new(ErrorKind::Serialization, text).with_source(e))
     })
 }
 
-/// The whole task of a row, but for its failed attempts.
+/// Returns the task of a row, without the errors of its failed attempts.
 pub(crate) fn task(row: &Row<'_>, lanes: &Lanes) -> Result<Task, Failure> {
     let id = id(row.get(0)?)?;
     let number: i64 = row.get(1)?;
@@ -50,18 +51,18 @@ pub(crate) fn task(row: &Row<'_>, lanes: &Lanes) -> Result<Task, Failure> {
     task.status = TaskStatus::from_code(status).ok_or_else(|| damaged(id, "status", status))?;
     task.priority = row.get(3)?;
     task.eta = Timestamp(row.get(4)?);
-    task.interval = row.get::<_, Option<i64>>(5)?.map(span_out);
+    task.interval = row.get::<_, Option<i64>>(5)?.map(duration_from_micros);
     task.series_id = row.get::<_, Option<i64>>(6)?.and_then(TaskId::from_i64);
     task.attempts = row.get(7)?;
     task.max_attempts = row.get(8)?;
     task.crashes = row.get(9)?;
-    task.timeout = row.get::<_, Option<i64>>(10)?.map(span_out);
+    task.timeout = row.get::<_, Option<i64>>(10)?.map(duration_from_micros);
     if let Some(json) = row
         .get_ref(11)?
         .as_str_or_null()
         .map_err(rusqlite::Error::from)?
     {
-        task.backoff = serde_json::from_str(json).map_err(|e| damaged(id, "backoff", e))?;
+        task.backoff = serde_json::from_str(json).map_err(|e| unreadable(id, "backoff", e))?;
     }
     task.unique_key = row.get(12)?;
     task.lease = row.get::<_, i64>(13)?.unsigned_abs();
@@ -72,7 +73,7 @@ pub(crate) fn task(row: &Row<'_>, lanes: &Lanes) -> Result<Task, Failure> {
         .as_str_or_null()
         .map_err(rusqlite::Error::from)?
     {
-        task.headers = serde_json::from_str(json).map_err(|e| damaged(id, "headers", e))?;
+        task.headers = serde_json::from_str(json).map_err(|e| unreadable(id, "headers", e))?;
     }
     task.started_at = row.get::<_, Option<i64>>(19)?.map(Timestamp);
     task.finished_at = row.get::<_, Option<i64>>(20)?.map(Timestamp);
@@ -93,10 +94,10 @@ fn progress(row: &Row<'_>) -> Result<Option<Progress>, Failure> {
     Ok(Some(Progress::new(fraction, text, Timestamp(at))))
 }
 
-/// Adds a task's failed attempts, where it can have any: each belongs to a claim.
+/// Adds the errors of a task's failed attempts. A task that is in its first attempt, or was never claimed, has none.
 pub(crate) fn with_errors(conn: &Connection, mut task: Task) -> Result<Task, Failure> {
-    let first_run = task.status == TaskStatus::Running && task.lease == 1;
-    if task.lease == 0 || first_run {
+    let is_first_attempt = task.status == TaskStatus::Running && task.lease == 1;
+    if task.lease == 0 || is_first_attempt {
         return Ok(task);
     }
     let mut statement = conn.prepare_cached(include_str!("sql/errors.sql"))?;
@@ -104,7 +105,7 @@ pub(crate) fn with_errors(conn: &Connection, mut task: Task) -> Result<Task, Fai
     while let Some(row) = rows.next()? {
         let json = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         let error: TaskError =
-            serde_json::from_str(json).map_err(|e| damaged(task.id, "error", e))?;
+            serde_json::from_str(json).map_err(|e| unreadable(task.id, "error", e))?;
         task.errors.push(error);
     }
     Ok(task)
@@ -117,9 +118,14 @@ pub(crate) fn id(number: i64) -> Result<TaskId, Failure> {
     })
 }
 
-fn damaged(id: TaskId, column: &str, found: impl std::fmt::Display) -> Failure {
+fn unreadable(id: TaskId, column: &str, error: serde_json::Error) -> Failure {
+    let text = format!("the task {id} ({}) has an unreadable {column}", id.as_i64());
+    Failure::Refused(Error::new(ErrorKind::Storage, text).with_source(error))
+}
+
+fn damaged(id: TaskId, column: &str, value: impl std::fmt::Display) -> Failure {
     let text = format!(
-        "the task {id} ({}) has an unusable {column}: {found}",
+        "the task {id} ({}) has an unusable {column}: {value}",
         id.as_i64()
     );
     Failure::Refused(Error::new(ErrorKind::Storage, text))

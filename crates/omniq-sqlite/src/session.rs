@@ -1,66 +1,69 @@
-//! The connection that writes, and what is remembered of the database between batches.
+//! Implements the writer's engine: the connection that writes, and what it remembers between batches.
 
 use std::path::Path;
 use std::time::Duration;
 
-use omniq_core::storage::Effects;
 use omniq_core::storage::{
-    ClaimRequest, Claimed, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled,
+    ClaimRequest, Claimed, Effects, Enqueued, Hold, Lease, ProgressUpdate, PurgeRequest, Settled,
 };
 use omniq_core::{Change, CoreSettings, Error, ErrorKind, NewTask, Result, Timestamp};
 use omniq_writer::{CommitError, Committed, Engine};
 use rusqlite::Connection;
 
-use crate::heads::Heads;
+use crate::errors::{Failure, commit_into_lost_file, explain, failed_commit};
 use crate::ids::HighWater;
+use crate::lane_heads::LaneHeads;
 use crate::lanes::Lanes;
+use crate::location::Location;
 use crate::open;
 use crate::reader::Reader;
-use crate::trouble::{Failure, Place, explain, unknown};
-use crate::write::{Alike, Batch};
+use crate::write::{Batch, BulkInsert};
 
+/// The connection that writes, and what is remembered of the database.
 pub(crate) struct Session {
-    place: Place,
+    location: Location,
     settings: CoreSettings,
-    /// Gone after a failed commit, until it is opened again.
+    /// `None` after a failed commit, until the database is opened again.
     reader: Option<Reader>,
-    heads: Heads,
+    lane_heads: LaneHeads,
     high_water: HighWater,
-    alike: Alike,
-    /// The version of the database that is remembered. None: nothing is.
-    version: Option<i64>,
+    bulk_insert: BulkInsert,
+    /// The `data_version` of the database that is remembered. `None` if nothing is.
+    remembered_version: Option<i64>,
     effects: Effects,
-    /// Rows that the connection had changed when the batch began.
-    changes: u64,
+    /// How many rows the connection had changed when the batch began.
+    changes_at_begin: u64,
 }
 
 impl Session {
-    /// Opens the database, and makes it where it is missing.
-    pub(crate) fn open(place: Place, settings: CoreSettings) -> Result<Self> {
+    /// Opens the database, and creates it if it is missing.
+    pub(crate) fn open(location: Location, settings: CoreSettings) -> Result<Self> {
         let reader = Reader {
-            conn: open::writer(&place, &settings)?,
+            conn: open::writer(&location, &settings)?,
             lanes: Lanes::default(),
         };
         Ok(Self {
-            place,
+            location,
             settings,
             reader: Some(reader),
-            heads: Heads::default(),
+            lane_heads: LaneHeads::default(),
             high_water: HighWater::default(),
-            alike: Alike::default(),
-            version: None,
+            bulk_insert: BulkInsert::default(),
+            remembered_version: None,
             effects: Effects::default(),
-            changes: 0,
+            changes_at_begin: 0,
         })
     }
 
-    /// What tells the database from every other.
+    /// Returns the identity that the database got when it was created.
     pub(crate) fn identity(&mut self) -> Result<String> {
         let conn = self
             .conn()
-            .map_err(|e| omniq_writer::Failure::not_done(&e, self.place.path()))?;
-        conn.query_row(include_str!("sql/identity.sql"), [], |row| row.get(0))
-            .map_err(|e| explain(self.place.path(), "its identity can't be read", &e))
+            .map_err(|e| omniq_writer::Failure::not_done(&e, self.location.path()))?;
+        conn.query_row(include_str!("sql/database_identity.sql"), [], |row| {
+            row.get(0)
+        })
+        .map_err(|e| explain(self.location.path(), "its identity can't be read", e))
     }
 
     fn conn(&self) -> Result<&Connection, Failure> {
@@ -75,56 +78,62 @@ impl Session {
         Ok(Batch {
             conn,
             lanes,
-            heads: &mut self.heads,
+            lane_heads: &mut self.lane_heads,
             high_water: &mut self.high_water,
-            alike: &mut self.alike,
+            bulk_insert: &mut self.bulk_insert,
             effects: &mut self.effects,
         })
     }
 
-    /// A batch whose tasks are all written.
-    fn whole_batch(&mut self) -> Result<Batch<'_>, Failure> {
+    /// Returns the batch after all its enqueued tasks are written.
+    fn written_batch(&mut self) -> Result<Batch<'_>, Failure> {
         let mut batch = self.batch()?;
-        batch.write_alike()?;
+        batch.write_bulk()?;
         Ok(batch)
     }
 
-    /// Under the write lock: forgets what others may have changed. Says whether others wrote.
+    /// Discards what other connections may have changed. Returns whether they wrote. The write lock is held.
     fn refresh(&mut self) -> Result<bool, Failure> {
         let reader = self.reader.as_mut().ok_or_else(not_open)?;
         let version = data_version(&reader.conn)?;
-        if self.version == Some(version) {
+        if self.remembered_version == Some(version) {
             return Ok(false);
         }
-        if self.version.is_none() {
+        if self.remembered_version.is_none() {
             // What was remembered may have been rolled back.
             reader.lanes = Lanes::load(&reader.conn)?;
-            self.heads = Heads::default();
-            self.alike = Alike::default();
+            self.lane_heads = LaneHeads::default();
+            self.bulk_insert = BulkInsert::default();
         } else {
             reader.lanes.refresh(&reader.conn)?;
             let last = self.high_water.known();
-            self.heads.others_wrote(&reader.conn, last)?;
+            self.lane_heads.others_wrote(&reader.conn, last)?;
         }
         self.high_water = HighWater::read(&reader.conn)?;
-        self.version = Some(version);
+        self.remembered_version = Some(version);
         Ok(true)
     }
 
     fn try_to_commit(&mut self) -> Result<Committed, CommitError<Failure>> {
-        let before = |e: Failure| CommitError::NotCommitted(e);
-        self.whole_batch().map_err(before)?;
-        let Reader { conn, .. } = self.reader.as_ref().ok_or_else(not_open).map_err(before)?;
-        self.high_water.save(conn).map_err(before)?;
+        let not_committed = |e: Failure| CommitError::NotCommitted(e);
+        self.written_batch().map_err(not_committed)?;
+        let Reader { conn, .. } = self
+            .reader
+            .as_ref()
+            .ok_or_else(not_open)
+            .map_err(not_committed)?;
+        self.high_water.save(conn).map_err(not_committed)?;
         let mut commit = conn
             .prepare_cached("COMMIT")
-            .map_err(|e| before(e.into()))?;
-        let unknown = |e| CommitError::Unknown(unknown(self.place.path(), &e));
-        commit.execute([]).map_err(unknown)?;
-        // Into a file that is no longer there, nothing was committed that anybody will find.
+            .map_err(|e| not_committed(e.into()))?;
+        let path = self.location.path();
+        commit
+            .execute([])
+            .map_err(|e| CommitError::Unknown(failed_commit(path, e)))?;
+        // Nobody will find what was committed into a file that was removed or replaced.
         conn.check()
-            .map_err(|e| CommitError::Unknown(e.unknown()))?;
-        let wrote = conn.total_changes() > self.changes;
+            .map_err(|e| CommitError::Unknown(commit_into_lost_file(path, e)))?;
+        let wrote = conn.total_changes() > self.changes_at_begin;
         Ok(Committed::new(std::mem::take(&mut self.effects), wrote))
     }
 }
@@ -136,23 +145,23 @@ impl Engine for Session {
     const NAME: &'static str = "SQLite";
 
     fn path(&self) -> &Path {
-        self.place.path()
+        self.location.path()
     }
 
     fn is_shared(&self) -> bool {
-        matches!(self.place, Place::File(_))
+        matches!(self.location, Location::File(_))
     }
 
     fn others_wrote(&mut self) -> bool {
         let version = self.conn().map(data_version);
-        !matches!(version, Ok(Ok(version)) if Some(version) == self.version)
+        !matches!(version, Ok(Ok(version)) if Some(version) == self.remembered_version)
     }
 
     fn prepare(&mut self) -> Result<()> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            gone => gone.insert(Reader {
-                conn: open::writer_again(&self.place, &self.settings)?,
+            closed => closed.insert(Reader {
+                conn: open::reopen_writer(&self.location, &self.settings)?,
                 lanes: Lanes::default(),
             }),
         };
@@ -161,11 +170,10 @@ impl Engine for Session {
 
     fn begin(&mut self) -> Result<bool, Failure> {
         self.effects = Effects::default();
-        self.alike.clear();
+        self.bulk_insert.clear();
         let conn = self.conn()?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let changes = conn.total_changes();
-        self.changes = changes;
+        self.changes_at_begin = conn.total_changes();
         self.refresh()
     }
 
@@ -174,31 +182,35 @@ impl Engine for Session {
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Result<Claimed, Failure> {
-        self.whole_batch()?.claim(request, now)
+        self.written_batch()?.claim(request, now)
     }
 
     fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
-        self.whole_batch()?.peek(request)
+        self.written_batch()?.peek(request)
     }
 
     fn renew(&mut self, lease: Lease, lease_for: Duration) -> Result<Hold, Failure> {
-        self.whole_batch()?.renew(lease, lease_for)
+        self.written_batch()?.renew(lease, lease_for)
     }
 
-    fn record_progress(&mut self, note: &ProgressUpdate, now: Timestamp) -> Result<bool, Failure> {
-        self.whole_batch()?.record_progress(note, now)
+    fn record_progress(
+        &mut self,
+        update: &ProgressUpdate,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        self.written_batch()?.record_progress(update, now)
     }
 
     fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
-        self.whole_batch()?.settle(change, now)
+        self.written_batch()?.settle(change, now)
     }
 
     fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Failure> {
-        self.whole_batch()?.purge(request)
+        self.written_batch()?.purge(request)
     }
 
     fn reader(&mut self) -> Result<&mut Reader, Failure> {
-        self.whole_batch()?;
+        self.written_batch()?;
         self.reader.as_mut().ok_or_else(not_open)
     }
 
@@ -209,35 +221,35 @@ impl Engine for Session {
     fn commit(&mut self) -> Result<Committed, CommitError<Failure>> {
         let committed = self.try_to_commit();
         if committed.is_err() {
-            self.version = None;
+            self.remembered_version = None;
         }
         committed
     }
 
-    /// SQLite may have ended the transaction by itself: a full disk does.
+    /// Rolls back, unless SQLite has ended the transaction by itself, as it does on a full disk.
     fn roll_back(&mut self) {
-        self.version = None;
+        self.remembered_version = None;
         let Ok(conn) = self.conn() else { return };
         if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
             self.reset();
         }
     }
 
-    /// A database in memory lives and dies with its connection.
+    /// Closes the connection, except that to a database in memory, which would end with it.
     fn reset(&mut self) {
-        self.version = None;
+        self.remembered_version = None;
         if self.is_shared() {
             self.reader = None;
         } else if let Ok(conn) = self.conn()
             && !conn.is_autocommit()
             && let Err(error) = conn.execute_batch("ROLLBACK")
         {
-            tracing::error!(%error, "a batch in memory can't be rolled back");
+            tracing::error!(%error, "a batch of a database in memory can't be rolled back");
         }
     }
 }
 
-/// A number that changes when another connection has changed the database.
+/// Returns a number that changes when another connection has changed the database.
 fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.prepare_cached("PRAGMA data_version")?
         .query_row([], |row| row.get(0))

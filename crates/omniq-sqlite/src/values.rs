@@ -1,5 +1,5 @@
-//! What goes into the statements that write tasks, whoever runs them: the writer, or a transaction of the
-//! application's own.
+//! Builds the parameters of the statements that write tasks. The writer uses them, and so do the application's own
+//! transactions.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use omniq_core::{Change, NewTask, TaskId, Timestamp};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use crate::row::{backoff_in, json_in, span_in};
-use crate::trouble::Failure;
+use crate::errors::Failure;
+use crate::row::{backoff_to_json, duration_to_micros, to_json};
 
-/// A value on its way into a statement.
+/// A parameter of a statement.
 #[derive(Debug)]
 pub(crate) enum Value<'a> {
     Null,
@@ -60,7 +60,7 @@ impl<'a, T: Into<Self>> From<Option<T>> for Value<'a> {
     }
 }
 
-/// For `enqueue.sql`.
+/// Returns the parameters of `enqueue.sql`.
 pub(crate) fn new_row(
     task: &NewTask,
     id: TaskId,
@@ -70,7 +70,7 @@ pub(crate) fn new_row(
     let eta = task.eta.resolve(now);
     let series = task.series_id.or(task.interval.map(|_| id));
     let headers = (!task.headers.is_empty())
-        .then(|| json_in(&task.headers))
+        .then(|| to_json(&task.headers))
         .transpose()?;
     let key = task.unique_key.as_deref();
     Ok([
@@ -79,11 +79,11 @@ pub(crate) fn new_row(
         i64::from(eta <= now).into(),
         i64::from(task.priority).into(),
         eta.as_micros().into(),
-        task.interval.map(span_in).into(),
+        task.interval.map(duration_to_micros).into(),
         series.map(TaskId::as_i64).into(),
         i64::from(task.max_attempts).into(),
-        task.timeout.map(span_in).into(),
-        backoff_in(task.backoff)?.into(),
+        task.timeout.map(duration_to_micros).into(),
+        backoff_to_json(task.backoff)?.into(),
         key.map(|_| task.name.as_str()).into(),
         key.into(),
         i64::from(task.hold_count).into(),
@@ -93,7 +93,7 @@ pub(crate) fn new_row(
     ])
 }
 
-/// For `settle.sql`.
+/// Returns the parameters of `settle.sql`.
 pub(crate) fn changed_row(change: &Change, now: Timestamp) -> [Value<'_>; 11] {
     let eta = change.eta.map(|eta| eta.resolve(now).as_micros());
     let result = change.result.as_ref();
@@ -102,12 +102,12 @@ pub(crate) fn changed_row(change: &Change, now: Timestamp) -> [Value<'_>; 11] {
         i64::from(change.expect.code()).into(),
         change.lease.cast_signed().into(),
         i64::from(change.status.code()).into(),
-        i64::from(change.attempts).into(),
-        i64::from(change.crashes).into(),
+        change.attempts.map(i64::from).into(),
+        change.crashes.map(i64::from).into(),
         eta.into(),
         now.as_micros().into(),
         i64::from(change.keep_owner).into(),
-        result.map(|kept| i64::from(kept.format.code())).into(),
-        result.map(|kept| kept.bytes.as_slice()).into(),
+        result.map(|result| i64::from(result.format.code())).into(),
+        result.map(|result| result.bytes.as_slice()).into(),
     ]
 }

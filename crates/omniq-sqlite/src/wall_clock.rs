@@ -1,5 +1,5 @@
-//! The only place of this crate that reads the wall clock. Whoever calls through the queue brings the time
-//! along; an order that goes into a transaction of the application's own has passed no queue.
+//! The only file of this crate that reads the wall clock. Calls that pass through the queue provide the time; an
+//! order in the application's own transaction passes through no queue.
 
 use std::time::SystemTime;
 

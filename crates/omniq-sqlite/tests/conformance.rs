@@ -1,4 +1,4 @@
-//! The exam, with two handles on one file.
+//! Runs the exam, with two handles on one file.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ fn open() -> Subject {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("exam.db");
     let mut settings = CoreSettings::default();
-    // What the other handle did is found by looking; the exam should not wait long for that.
+    // One handle finds the changes of the other by polling, which should not make the exam slow.
     settings.poll_interval = Duration::from_millis(20);
     let first = SqliteStorage::open(&path, &settings).unwrap();
     let second = SqliteStorage::open(&path, &settings).unwrap();

@@ -226,7 +226,7 @@ impl<E: Engine> Thread<E> {
                     .into_iter()
                     .map(|claim| Command::Claim(Box::new(claim)));
                 for command in taken.into_iter().map(|queued| queued.body).chain(claims) {
-                    command.failed(error.clone());
+                    command.failed(error.clone().unknown());
                 }
                 self.engine.reset();
             }

@@ -14,18 +14,18 @@ use tokio::task::JoinHandle;
 
 use crate::events::EventKind;
 use crate::process::Background;
-use crate::result_payload::{Ended, check_size, encode_result};
+use crate::result_payload::{HandlerResult, check_size, encode_result};
 use crate::seat_number::SeatNumber;
 use crate::settlement::{Answers, Recorded, Settlement, WriteChanges, record};
 use crate::{AsyncTaskQueue, clock};
 
-/// A claimed task, to be handed to [`complete_task`](AsyncTaskQueue::complete_task),
+/// A claimed task, to be passed to [`complete_task`](AsyncTaskQueue::complete_task),
 /// [`fail_task`](AsyncTaskQueue::fail_task) or [`release_task`](AsyncTaskQueue::release_task).
 ///
-/// It may be completed in a transaction of your own (`SqliteStorage::complete_in`); hand it to
-/// [`complete_task`](AsyncTaskQueue::complete_task) after the commit all the same, or drop it.
+/// It may be completed in a transaction of your own (`SqliteStorage::complete_in`). After the commit, pass it to
+/// [`complete_task`](AsyncTaskQueue::complete_task) as usual, or drop it.
 ///
-/// It renews its lease by itself. Dropped, it is released: the attempt is refunded.
+/// A claim renews its lease by itself. Dropping it releases the task: the attempt is not counted.
 pub struct Claim {
     task: Arc<Task>,
     queue: AsyncTaskQueue,
@@ -53,12 +53,13 @@ impl Claim {
         }
     }
 
-    /// The task.
+    /// Returns the task's id.
     pub fn id(&self) -> TaskId {
         self.task.id
     }
 
-    /// The number of this claim: it only goes up with each claim of the task.
+    /// Returns the lease number of this claim. It rises with each claim of the task, so that it can fence writes to other
+    /// systems.
     pub fn lease(&self) -> u64 {
         self.task.lease
     }
@@ -73,7 +74,7 @@ impl Claim {
     }
 }
 
-/// Renews the lease three times in its length, until it is lost or the claim is dropped.
+/// Renews the lease every third of its duration, until it is lost or the claim is dropped.
 async fn renew(queue: AsyncTaskQueue, task: Arc<Task>) {
     let lease_for = queue.settings().lease();
     loop {
@@ -98,7 +99,7 @@ impl Deref for Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // A forked child has neither the renewal nor the lease.
+        // A forked child has neither the renewal task nor the lease.
         let is_own_process = self.queue.process().is_this();
         if is_own_process {
             self.renewal.abort();
@@ -129,8 +130,13 @@ impl AsyncTaskQueue {
     /// Claims the next due task of these queues (of every queue, if none is named), whatever its name, and
     /// waits at most `wait` for one. Returns `None` if there was none.
     ///
-    /// Tasks in a format that this build can't read stay where they are. Dropping the future strands
-    /// nothing.
+    /// Tasks in a format that this build can't read stay pending. Dropping the future is safe: a task that it may have
+    /// claimed is released.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Storage` if the storage fails or the background thread can't be started; of kind `Closed` if the queue
+    /// was closed, or in a forked child.
     pub async fn dequeue(&self, queues: &[&str], wait: Duration) -> Result<Option<Claim>> {
         let mut filter = ClaimFilter::any().formats(Format::READABLE.iter().copied());
         if !queues.is_empty() {
@@ -139,9 +145,9 @@ impl AsyncTaskQueue {
         self.process().check()?;
         let background = self.background()?;
         let mut poller = self.poller(Arc::new(filter));
-        let begin = clock::instant();
+        let started = clock::instant();
         loop {
-            let left = wait.saturating_sub(begin.elapsed());
+            let left = wait.saturating_sub(started.elapsed());
             if let Some(task) = poller.claim(1, tokio::time::sleep(left)).await?.pop() {
                 self.events().notify_of(&task, EventKind::Started);
                 return Ok(Some(Claim::new(self.clone(), background, task)));
@@ -156,7 +162,13 @@ impl AsyncTaskQueue {
     /// was cancelled, taken over or purged: then nothing was written.
     ///
     /// A value that can't be encoded, or is larger than the limit, fails the task with an error of type
-    /// `result`. If the storage fails, the task is released.
+    /// `result`.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Storage` if the storage fails; of kind `Closed` if the queue was closed, or in a forked child. The claim
+    /// is then dropped, and the task is released. If the storage can't write that either, the task is taken over once
+    /// its lease has expired.
     pub async fn complete_task(&self, claim: Claim, value: impl Serialize) -> Result<bool> {
         let outcome = match self.encode_result(claim.payload.format, &value) {
             Ok(result) => Outcome::Succeeded {
@@ -168,19 +180,30 @@ impl AsyncTaskQueue {
         self.settle_claim(claim, outcome).await
     }
 
-    /// Records that the attempt of a claimed task failed. The error and the attempts that are left decide
-    /// whether there is another one. Returns `false` as [`complete_task`](Self::complete_task) does.
+    /// Records that the attempt of a claimed task failed. The error and the number of attempts that are left decide
+    /// whether the task is tried again. Returns `false` if the claim was no longer valid.
+    ///
+    /// # Errors
+    ///
+    /// As for [`complete_task`](Self::complete_task).
     pub async fn fail_task(&self, claim: Claim, error: TaskError) -> Result<bool> {
         self.settle_claim(claim, Outcome::Failed(error)).await
     }
 
-    /// Releases a claimed task, as if it had not been claimed. Returns `false` as
-    /// [`complete_task`](Self::complete_task) does.
+    /// Releases a claimed task, as if it had not been claimed. Returns `false` if the claim was no longer valid.
+    ///
+    /// # Errors
+    ///
+    /// As for [`complete_task`](Self::complete_task).
     pub async fn release_task(&self, claim: Claim) -> Result<bool> {
         self.settle_claim(claim, Outcome::Released).await
     }
 
-    pub(crate) fn encode_result<T: Serialize + ?Sized>(&self, format: Format, value: &T) -> Ended {
+    pub(crate) fn encode_result<T: Serialize + ?Sized>(
+        &self,
+        format: Format,
+        value: &T,
+    ) -> HandlerResult {
         let result = encode_result(format, value)?;
         check_size(&result, self.settings().max_payload())?;
         Ok(result)
@@ -193,7 +216,7 @@ impl AsyncTaskQueue {
     }
 }
 
-/// Records one outcome. Returns whether it is what the storage has now.
+/// Records one outcome. Returns whether the storage now has this outcome.
 async fn settle_task(queue: &AsyncTaskQueue, task: &Task, outcome: Outcome) -> Result<bool> {
     let settlements = [Settlement::decide(queue, task, outcome)?];
     let recorded = record(queue, &mut WriteOnce(queue), &settlements).await?;

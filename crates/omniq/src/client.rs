@@ -1,4 +1,4 @@
-//! The front door.
+//! The async client: opens a queue, reads and changes its tasks, and closes it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::pools::Pools;
 use crate::waiters::Waiters;
 use crate::{AsyncTaskQueue, Settings, connect};
 
-/// A task queue: enqueue tasks, run them, look at them. Clones are the same queue.
+/// A task queue: enqueues tasks, runs them in worker pools, and reads them. Clones are the same queue.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -45,22 +45,39 @@ struct Inner {
 impl AsyncOmniQ {
     /// Opens the storage of a URL with the default settings: `sqlite:///relative.db`,
     /// `sqlite:////absolute.db`, `sqlite::memory:`, `file:relative/folder`, `file:///absolute/folder` or `memory:`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_storage`](crate::open_storage).
     pub async fn connect(url: &str) -> Result<Self> {
         Self::with_settings(Settings::builder().url(url).build()?).await
     }
 
-    /// Opens the storage that the environment names: see [`Settings::from_env`].
+    /// Opens the storage that the environment variables name: see [`Settings::from_env`].
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Settings` if a variable has a value that can't be used; otherwise as for
+    /// [`open_storage`](crate::open_storage).
     pub async fn from_env() -> Result<Self> {
         Self::with_settings(Settings::from_env()?).await
     }
 
     /// Opens the storage that the settings name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_storage`](crate::open_storage).
     pub async fn with_settings(settings: Settings) -> Result<Self> {
         let storage = connect::open_storage(&settings).await?;
         Self::with_storage(storage, settings).await
     }
 
-    /// Uses a storage that is open already; the URL in the settings plays no part.
+    /// Opens a queue on a storage that is already open. The URL in the settings is ignored.
+    ///
+    /// # Errors
+    ///
+    /// None at present.
     pub async fn with_storage(storage: Arc<dyn Storage>, settings: Settings) -> Result<Self> {
         Self::with_clock(storage, settings, Clock::system()).await
     }
@@ -81,45 +98,80 @@ impl AsyncOmniQ {
         })
     }
 
-    /// The task of this id; `None` if there is none.
+    /// Returns the task with this id; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Storage` if the storage fails; of kind `Closed` if the queue was closed, or in a forked child.
     pub async fn get_task(&self, id: TaskId) -> Result<Option<Task>> {
         self.inner.queue.get_task(id).await
     }
 
-    /// How the task ended; `None` while it has not, or if there is no such task.
+    /// Returns the result of a finished task; `None` if it has not finished, or if there is no such task.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_task`](Self::get_task).
     pub async fn get_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
         self.inner.queue.get_result(id).await
     }
 
-    /// Tasks by id, from the oldest.
+    /// Returns the tasks that match the filter, in the order of their ids, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_task`](Self::get_task).
     pub async fn list_tasks(&self, filter: TaskFilter) -> Result<Vec<Task>> {
         self.inner.queue.list_tasks(filter).await
     }
 
-    /// Cancels a pending task, or a running one: see [`AsyncTaskQueue::cancel_task`].
+    /// Cancels a pending or running task. Returns `false` if it had already finished: see
+    /// [`AsyncTaskQueue::cancel_task`].
+    ///
+    /// # Errors
+    ///
+    /// Of kind `NotFound` for an unknown id; otherwise as for [`get_task`](Self::get_task).
     pub async fn cancel_task(&self, id: TaskId) -> Result<bool> {
         self.inner.queue.cancel_task(id).await
     }
 
-    /// Tries a failed or cancelled task again: see [`AsyncTaskQueue::requeue_task`].
+    /// Makes a failed or cancelled task pending again. Returns `false` if it is neither: see
+    /// [`AsyncTaskQueue::requeue_task`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`AsyncTaskQueue::requeue_task`].
     pub async fn requeue_task(&self, id: TaskId) -> Result<bool> {
         self.inner.queue.requeue_task(id).await
     }
 
-    /// Gives a pending task another eta: see [`AsyncTaskQueue::reschedule_task`].
+    /// Gives a pending task another eta. Returns `false` if it is not pending.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `NotFound` for an unknown id; otherwise as for [`get_task`](Self::get_task).
     pub async fn reschedule_task(&self, id: TaskId, eta: impl Into<Timestamp>) -> Result<bool> {
         self.inner.queue.reschedule_task(id, eta).await
     }
 
-    /// Forgets tasks that finished at least `older_than` ago, however they ended; says how many.
+    /// Deletes the tasks that finished at least `older_than` ago, whether they succeeded, failed or were cancelled.
+    /// Returns how many were deleted.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_task`](Self::get_task). Some tasks may have been deleted before the error.
     pub async fn purge_results(&self, older_than: Duration) -> Result<u64> {
         let finished = TaskStatus::ALL.into_iter().filter(|s| s.is_finished());
         let request = PurgeRequest::new(finished, older_than, self.queue().clock().now());
         self.inner.queue.purge(request).await
     }
 
-    /// How many tasks there are by queue, and which due ones no running pool of this queue (its clones'
-    /// pools included) takes.
+    /// Counts the tasks of each queue, and by name the due tasks that no running pool takes. Pools that were started on
+    /// this handle or on a clone of it are considered, pools of other processes are not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_task`](Self::get_task).
     pub async fn stats(&self) -> Result<Stats> {
         let lanes = self.storage().stats(self.queue().clock().now()).await?;
         let mut queues: BTreeMap<String, QueueStats> = BTreeMap::new();
@@ -137,12 +189,12 @@ impl AsyncOmniQ {
         Ok(stats)
     }
 
-    /// What happens from now on to tasks through this queue, its clones and their pools.
+    /// Returns a stream of what happens to tasks from now on through this handle, its clones and their pools.
     pub fn events(&self) -> EventStream {
         self.inner.queue.events().listen()
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         self.inner.queue.settings()
     }
@@ -158,7 +210,7 @@ impl AsyncOmniQ {
     ///
     /// # Errors
     ///
-    /// Of kind `Storage` if the storage could not write what was sent to it.
+    /// Of kind `Storage` if the storage could not write what was sent to it; of kind `Closed` in a forked child.
     pub async fn close(self) -> Result<()> {
         self.inner.queue.process().check()?;
         self.inner.pools.close().await;

@@ -1,4 +1,4 @@
-//! The only module that reads a clock.
+//! The clocks. No other module reads one.
 //!
 //! What users see as the time of tasks comes from the [`Clock`] of their queue. Leases, sweeps, the grace of pools
 //! and the time limits of callers use the free functions, which no injected clock moves.
@@ -34,12 +34,12 @@ pub(crate) struct Reading {
 }
 
 impl Clock {
-    /// This machine's clock.
+    /// Returns this machine's clock.
     pub(crate) fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that shows the reading that was sent last.
+    /// Returns a clock that shows the reading that was sent last.
     pub(crate) fn manual(readings: watch::Sender<Reading>) -> Self {
         Self(Source::Manual(readings))
     }
@@ -77,7 +77,7 @@ impl Clock {
         }
     }
 
-    /// Returns the moment after `span`, for [`until`](Self::until).
+    /// Returns the point in time that lies `span` from now, for [`until`](Self::until).
     pub(crate) fn after(&self, span: Duration) -> Duration {
         let passed = match &self.0 {
             Source::Manual(_) => self.read().passed,
@@ -86,7 +86,7 @@ impl Clock {
         passed.saturating_add(span)
     }
 
-    /// Waits until `passed` has passed on this clock.
+    /// Waits until [`Reading::passed`] of this clock has reached `passed`.
     pub(crate) async fn until(&self, passed: Duration) {
         match &self.0 {
             Source::Manual(readings) => {
@@ -103,18 +103,19 @@ fn machine_time() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }
 
-/// Reads a clock that only goes forward, for measuring and for timers.
+/// Returns the current time of the monotonic clock, for measurements and timers.
 pub(crate) fn instant() -> Instant {
     Instant::now()
 }
 
-/// Returns the moment after `span`, which is limited to some decades, because an `Instant` can't hold much more.
+/// Returns the point in time that lies `span` from now. The span is limited to 30 years, because an `Instant` can't
+/// hold much more.
 pub(crate) fn deadline(span: Duration) -> Instant {
-    const DECADES: Duration = Duration::from_secs(30 * 365 * 86_400);
-    instant() + span.min(DECADES)
+    const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
+    instant() + span.min(LONGEST)
 }
 
-/// Reads the monotonic clock, as the time since this process first read it.
+/// Returns the time on the monotonic clock since this process first read it.
 pub(crate) fn monotonic() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_storage_without_a_clock_leaves_this_machine_s() {
+    fn a_storage_without_a_clock_does_not_replace_the_machine_s_clock() {
         let storage: Arc<dyn Storage> = Arc::new(omniq_memory::MemoryStorage::new());
         let clock = Clock::system().or_of(&storage);
         let before = machine_time();

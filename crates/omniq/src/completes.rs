@@ -1,4 +1,4 @@
-//! An execution's success, on its way into a transaction of the user's own.
+//! The success of an execution as a change, for `complete_in` in a transaction of the user's own.
 
 use omniq_core::{
     Change, Completes, Error, ErrorKind, NewTask, Outcome, Result, Task, Timestamp, settle,
@@ -15,7 +15,7 @@ impl Completes for TaskContext {
             self.omniq().queue(),
             &execution.task,
             value,
-            execution.then_so_far(),
+            execution.follow_ups(),
         )
     }
 }
@@ -34,11 +34,11 @@ fn success<T: Serialize + ?Sized>(
 ) -> Result<(Change, Timestamp)> {
     let result = queue.encode_result(task.payload.format, value);
     let result = result.map_err(|error| {
-        let text = format!("the task {} can't be completed: {}", task.id, error.message);
+        let text = format!("the task {} can't be completed", task.id);
         Error::new(ErrorKind::Serialization, text).with_source(error)
     })?;
     let now = queue.clock().now();
-    // A success needs no dice.
+    // The random number is for retries only: a success has no jitter.
     let change = settle::settle(task, Outcome::Succeeded { result, then }, now, 0.0)?;
     Ok((change, now))
 }

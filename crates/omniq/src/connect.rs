@@ -1,4 +1,4 @@
-//! A URL becomes a storage.
+//! Opens the storage that a URL names.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,105 +7,112 @@ use omniq_core::{Error, ErrorKind, Result, Storage};
 
 use crate::{Backend, Settings};
 
-const KNOWN: &str = "sqlite:///relative.db, sqlite:////absolute.db, sqlite::memory:, file:relative/folder, \
+const KNOWN_FORMS: &str = "sqlite:///relative.db, sqlite:////absolute.db, sqlite::memory:, file:relative/folder, \
                      file:///absolute/folder and memory:";
 
-/// What a URL means.
+/// The location that a URL names.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum Location {
     SqliteFile(PathBuf),
     SqliteMemory,
     Folder(PathBuf),
     Memory,
 }
 
-/// Opens the storage that the settings name, for those who want to have it in their hands: for one queue and an
-/// engine, say, or for transactions of their own.
+/// Opens the storage that the settings name, for programs that need the storage itself: to share it between several
+/// queues, for example, or for transactions of their own.
 ///
-/// An error of kind `Settings` if the storage is not built in, which names the cargo feature to add; of kind
-/// `Storage` if it can't be opened.
+/// # Errors
+///
+/// Of kind `Settings` if the URL can't be used, or if this program was built without the storage (the text names the
+/// cargo feature to add); of kind `Storage` if the storage can't be opened.
 pub async fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>> {
-    let place = match settings.url() {
+    let location = match settings.url() {
         Some(url) => parse(url)?,
-        None => Place::SqliteFile(settings.base_dir().join("omniq.db")),
+        None => Location::SqliteFile(settings.base_dir().join("omniq.db")),
     };
-    match place {
-        Place::SqliteFile(path) => sqlite(Some(path), settings).await,
-        Place::SqliteMemory => sqlite(None, settings).await,
-        Place::Folder(path) => folder(path, settings).await,
-        Place::Memory => memory(),
+    match location {
+        Location::SqliteFile(path) => sqlite(Some(path), settings).await,
+        Location::SqliteMemory => sqlite(None, settings).await,
+        Location::Folder(path) => folder(path, settings).await,
+        Location::Memory => memory(),
     }
 }
 
-/// What kind of storage a URL names; an error if it can't be used.
+/// Returns the kind of storage that a URL names.
+///
+/// # Errors
+///
+/// Of kind `Settings` if the URL can't be used.
 pub(crate) fn backend(url: &str) -> Result<Backend> {
     Ok(match parse(url)? {
-        Place::SqliteFile(_) | Place::SqliteMemory => Backend::Sqlite,
-        Place::Folder(_) => Backend::File,
-        Place::Memory => Backend::Memory,
+        Location::SqliteFile(_) | Location::SqliteMemory => Backend::Sqlite,
+        Location::Folder(_) => Backend::File,
+        Location::Memory => Backend::Memory,
     })
 }
 
-fn parse(url: &str) -> Result<Place> {
+fn parse(url: &str) -> Result<Location> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
-        "sqlite" | "" if is_almost_memory(rest) => Err(refused(
+        "sqlite" | "" if is_almost_memory(rest) => Err(settings_error(
             "write sqlite::memory: for SQLite in memory, or memory: for plain maps",
         )),
-        "memory" if rest.is_empty() && url.ends_with(':') => Ok(Place::Memory),
-        "memory" => Err(refused(
-            "the URL of the memory storage is memory: and nothing else",
+        "memory" if rest.is_empty() && url.ends_with(':') => Ok(Location::Memory),
+        "memory" => Err(settings_error(
+            "the URL of the memory storage is memory: without anything after it",
         )),
-        "sqlite" if rest == ":memory:" => Ok(Place::SqliteMemory),
+        "sqlite" if rest == ":memory:" => Ok(Location::SqliteMemory),
         "sqlite" => sqlite_path(rest),
         "file" => folder_path(rest),
-        path if !url.contains(':') && !path.is_empty() => Err(refused(format!(
-            "{path:?} is no URL: write sqlite:///{path} for a database file"
+        path if !url.contains(':') && !path.is_empty() => Err(settings_error(format!(
+            "{path:?} is not a URL: write sqlite:///{path} for a database file"
         ))),
         // The rest of an unknown URL may hold a password.
-        other => Err(refused(format!(
-            "the URL scheme {other:?} is unknown: use one of {KNOWN}"
+        other => Err(settings_error(format!(
+            "the URL scheme {other:?} is unknown: use one of {KNOWN_FORMS}"
         ))),
     }
 }
 
+/// Whether the rest of a URL is a misspelt `:memory:`.
 fn is_almost_memory(rest: &str) -> bool {
     let word = rest.trim_matches(['/', ':']) == "memory";
     word && rest.contains(':') && rest != ":memory:"
 }
 
-fn sqlite_path(rest: &str) -> Result<Place> {
+fn sqlite_path(rest: &str) -> Result<Location> {
     match rest.strip_prefix("///") {
-        Some(path) if path.contains('?') => Err(refused(
+        Some(path) if path.contains('?') => Err(settings_error(
             "the URL of a database file takes no options after a `?`: they are settings of OmniQ",
         )),
-        Some(path) if !path.is_empty() => Ok(Place::SqliteFile(PathBuf::from(path))),
+        Some(path) if !path.is_empty() => Ok(Location::SqliteFile(PathBuf::from(path))),
         _ => {
             let path = match rest.trim_start_matches('/') {
                 "" => "jobs.db",
                 path => path,
             };
-            // Who thinks of a server may have written a password.
+            // A URL that was meant for a server may hold a password.
             if path.contains(['@', '?']) {
-                return Err(refused(
+                return Err(settings_error(
                     "a URL that begins with sqlite: names a file, as in sqlite:///relative.db and \
                      sqlite:////absolute.db: no host, no user, no options",
                 ));
             }
-            Err(refused(format!(
-                "sqlite:{rest} is not how a database file is named: write sqlite:///{path} for a relative \
+            Err(settings_error(format!(
+                "sqlite:{rest} does not name a database file: write sqlite:///{path} for a relative \
                  path, sqlite:////{path} for an absolute one (three slashes, then the path)"
             )))
         }
     }
 }
 
-fn folder_path(rest: &str) -> Result<Place> {
+fn folder_path(rest: &str) -> Result<Location> {
     let path = match rest.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
-        // Who thinks of a server may have written a password.
+        // A URL that was meant for a server may hold a password.
         Some(_) => {
-            return Err(refused(
+            return Err(settings_error(
                 "a URL that begins with file: names a folder, as in file:relative/folder and \
                  file:///absolute/folder (three slashes): no host",
             ));
@@ -113,19 +120,19 @@ fn folder_path(rest: &str) -> Result<Place> {
         None => rest,
     };
     if path.contains('?') {
-        return Err(refused(
+        return Err(settings_error(
             "the URL of a folder takes no options after a `?`: they are settings of OmniQ",
         ));
     }
     if path.trim_matches('/').is_empty() {
-        return Err(refused(
-            "file: names no folder: write file:omniq_data, or file:///var/omniq for an absolute path",
+        return Err(settings_error(
+            "file: does not name a folder: write file:omniq_data, or file:///var/omniq for an absolute path",
         ));
     }
-    Ok(Place::Folder(PathBuf::from(path)))
+    Ok(Location::Folder(PathBuf::from(path)))
 }
 
-fn refused(text: impl Into<String>) -> Error {
+fn settings_error(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Settings, text)
 }
 
@@ -142,7 +149,7 @@ async fn sqlite(path: Option<PathBuf>, settings: &Settings) -> Result<Arc<dyn St
         SqliteStorage::open(path, &core)
     });
     let storage = opened.await.map_err(|e| {
-        Error::new(ErrorKind::Storage, "opening the database was broken off").with_source(e)
+        Error::new(ErrorKind::Storage, "opening the database was interrupted").with_source(e)
     })??;
     Ok(Arc::new(storage))
 }
@@ -156,7 +163,7 @@ fn create_parent(path: &std::path::Path) -> Result<()> {
         return Ok(());
     };
     std::fs::create_dir_all(folder).map_err(|e| {
-        let text = format!("the folder {} can't be created: {e}", folder.display());
+        let text = format!("the folder {} can't be created", folder.display());
         Error::new(ErrorKind::Storage, text).with_source(e)
     })
 }
@@ -172,7 +179,7 @@ async fn folder(path: PathBuf, settings: &Settings) -> Result<Arc<dyn Storage>> 
         AsRef::<omniq_core::CoreSettings>::as_ref(settings).clone();
     let opened = tokio::task::spawn_blocking(move || omniq_file::FileStorage::open(path, &core));
     let storage = opened.await.map_err(|e| {
-        Error::new(ErrorKind::Storage, "opening the folder was broken off").with_source(e)
+        Error::new(ErrorKind::Storage, "opening the folder was interrupted").with_source(e)
     })??;
     Ok(Arc::new(storage))
 }
@@ -194,7 +201,7 @@ fn memory() -> Result<Arc<dyn Storage>> {
 
 #[cfg(not(all(feature = "sqlite", feature = "file", feature = "memory")))]
 fn not_built(feature: &str) -> Error {
-    refused(format!(
+    settings_error(format!(
         "this program was built without the storage {feature:?}: add the feature {feature:?} to omniq in Cargo.toml"
     ))
 }
@@ -204,19 +211,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_form_of_a_url_has_its_place() {
-        let file = |path: &str| Place::SqliteFile(PathBuf::from(path));
-        let folder = |path: &str| Place::Folder(PathBuf::from(path));
+    fn each_form_of_a_url_names_a_location() {
+        let file = |path: &str| Location::SqliteFile(PathBuf::from(path));
+        let folder = |path: &str| Location::Folder(PathBuf::from(path));
         let cases = [
             ("sqlite:///jobs.db", file("jobs.db")),
             ("sqlite:///a b/%20.db", file("a b/%20.db")),
             ("sqlite:////var/jobs.db", file("/var/jobs.db")),
-            ("sqlite::memory:", Place::SqliteMemory),
+            ("sqlite::memory:", Location::SqliteMemory),
             ("file:a b/%20", folder("a b/%20")),
             ("file:./omniq_data", folder("./omniq_data")),
             ("file:///var/omniq", folder("/var/omniq")),
             ("file:/var/omniq", folder("/var/omniq")),
-            ("memory:", Place::Memory),
+            ("memory:", Location::Memory),
         ];
         for (url, expected) in cases {
             assert_eq!(parse(url).unwrap(), expected, "{url}");
@@ -234,8 +241,8 @@ mod tests {
             ("jobs.db", "sqlite:///jobs.db"),
             ("sqlite::memory", "write sqlite::memory:"),
             (":memory:", "write sqlite::memory:"),
-            ("memory", "memory: and nothing else"),
-            ("memory:x", "memory: and nothing else"),
+            ("memory", "memory: without anything"),
+            ("memory:x", "memory: without anything"),
             ("file:", "file:omniq_data"),
             ("file:///", "file:omniq_data"),
             ("file://me:secret@host/data", "no host"),

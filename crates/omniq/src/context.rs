@@ -1,4 +1,4 @@
-//! What a handler knows about its execution.
+//! The context of an execution: what a handler can read about it and do in it.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::{BTreeMap, HashMap};
@@ -20,26 +20,27 @@ pub struct TaskContext {
     pub(crate) execution: Arc<Execution>,
 }
 
-/// One execution: the task as it was claimed, and what happens around it.
+/// One execution: the task as it was claimed, and what the handler and the pool exchange about it.
 pub(crate) struct Execution {
     pub(crate) task: Task,
-    /// Raised when the task was cancelled or its lease is lost.
+    /// Raised when the handler should stop: its task was cancelled, its lease is lost, or a blocking handler has exceeded
+    /// its time limit or the pool's grace.
     pub(crate) stop: Token,
     then: Mutex<Vec<NewTask>>,
-    /// The latest progress, until somebody takes it to write it down.
+    /// The latest progress, until it is taken to be stored.
     progress: Mutex<Option<ProgressUpdate>>,
     environment: Arc<PoolEnvironment>,
 }
 
-/// What every execution of a pool is given.
+/// What all executions of a pool share.
 pub(crate) struct PoolEnvironment {
     pub(crate) omniq: AsyncOmniQ,
     pub(crate) states: States,
-    /// Rung when an execution has a progress to write down.
+    /// Notified when an execution has progress to store.
     pub(crate) progressed: Notify,
 }
 
-/// One value per type.
+/// The values for handlers, one per type.
 pub(crate) type States = HashMap<TypeId, NamedState>;
 
 /// A value for handlers, and the name of its type.
@@ -59,13 +60,14 @@ impl Execution {
         }
     }
 
-    /// The follow-up tasks that the handler asked for.
-    pub(crate) fn take_then(&self) -> Vec<NewTask> {
+    /// Takes the follow-up tasks that the handler requested.
+    pub(crate) fn take_follow_ups(&self) -> Vec<NewTask> {
         std::mem::take(&mut self.then.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What it has asked for so far, for a success that may yet be rolled back.
-    pub(crate) fn then_so_far(&self) -> Vec<NewTask> {
+    /// Returns the follow-up tasks that the handler has requested so far. They are not taken, because the transaction that
+    /// completes the task may be rolled back.
+    pub(crate) fn follow_ups(&self) -> Vec<NewTask> {
         self.then
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -76,23 +78,23 @@ impl Execution {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The latest progress counts, and rings only where none was waiting: it may come in a tight loop.
+    /// Replaces the pending progress. Notifies only if none was pending, because handlers may call this in a tight loop.
     fn set_progress(&self, fraction: f64, message: &str) {
-        let note = ProgressUpdate::new(self.task.lease(), fraction, message);
-        let earlier = self.pending_update().replace(note);
+        let update = ProgressUpdate::new(self.task.lease(), fraction, message);
+        let earlier = self.pending_update().replace(update);
         if earlier.is_none() {
             self.environment.progressed.notify_one();
         }
     }
 
-    /// The progress that nobody has written down yet.
+    /// Takes the progress that is not stored yet.
     pub(crate) fn take_update(&self) -> Option<ProgressUpdate> {
         self.pending_update().take()
     }
 
-    /// A progress that could not be written waits again, unless there is a later one.
-    pub(crate) fn put_update_back(&self, note: ProgressUpdate) {
-        self.pending_update().get_or_insert(note);
+    /// Makes progress that could not be stored pending again, unless there is newer progress.
+    pub(crate) fn put_update_back(&self, update: ProgressUpdate) {
+        self.pending_update().get_or_insert(update);
     }
 }
 
@@ -119,59 +121,61 @@ impl TaskContext {
 
     pub(crate) fn args(&self) -> Result<Args, TaskError> {
         self.payload().decode_args().map_err(|e| {
-            TaskError::new("payload", format!("the arguments can't be read: {e}"))
-                .with_retryable(false)
+            let text = format!("the arguments can't be read: {}", e.chain());
+            TaskError::new("payload", text).with_retryable(false)
         })
     }
 
-    /// The task's id.
+    /// Returns the task's id.
     pub fn id(&self) -> TaskId {
         self.task().id
     }
 
-    /// The task's name.
+    /// Returns the task's name.
     pub fn name(&self) -> &str {
         &self.task().name
     }
 
-    /// The queue that it came from.
+    /// Returns the name of the task's queue.
     pub fn queue(&self) -> &str {
         &self.task().queue
     }
 
-    /// Which execution of the task this is, from 1; one that was given back does not count.
+    /// Returns the number of this attempt, from 1. Executions that were released are not counted.
     pub fn attempt(&self) -> u32 {
         self.task().attempts
     }
 
-    /// The number of this claim. It goes up with each claim of the task: a fence for writes elsewhere.
+    /// Returns the lease number of this claim. It rises with each claim of the task, so that it can fence writes to other
+    /// systems.
     pub fn lease(&self) -> u64 {
         self.task().lease
     }
 
-    /// The headers that the task was enqueued with: see [`Order::header`].
+    /// Returns the headers that the task was enqueued with: see [`Order::header`].
     pub fn headers(&self) -> &BTreeMap<String, String> {
         &self.task().headers
     }
 
-    /// Whether this execution should stop: the task was cancelled, or is no longer this pool's.
+    /// Returns whether this execution should stop: its task was cancelled, its lease is lost, or a blocking handler has
+    /// exceeded its time limit or the pool's grace.
     pub fn is_cancelled(&self) -> bool {
         self.execution.stop.is_fired()
     }
 
-    /// Waits until this execution should stop. A handler that goes on is dropped some seconds later; its
-    /// result is refused either way.
+    /// Waits until this execution should stop: see [`is_cancelled`](Self::is_cancelled). An async handler that does not
+    /// return is dropped some seconds later, and its result is refused in either case.
     pub async fn cancelled(&self) {
         self.execution.stop.fired().await;
     }
 
-    /// Tells how far the task is: a fraction from 0 to 1 (others are brought to the nearer end; one that is
-    /// no number is left out), and a text. It waits for nothing, and may be called as often as is handy.
+    /// Reports the progress of the task: a fraction from 0 to 1, and a message. A fraction below 0 or above 1 is clamped;
+    /// a call with NaN is ignored. The call returns immediately, and may be made as often as you like.
     ///
-    /// Listeners of [`events`](AsyncOmniQ::events) hear it at once. For everybody else it is stored, with at
-    /// most 1 KiB of the text, as [`Task::progress`]: the first one at once, then the latest at most every
-    /// 500 ms. What is not written when the handler ends is sent along with its outcome, once; if the
-    /// storage fails just then, it is dropped. A progress that comes after the lease is lost is refused.
+    /// Listeners of [`events`](AsyncOmniQ::events) get the progress immediately. It is also stored as
+    /// [`Task::progress`], with at most 1 KiB of the message: the first one immediately, then the latest one at most
+    /// every 500 ms. Progress that is not stored when the handler ends is sent once, together with its outcome; if the
+    /// storage fails at that moment, it is dropped. The storage refuses progress after the lease is lost.
     pub fn progress(&self, fraction: f64, message: &str) {
         if fraction.is_nan() {
             return;
@@ -193,7 +197,8 @@ impl TaskContext {
     ///
     /// # Errors
     ///
-    /// A fatal error that names the type, if the pool has no such value.
+    /// An error of type `state` that names the missing type, if the pool has no such value. It is fatal: the task is not
+    /// tried again.
     pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Result<State<T>, TaskError> {
         let found = self.execution.environment.states.get(&TypeId::of::<T>());
         let value = found.and_then(|state| state.value.downcast_ref::<T>());
@@ -205,13 +210,21 @@ impl TaskContext {
         })
     }
 
-    /// Adds a task at once, whatever becomes of this one.
+    /// Adds a task immediately, however this execution ends.
+    ///
+    /// # Errors
+    ///
+    /// As for [`AsyncOmniQ::enqueue`].
     pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskHandle<T>> {
         self.omniq().enqueue(order).await
     }
 
-    /// Adds a task in the same write as this one's success; nothing is added if it does not succeed. A
-    /// task whose unique key is taken by then is left out.
+    /// Adds a follow-up task in the same commit as this task's success. It is not added if this attempt does not succeed,
+    /// or if another unfinished task holds its unique key at that time.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Settings` or `Serialization` for an order that can't be used.
     pub fn then<T>(&self, order: Order<T>) -> Result<()> {
         let task = order.into_new_task(self.omniq().settings().as_ref())?;
         let then = &self.execution.then;
@@ -232,8 +245,8 @@ impl fmt::Debug for TaskContext {
     }
 }
 
-/// A value that a pool's handlers share, such as a connection pool: a parameter of a task's function, taken apart
-/// as `State(db): State<Db>`, or used as it is.
+/// A value that the handlers of a pool share, such as a connection pool. It is a parameter of a task's function, written
+/// as the pattern `State(db): State<Db>` or as a plain name.
 ///
 /// Each execution gets a clone, so the value should be cheap to clone: a handle such as a connection pool, or an
 /// `Arc` of something larger.
@@ -249,7 +262,7 @@ impl fmt::Debug for TaskContext {
 pub struct State<T>(pub T);
 
 impl<T> State<T> {
-    /// Wraps a value, as `State(value)` does, for tests that call a task's function themselves.
+    /// Wraps a value as `State(value)` does, for tests that call a task's function directly.
     pub const fn new(value: T) -> Self {
         Self(value)
     }

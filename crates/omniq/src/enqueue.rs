@@ -18,7 +18,7 @@ impl AsyncTaskQueue {
         Ok(self.enqueue_one(order).await?.id())
     }
 
-    /// Adds tasks: all, or none if there is an error. Returns their ids, in order.
+    /// Adds tasks atomically: all, or none if there is an error. Returns their ids in the order of the orders.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl AsyncTaskQueue {
         if tasks.is_empty() {
             return self.process().check().map(|()| Vec::new());
         }
-        // Names are copied only if somebody will see them.
+        // Names are copied only if an event or a log line will show them.
         let mut names = Vec::new();
         if self.events().has_listeners() || tracing::enabled!(tracing::Level::DEBUG) {
             names.extend(tasks.iter().map(|t| (t.name.clone(), t.queue.clone())));

@@ -1,18 +1,18 @@
-//! The errors that only the front door gives; the others come from `omniq-core` and the storages.
+//! Errors that only the client creates. The others come from `omniq-core` and the storages.
 
 use omniq_core::{Error, ErrorKind, Task, TaskId};
 
-/// No task has this id.
+/// Returns the error for an id that no task has.
 pub(crate) fn not_found(id: TaskId) -> Error {
     let text = format!("there is no task {id}: it was never enqueued here, or it was purged");
     Error::new(ErrorKind::NotFound, text)
 }
 
-/// The requeue of a task was refused, because another one has what it needs.
+/// Returns the error for a requeue that was refused because another task holds the unique key or continues the series.
 pub(crate) fn conflict(task: &Task, holder: TaskId) -> Error {
     let held = match &task.unique_key {
         Some(key) => format!("its unique key {key:?} is held by"),
-        None => "its series goes on with".to_owned(),
+        None => "its series continues with".to_owned(),
     };
     let text = format!(
         "the task {} can't be requeued: {held} the task {holder}",
@@ -21,10 +21,10 @@ pub(crate) fn conflict(task: &Task, holder: TaskId) -> Error {
     Error::new(ErrorKind::Conflict, text)
 }
 
-/// A storage broke its promise of one answer for each question.
+/// Returns the error for a storage that broke its promise of one answer for each item of a call.
 pub(crate) fn no_answer() -> Error {
     Error::new(
         ErrorKind::Storage,
-        "the storage gave fewer answers than it was asked for",
+        "the storage returned fewer answers than were requested",
     )
 }

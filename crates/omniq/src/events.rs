@@ -1,4 +1,4 @@
-//! Events: what happens to tasks in this process, as it happens.
+//! Events: notifies listeners in this process of what happens to tasks.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -22,13 +22,13 @@ const CAPACITY: usize = 1024;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The task.
+    /// The task's id.
     pub id: TaskId,
     /// The task's name.
     pub name: String,
-    /// Its queue.
+    /// The task's queue.
     pub queue: String,
-    /// When the event was sent.
+    /// The time at which the event was sent.
     pub at: Timestamp,
     /// What happened.
     pub kind: EventKind,
@@ -48,7 +48,7 @@ pub enum EventKind {
     Progressed {
         /// From 0 to 1.
         fraction: f64,
-        /// In the handler's words.
+        /// The handler's message.
         message: String,
     },
     /// The task succeeded.
@@ -78,7 +78,7 @@ impl EventKind {
     }
 }
 
-/// The sending side. Sending costs nothing while nobody listens.
+/// The sending side. Sending costs nothing while there are no listeners.
 #[derive(Clone)]
 pub(crate) struct Events {
     sender: broadcast::Sender<Event>,
@@ -93,6 +93,7 @@ impl Events {
         }
     }
 
+    /// Subscribes to the events from now on.
     pub(crate) fn listen(&self) -> EventStream {
         EventStream {
             events: BroadcastStream::new(self.sender.subscribe()),

@@ -1,4 +1,4 @@
-//! The handle of an enqueued task: its id, and waiting for its result.
+//! The handle of an enqueued task: holds its id, and waits for its result.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -17,8 +17,8 @@ use crate::error::{no_answer, not_found};
 use crate::waiters::Waiting;
 use crate::{AsyncOmniQ, clock};
 
-/// A task that was enqueued; `T` is what it returns. It can be cloned, sent and kept; dropping it leaves
-/// the task alone.
+/// The handle of an enqueued task that returns a `T`. It can be cloned, and sent between threads. Dropping it does not
+/// affect the task.
 pub struct TaskHandle<T> {
     omniq: AsyncOmniQ,
     id: TaskId,
@@ -36,13 +36,13 @@ impl<T> TaskHandle<T> {
         }
     }
 
-    /// The task's id.
+    /// Returns the task's id.
     pub fn id(&self) -> TaskId {
         self.id
     }
 
-    /// Whether the enqueue that returned this handle added the task. `false` if another unfinished task held the
-    /// unique key: the handle is that task's then. `false` also for a handle that was made from an id.
+    /// Returns whether the enqueue that returned this handle added the task. It is `false` if another unfinished task
+    /// held the unique key: then the handle is that task's. It is also `false` for a handle that was made from an id.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
@@ -51,35 +51,48 @@ impl<T> TaskHandle<T> {
     ///
     /// # Errors
     ///
-    /// Of kind `NotFound` if there is no such task any more.
+    /// Of kind `NotFound` if the task does not exist any more; of kind `Storage` if the storage fails; of kind `Closed`
+    /// if the queue was closed, or in a forked child.
     pub async fn status(&self) -> Result<TaskStatus> {
         let task = self.omniq.get_task(self.id).await?;
         Ok(task.ok_or_else(|| not_found(self.id))?.status)
     }
 
-    /// Cancels the task: see [`AsyncOmniQ::cancel_task`].
+    /// Cancels the task. Returns `false` if it had already finished: see [`AsyncOmniQ::cancel_task`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`status`](Self::status).
     pub async fn cancel(&self) -> Result<bool> {
         self.omniq.cancel_task(self.id).await
     }
 
-    /// Waits until the task has finished for good, at most `limit`, and gives what it returned.
+    /// Waits until the task has finished, including all its retries, for at most `limit`. Returns the task's result.
     ///
-    /// Errors by kind: `TaskFailed` with the [`task_error`](Error::task_error) of the last attempt;
-    /// `TaskCancelled`; `WaitTimeout` if it has not finished in time, which leaves it running;
-    /// `NotFound`; `Serialization` if what it returned is no `T`.
+    /// # Errors
+    ///
+    /// | kind | meaning |
+    /// | --- | --- |
+    /// | `TaskFailed` | the task failed; [`task_error`](Error::task_error) is the error of the last attempt |
+    /// | `TaskCancelled` | the task was cancelled |
+    /// | `WaitTimeout` | the task has not finished within `limit`; it stays in the queue or keeps running |
+    /// | `NotFound` | the task does not exist any more |
+    /// | `Serialization` | the result can't be decoded as a `T` |
+    /// | `Storage` | the storage fails: for the last read after `limit`, or the background thread can't be started |
+    /// | `Closed` | the queue was closed, or this is a forked child |
     pub async fn wait(&self, limit: Duration) -> Result<T>
     where
         T: DeserializeOwned,
     {
-        let waiting = self.omniq.waiters().ask(self.id)?;
+        let waiting = self.omniq.waiters().register(self.id)?;
         match tokio::time::timeout(limit, waiting).await {
             Ok(result) => result?.decode(),
-            Err(_) => self.last_look(limit).await?.decode(),
+            Err(_) => self.read_after_timeout(limit).await?.decode(),
         }
     }
 
-    /// Waits until all of these have finished, at most `limit` in all; what each one returned, in their
-    /// order, or its error as from [`wait`](Self::wait).
+    /// Waits until all of these tasks have finished, for at most `limit` in total. Returns for each handle, in the order
+    /// of the handles, what [`wait`](Self::wait) would return.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -103,10 +116,10 @@ impl<T> TaskHandle<T> {
         T: DeserializeOwned,
     {
         let deadline = clock::deadline(limit);
-        // All are asked for before the first is waited for.
+        // All waits are registered before the first one is awaited, so that the storage is asked in batches.
         let waits: Vec<_> = handles
             .iter()
-            .map(|one| one.omniq.waiters().ask(one.id))
+            .map(|handle| handle.omniq.waiters().register(handle.id))
             .collect();
         let mut results = Vec::with_capacity(handles.len());
         for waiting in waits {
@@ -115,64 +128,71 @@ impl<T> TaskHandle<T> {
                 Err(error) => Some(Err(error)),
             });
         }
-        let missing = |(_, result): &(&Self, &Option<_>)| Option::is_none(result);
+        let timed_out = |(_, result): &(&Self, &Option<_>)| Option::is_none(result);
         let late: Vec<&Self> = handles
             .iter()
             .zip(&results)
-            .filter(missing)
-            .map(|(one, _)| one)
+            .filter(timed_out)
+            .map(|(handle, _)| handle)
             .collect();
-        let mut looks = look_at(&late, limit).await.into_iter();
+        let mut late_results = read_all_after_timeout(&late, limit).await.into_iter();
         results
             .into_iter()
-            .filter_map(|result| result.or_else(|| looks.next()))
+            .filter_map(|result| result.or_else(|| late_results.next()))
             .map(|result| result.and_then(|result| result.decode()))
             .collect()
     }
 
-    /// Waits until one of these has finished, at most `limit`: which one (its place in `handles`), and what
-    /// it returned, or its error as from [`wait`](Self::wait).
+    /// Waits until one of these tasks has finished, for at most `limit`. Returns its index in `handles`, and what
+    /// [`wait`](Self::wait) would return for it.
     ///
-    /// Errors by kind: `WaitTimeout` if none has finished in time; `Settings` if there are no handles.
+    /// # Errors
+    ///
+    /// Of kind `WaitTimeout` if none has finished in time; of kind `Settings` if `handles` is empty; of kind `Closed` in a
+    /// forked child; of kind `Storage` if the background thread can't be started.
     pub async fn wait_first(handles: &[Self], limit: Duration) -> Result<(usize, Result<T>)>
     where
         T: DeserializeOwned,
     {
-        let asked = handles.iter().map(|one| one.omniq.waiters().ask(one.id));
-        let mut waits: Vec<Waiting<'_>> = asked.collect::<Result<_>>()?;
+        let mut waits: Vec<Waiting<'_>> = handles
+            .iter()
+            .map(|handle| handle.omniq.waiters().register(handle.id))
+            .collect::<Result<_>>()?;
         if waits.is_empty() {
             let text = "there is nothing to wait for: the list of handles is empty";
             return Err(Error::new(ErrorKind::Settings, text));
         }
         let first = poll_fn(|cx| {
-            for (at, waiting) in waits.iter_mut().enumerate() {
+            for (index, waiting) in waits.iter_mut().enumerate() {
                 if let Poll::Ready(result) = Pin::new(waiting).poll(cx) {
-                    return Poll::Ready((at, result));
+                    return Poll::Ready((index, result));
                 }
             }
             Poll::Pending
         });
-        if let Ok((at, result)) = tokio::time::timeout(limit, first).await {
-            return Ok((at, result.and_then(|result| result.decode())));
+        if let Ok((index, result)) = tokio::time::timeout(limit, first).await {
+            return Ok((index, result.and_then(|result| result.decode())));
         }
         let all: Vec<&Self> = handles.iter().collect();
-        for (at, look) in look_at(&all, limit).await.into_iter().enumerate() {
-            match look {
+        let late_results = read_all_after_timeout(&all, limit).await;
+        for (index, result) in late_results.into_iter().enumerate() {
+            match result {
                 Err(error) if error.kind() == ErrorKind::WaitTimeout => {}
-                look => return Ok((at, look.and_then(|result| result.decode()))),
+                result => return Ok((index, result.and_then(|result| result.decode()))),
             }
         }
         let text = format!("none of {} tasks finished within {limit:?}", handles.len());
         Err(Error::new(ErrorKind::WaitTimeout, text))
     }
 
-    async fn last_look(&self, limit: Duration) -> Result<TaskResult> {
+    /// Reads the task once more after a wait has timed out.
+    async fn read_after_timeout(&self, limit: Duration) -> Result<TaskResult> {
         let task = self.omniq.get_task(self.id).await?;
-        self.outcome(task, limit)
+        self.result_of(task, limit)
     }
 
-    /// How a task has ended, or why not.
-    fn outcome(&self, task: Option<Task>, limit: Duration) -> Result<TaskResult> {
+    /// Returns the result of a finished task; otherwise an error that says why it may not have finished.
+    fn result_of(&self, task: Option<Task>, limit: Duration) -> Result<TaskResult> {
         let task = task.ok_or_else(|| not_found(self.id))?;
         task.outcome().ok_or_else(|| {
             let text = format!(
@@ -180,54 +200,55 @@ impl<T> TaskHandle<T> {
                 self.id,
                 task.name,
                 task.status,
-                self.hint(&task)
+                self.likely_reason(&task)
             );
             Error::new(ErrorKind::WaitTimeout, text)
         })
     }
 
-    /// What may keep a task waiting, as far as this program knows.
-    fn hint(&self, task: &Task) -> String {
+    /// Returns the likely reason why a task is still pending, as far as this process knows.
+    fn likely_reason(&self, task: &Task) -> String {
         let (queue, name) = (&task.queue, &task.name);
         let taken = self.omniq.pools().takes(queue, name, task.payload.format);
         match task.status {
             TaskStatus::Pending if task.eta > self.omniq.queue().clock().now() => {
                 " (it is not due yet)".to_owned()
             }
-            TaskStatus::Pending if taken => " (a pool takes it once a seat is free)".to_owned(),
+            TaskStatus::Pending if taken => " (a pool will take it when a seat is free)".to_owned(),
             TaskStatus::Pending => format!(
-                " (no running pool of this program takes tasks called {name:?} from the queue {queue:?}: is there \
-                 one elsewhere?)"
+                " (no running pool of this program takes tasks called {name:?} from the queue {queue:?}: check that \
+                 another process has one)"
             ),
             _ => String::new(),
         }
     }
 }
 
-/// Where each of these stands, with one question for all of a storage.
-async fn look_at<T>(handles: &[&TaskHandle<T>], limit: Duration) -> Vec<Result<TaskResult>> {
-    let mut looks: Vec<Option<Result<TaskResult>>> = handles.iter().map(|_| None).collect();
-    while let Some(first) = looks.iter().position(Option::is_none) {
+/// Reads tasks once more after waits have timed out, with one call for all tasks of the same storage.
+async fn read_all_after_timeout<T>(
+    handles: &[&TaskHandle<T>],
+    limit: Duration,
+) -> Vec<Result<TaskResult>> {
+    let mut results: Vec<Option<Result<TaskResult>>> = handles.iter().map(|_| None).collect();
+    while let Some(first) = results.iter().position(Option::is_none) {
         let storage = handles[first].omniq.storage();
-        let same: Vec<usize> = (first..handles.len())
-            .filter(|at| looks[*at].is_none())
-            .filter(|at| Arc::ptr_eq(storage, handles[*at].omniq.storage()))
+        let same_storage: Vec<usize> = (first..handles.len())
+            .filter(|index| results[*index].is_none())
+            .filter(|index| Arc::ptr_eq(storage, handles[*index].omniq.storage()))
             .collect();
-        let found = storage
-            .get(same.iter().map(|at| handles[*at].id).collect())
-            .await;
-        let mut found = found.map(Vec::into_iter);
-        for at in same {
-            looks[at] = Some(match &mut found {
-                Ok(found) => found
+        let ids = same_storage.iter().map(|index| handles[*index].id);
+        let mut tasks = storage.get(ids.collect()).await.map(Vec::into_iter);
+        for index in same_storage {
+            results[index] = Some(match &mut tasks {
+                Ok(tasks) => tasks
                     .next()
                     .ok_or_else(no_answer)
-                    .and_then(|task| handles[at].outcome(task, limit)),
+                    .and_then(|task| handles[index].result_of(task, limit)),
                 Err(error) => Err(error.clone()),
             });
         }
     }
-    looks.into_iter().flatten().collect()
+    results.into_iter().flatten().collect()
 }
 
 impl<T> Clone for TaskHandle<T> {
@@ -257,13 +278,14 @@ impl AsyncOmniQ {
     /// # Errors
     ///
     /// Of kind `Settings` or `Serialization` for an order that can't be used; of kind `Storage` if the storage
-    /// fails. If [`is_unknown`](omniq_core::Error::is_unknown) holds, the task may have been added all the same.
+    /// fails; of kind `Closed` if the queue was closed, or in a forked child. If
+    /// [`is_unknown`](omniq_core::Error::is_unknown) holds, the task may have been added in spite of the error.
     pub async fn enqueue<T>(&self, order: Order<T>) -> Result<TaskHandle<T>> {
         let enqueued = self.queue().enqueue_one(order).await?;
         Ok(TaskHandle::new(self.clone(), enqueued))
     }
 
-    /// Adds tasks: all, or none if there is an error. For tasks of different types see [`Order::untyped`].
+    /// Adds tasks atomically: all, or none if there is an error. For tasks of different types see [`Order::untyped`].
     ///
     /// # Errors
     ///
@@ -277,7 +299,8 @@ impl AsyncOmniQ {
         Ok(enqueued.into_iter().map(handle).collect())
     }
 
-    /// Returns the handle of a task that was enqueued before, here or elsewhere. `T` is what it returns.
+    /// Returns the handle of a task that was enqueued before, by this or another process. `T` is the type that the task
+    /// returns. The id is not checked here: if no task has it, the handle's other methods return an error of kind `NotFound`.
     pub fn handle<T>(&self, id: TaskId) -> TaskHandle<T> {
         TaskHandle::new(self.clone(), Enqueued::Existing(id))
     }

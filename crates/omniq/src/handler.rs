@@ -1,4 +1,4 @@
-//! The user's function, behind one type.
+//! Wraps a user's function, async or blocking, as a handler.
 
 use std::any::{TypeId, type_name};
 use std::fmt;
@@ -11,35 +11,35 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::TaskContext;
-use crate::result_payload::{Ended, encode_result};
+use crate::result_payload::{HandlerResult, encode_result};
 
-/// A task's function. Cloning it is cheap.
+/// The function that runs a task. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Handler {
     run: Run,
-    needs: Vec<Need>,
+    needs: Vec<RequiredState>,
 }
 
-/// How the function is run.
+/// The function, by the way in which it runs.
 #[derive(Clone)]
 pub(crate) enum Run {
     /// Polled by the runtime.
-    Async(Arc<dyn Fn(TaskContext) -> BoxFuture<'static, Ended> + Send + Sync>),
-    /// Called on a thread for blocking work.
-    Blocking(Arc<dyn Fn(TaskContext) -> Ended + Send + Sync>),
+    Async(Arc<dyn Fn(TaskContext) -> BoxFuture<'static, HandlerResult> + Send + Sync>),
+    /// Called on a thread for blocking code.
+    Blocking(Arc<dyn Fn(TaskContext) -> HandlerResult + Send + Sync>),
 }
 
-/// The type of a state that a function asks for.
+/// The type of a [`State`](crate::State) that a function requires.
 #[derive(Clone, Copy)]
-pub(crate) struct Need {
+pub(crate) struct RequiredState {
     pub(crate) id: TypeId,
     pub(crate) name: &'static str,
 }
 
 impl Handler {
-    /// From an async function of the context and the arguments. It must not block its thread for long: hand
-    /// blocking work to `tokio::task::spawn_blocking` or to [`Handler::blocking`], else neither its time
-    /// limit nor a cancel can end it.
+    /// Creates a handler from an async function of the context and the arguments. The function must not block its
+    /// thread for long, because then neither its time limit nor a cancellation can end it: use
+    /// `tokio::task::spawn_blocking` or [`Handler::blocking`] for blocking code.
     ///
     /// ```
     /// # use omniq::{Args, Handler, TaskContext, TaskError};
@@ -57,9 +57,9 @@ impl Handler {
         Self::from_async(TaskContext::args, function)
     }
 
-    /// As [`new`](Self::new), from a function that may block: it runs on a thread of its own. When its time
-    /// is over or it is cancelled, [`TaskContext::is_cancelled`] says so; it can't be ended from outside, and
-    /// keeps its seat until it returns.
+    /// Creates a handler from a function that may block; it runs on a thread of its own. It can't be ended from outside,
+    /// and keeps its seat until it returns. When its time limit has expired or its task was cancelled,
+    /// [`TaskContext::is_cancelled`] returns `true`, so that it can return early.
     ///
     /// ```
     /// # use omniq::{Args, Handler, TaskContext, TaskError};
@@ -76,8 +76,8 @@ impl Handler {
         Self::from_blocking(TaskContext::args, function)
     }
 
-    /// From an async function of the context and a tuple with the values of these parameters: what
-    /// `#[omniq::task]` makes of an `async fn`.
+    /// Creates a handler from an async function of the context and a tuple with the values of these parameters.
+    /// `#[omniq::task]` does this for an `async fn`.
     ///
     /// ```
     /// # use omniq::{Handler, Parameter, TaskContext, TaskError};
@@ -96,7 +96,8 @@ impl Handler {
         Self::from_async(move |ctx| ctx.payload().bind(parameters), function)
     }
 
-    /// As [`typed`](Self::typed), from a function that may block: see [`blocking`](Self::blocking).
+    /// Creates a handler as [`typed`](Self::typed) does, from a function that may block: see
+    /// [`blocking`](Self::blocking).
     pub fn typed_blocking<A, F, T>(parameters: &'static [Parameter], function: F) -> Self
     where
         A: DeserializeOwned,
@@ -106,11 +107,11 @@ impl Handler {
         Self::from_blocking(move |ctx| ctx.payload().bind(parameters), function)
     }
 
-    /// Says that the function asks for a [`State`](crate::State) of this type: a pool without one refuses to
-    /// start.
+    /// Declares that the function requires a [`State`](crate::State) of this type. A pool that was not given one refuses
+    /// to start.
     #[must_use]
     pub fn needs<T: Send + Sync + 'static>(mut self) -> Self {
-        self.needs.push(Need {
+        self.needs.push(RequiredState {
             id: TypeId::of::<T>(),
             name: type_name::<T>(),
         });
@@ -126,7 +127,7 @@ impl Handler {
         Fut: Future<Output = Result<T, TaskError>> + Send + 'static,
         T: Serialize,
     {
-        let run = move |ctx: TaskContext| -> BoxFuture<'static, Ended> {
+        let run = move |ctx: TaskContext| -> BoxFuture<'static, HandlerResult> {
             let format = ctx.payload().format;
             match bind(&ctx) {
                 Ok(args) => {
@@ -165,8 +166,8 @@ impl Handler {
         &self.run
     }
 
-    /// The states that it asks for.
-    pub(crate) fn asks_for(&self) -> &[Need] {
+    /// Returns the states that the function requires.
+    pub(crate) fn required_states(&self) -> &[RequiredState] {
         &self.needs
     }
 }
@@ -177,8 +178,8 @@ impl fmt::Debug for Handler {
     }
 }
 
-/// A task as a type: its name and its function, for [`WorkerBuilder::task`](crate::WorkerBuilder::task).
-/// `#[omniq::task]` writes it; by hand it is a few lines:
+/// A task as a type: its name and its handler, for [`WorkerBuilder::task`](crate::WorkerBuilder::task).
+/// `#[omniq::task]` implements it. Without the macro, a few lines suffice:
 ///
 /// ```
 /// # use omniq::{Handler, Order, Parameter, TaskContext, TaskDef, TaskError};
@@ -203,12 +204,12 @@ impl fmt::Debug for Handler {
 /// }
 /// ```
 pub trait TaskDef {
-    /// What it returns.
+    /// The type that the task returns.
     type Output;
 
-    /// Its name in the queue.
+    /// The name of the task in the queue.
     const NAME: &'static str;
 
-    /// What runs it.
+    /// Returns the handler that runs the task.
     fn handler() -> Handler;
 }

@@ -115,10 +115,10 @@ pub use omniq_macros::task;
 pub use omniq_memory::MemoryStorage;
 #[cfg(feature = "sqlite")]
 pub use omniq_sqlite::SqliteStorage;
-/// The version that transactions for [`SqliteStorage::enqueue_in`] come from.
+/// The version of `rusqlite` whose transactions [`SqliteStorage::enqueue_in`] accepts.
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
-/// The version that transactions for [`SqliteStorage::enqueue_in_sqlx`] come from.
+/// The version of `sqlx` whose transactions [`SqliteStorage::enqueue_in_sqlx`] accepts.
 #[cfg(feature = "sqlx")]
 pub use sqlx;
 
@@ -134,7 +134,7 @@ pub use queue::AsyncTaskQueue;
 pub use settings::{Backend, LogLevel, Settings, SettingsBuilder};
 pub use worker::{AsyncWorkerPool, StopSummary, WorkerBuilder};
 
-/// For the code that `#[omniq::task]` writes; nobody else may count on it.
+/// For the code that `#[omniq::task]` generates. It may change in any release.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::macro_support::{
@@ -142,7 +142,11 @@ pub mod __private {
         error, name_bytes, name_len, output,
     };
 
-    /// The default of a parameter, as a call by name would give it.
+    /// Returns the default of a parameter as a call by name would pass it.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Serialization` if the value can't be encoded.
     pub fn default_value<T: serde::Serialize>(value: &T) -> crate::Result<serde_json::Value> {
         crate::Payload::encode(crate::Format::Json, value)?.decode()
     }

@@ -1,4 +1,4 @@
-//! Finds due tasks: looks once, then stays parked in the storage until there is something to see.
+//! Claims due tasks: the first claim is answered immediately, later ones stay parked in the storage until work arrives.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use omniq_core::{OwnerId, Result, Storage, Task, Timestamp};
 
 use crate::clock::{self, Clock, Reading};
 
-/// Two looks are at least this far apart, so that a clock that jumps can't make them spin.
-const SHORTEST_NAP: Duration = Duration::from_millis(1);
+/// The shortest time between two claims, so that a clock that jumps can't cause a busy loop.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// One claimer's view of what is due.
+/// Claims tasks for one claimer, and remembers the answer to its last claim.
 pub(crate) struct Poller {
     storage: Arc<dyn Storage>,
     clock: Clock,
@@ -20,7 +20,7 @@ pub(crate) struct Poller {
     filter: Arc<ClaimFilter>,
     lease_for: Duration,
     poll_interval: Duration,
-    /// The last look found nothing, and learned this of the next due task.
+    /// Set if the last claim found nothing: the eta of the next task, if there is one.
     idle: Option<Option<Timestamp>>,
     round_trip: Option<Duration>,
 }
@@ -46,31 +46,31 @@ impl Poller {
         }
     }
 
-    /// Claims at most `limit` due tasks. The first look answers at once; after one that found nothing,
-    /// the next waits for work until the next eta or `enough`, whichever comes first.
-    /// A look that does not wait is not interrupted, so that what it gets is never left to the storage.
+    /// Claims at most `limit` due tasks. The first claim is answered immediately. After a claim that found nothing, the
+    /// next one waits for work, until the next eta or until `stop_waiting` completes.
+    /// A claim that does not wait is not interrupted, so that the storage need not release what it has claimed.
     pub(crate) async fn claim(
         &mut self,
         limit: usize,
-        enough: impl Future<Output = ()>,
+        stop_waiting: impl Future<Output = ()>,
     ) -> Result<Vec<Task>> {
-        let begin = self.clock.read();
-        let now = begin.wall;
+        let start = self.clock.read();
+        let now = start.wall;
         let filter = Arc::clone(&self.filter);
         let request = ClaimRequest::new(self.owner, filter, now, self.lease_for).limit(limit);
         let claimed = match self.parking(now) {
             None => {
-                let asked = clock::instant();
+                let sent = clock::instant();
                 let claimed = self.storage.claim(request).await?;
-                self.round_trip = Some(asked.elapsed());
+                self.round_trip = Some(sent.elapsed());
                 claimed
             }
             Some(next_due) => tokio::select! {
-                // The claim comes first: dropping one that is answered costs two writes.
+                // The claim is polled first: dropping one that was answered would cost a second write, to release the tasks.
                 biased;
                 claimed = self.storage.claim(request.park(next_due)) => claimed?,
-                () = self.nap(next_due, begin) => return Ok(Vec::new()),
-                () = enough => return Ok(Vec::new()),
+                () = self.wait_for_eta(next_due, start) => return Ok(Vec::new()),
+                () = stop_waiting => return Ok(Vec::new()),
             },
         };
         if claimed.tasks.is_empty() {
@@ -79,33 +79,37 @@ impl Poller {
         Ok(claimed.tasks)
     }
 
-    /// What a claim that may wait has to know; `None` if there is something to look for now.
+    /// Returns how the next claim waits: parked, with the eta of the next task if it is known; or not at all (`None`),
+    /// because a task may be due now.
     fn parking(&mut self, now: Timestamp) -> Option<Option<Timestamp>> {
-        let looked = self.round_trip.take().is_some();
+        let just_queried = self.round_trip.take().is_some();
         let next_due = self.idle.take()?;
-        let has_come = next_due.is_some_and(|due| due <= now);
-        // A look that found nothing of what it calls due is not repeated at once.
-        (looked || !has_come).then_some(next_due)
+        let is_due = next_due.is_some_and(|due| due <= now);
+        // A claim that found nothing, although its answer names a task that is due, is not repeated immediately.
+        match is_due && !just_queried {
+            true => None,
+            false => Some(next_due),
+        }
     }
 
-    /// How long the last claim took, if it did not wait for work.
+    /// Returns how long the last claim took, if it did not wait for work.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }
 
-    /// Until the next eta; in steps of the poll interval, so that a clock that jumps is noticed. Where
-    /// nothing is due later, the storage alone ends the wait.
-    async fn nap(&self, next_due: Option<Timestamp>, begin: Reading) {
+    /// Waits until the next eta, at most a poll interval, so that a jump of the clock is noticed. If no task has an eta,
+    /// this never returns: then only the storage ends the wait.
+    async fn wait_for_eta(&self, next_due: Option<Timestamp>, start: Reading) {
         let Some(due) = next_due else {
             return std::future::pending().await;
         };
-        let span = due.since(begin.wall);
-        let over = async {
+        let span = due.since(start.wall);
+        let due_or_poll = async {
             tokio::select! {
-                () = self.clock.until(begin.passed.saturating_add(span)) => {}
+                () = self.clock.until(start.passed.saturating_add(span)) => {}
                 () = tokio::time::sleep(self.poll_interval) => {}
             }
         };
-        tokio::join!(tokio::time::sleep(SHORTEST_NAP), over);
+        tokio::join!(tokio::time::sleep(SHORTEST_WAIT), due_or_poll);
     }
 }

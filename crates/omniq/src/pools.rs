@@ -1,21 +1,19 @@
-//! The running pools of one queue: what they take, and how they are stopped.
+//! The running pools of one queue: which tasks they take, and how to stop them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
-
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use omniq_core::storage::BoxFuture;
 use omniq_core::{Error, ErrorKind, Format, Result};
 
 /// A pool, as its queue sees it.
 pub(crate) trait RunningPool: Send + Sync {
-    /// Whether it claims tasks of this lane now.
+    /// Returns whether the pool claims tasks of this lane now.
     fn takes(&self, queue: &str, name: &str, format: Format) -> bool;
 
-    /// Asks it to stop, and returns without waiting.
+    /// Asks the pool to stop, and returns without waiting.
     fn ask_to_stop(&self);
 
-    /// Waits until it has stopped.
+    /// Waits until the pool has stopped.
     fn stopped(&self) -> BoxFuture<'static, ()>;
 }
 
@@ -34,7 +32,7 @@ impl Pools {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a pool that starts.
+    /// Adds a pool that is being started.
     ///
     /// # Errors
     ///
@@ -54,14 +52,14 @@ impl Pools {
         self.lock().pools.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Whether a running pool takes tasks of this lane.
+    /// Returns whether a running pool takes tasks of this lane.
     pub(crate) fn takes(&self, queue: &str, name: &str, format: Format) -> bool {
         self.running()
             .iter()
             .any(|pool| pool.takes(queue, name, format))
     }
 
-    /// Refuses further pools, stops those that run, and waits for their end.
+    /// Refuses further pools, stops those that run, and waits until they have stopped.
     pub(crate) async fn close(&self) {
         self.lock().closed = true;
         let running = self.running();

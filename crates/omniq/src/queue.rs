@@ -30,7 +30,7 @@ use crate::{Settings, process};
 ///     while let Some(claim) = queue.dequeue(&["sums"], Duration::from_millis(50)).await? {
 ///         let outcome = match claim.name.as_str() {
 ///             "double" => claim.payload.bind(PARAMETERS).map(|(n,): (i64,)| n * 2),
-///             other => Err(TaskError::fatal(format!("nobody handles {other:?}"))),
+///             other => Err(TaskError::fatal(format!("no handler for {other:?}"))),
 ///         };
 ///         match outcome {
 ///             Ok(value) => queue.complete_task(claim, value).await?,
@@ -49,7 +49,8 @@ use crate::{Settings, process};
 /// # Ok(()) }
 /// ```
 ///
-/// A [`Claim`](crate::Claim) renews its lease by itself. Dropped without being settled, it is released.
+/// A [`Claim`](crate::Claim) renews its lease by itself. If it is dropped before its outcome is recorded, the task is
+/// released.
 #[derive(Clone)]
 pub struct AsyncTaskQueue {
     inner: Arc<Inner>,
@@ -62,12 +63,16 @@ struct Inner {
     process: Process,
     owner: OwnerId,
     events: Events,
-    /// Present from the first claim on.
+    /// Set by the first claim.
     background: OnceLock<Arc<Background>>,
 }
 
 impl AsyncTaskQueue {
-    /// Opens a queue on a storage. The queue uses the storage's clock, if it has one, else this machine's.
+    /// Opens a queue on a storage. The queue uses the storage's clock, if it has one, and this machine's otherwise.
+    ///
+    /// # Errors
+    ///
+    /// None at present.
     pub fn new(storage: Arc<dyn Storage>, settings: &Settings) -> Result<Self> {
         Self::with_clock(storage, settings, Clock::system())
     }
@@ -109,7 +114,7 @@ impl AsyncTaskQueue {
         &self.inner.events
     }
 
-    /// The process that the queue belongs to.
+    /// Returns the process that the queue belongs to.
     pub(crate) fn process(&self) -> Process {
         self.inner.process
     }
@@ -139,6 +144,7 @@ impl AsyncTaskQueue {
         Poller::new(storage, clock, self.inner.owner, filter, lease, poll)
     }
 
+    /// Writes one change and returns the storage's answer.
     pub(crate) async fn write(&self, change: Change) -> Result<Settled> {
         let answers = self
             .storage()
@@ -148,22 +154,34 @@ impl AsyncTaskQueue {
     }
 
     /// Returns the task with this id; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Storage` if the storage fails; of kind `Closed` if the queue was closed, or in a forked child.
     pub async fn get_task(&self, id: TaskId) -> Result<Option<Task>> {
         let found = self.storage().get(vec![id]).await?;
         Ok(found.into_iter().next().flatten())
     }
 
-    /// Returns how the task ended; `None` while it has not finished, or if there is no such task.
+    /// Returns the result of a finished task; `None` if it has not finished, or if there is no such task.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_task`](Self::get_task).
     pub async fn get_result(&self, id: TaskId) -> Result<Option<TaskResult>> {
         Ok(self.get_task(id).await?.and_then(|task| task.outcome()))
     }
 
-    /// Lists tasks in the order of their ids, oldest first.
+    /// Returns the tasks that match the filter, in the order of their ids, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_task`](Self::get_task).
     pub async fn list_tasks(&self, filter: TaskFilter) -> Result<Vec<Task>> {
         self.storage().list_tasks(filter).await
     }
 
-    /// Deletes the finished tasks that match the request, batch by batch. Returns how many.
+    /// Deletes the finished tasks that match the request, batch by batch. Returns how many were deleted.
     pub(crate) async fn purge(&self, request: PurgeRequest) -> Result<u64> {
         let mut total = 0;
         loop {

@@ -1,20 +1,20 @@
-//! The result of a handler as bytes, and its size limit.
+//! Encodes the result of a handler, and checks its size.
 
 use omniq_core::{Format, Payload, TaskError};
 use serde::Serialize;
 
-/// How a handler ended: with its result as bytes, or with an error.
-pub(crate) type Ended = Result<Payload, TaskError>;
+/// The encoded result of a handler, or its error.
+pub(crate) type HandlerResult = Result<Payload, TaskError>;
 
 /// Encodes the value that a handler returned.
-pub(crate) fn encode_result<T: Serialize + ?Sized>(format: Format, value: &T) -> Ended {
+pub(crate) fn encode_result<T: Serialize + ?Sized>(format: Format, value: &T) -> HandlerResult {
     Payload::encode(format, value).map_err(|e| {
-        let text = format!("the result can't be written: {}", e.chain());
+        let text = format!("the result can't be encoded: {}", e.chain());
         TaskError::new("result", text).with_retryable(false)
     })
 }
 
-/// Refuses a result that is larger than `limit` bytes.
+/// Returns an error if the result is larger than `limit` bytes.
 pub(crate) fn check_size(result: &Payload, limit: usize) -> Result<(), TaskError> {
     let size = result.bytes.len();
     if size <= limit {

@@ -1,33 +1,34 @@
-//! Small numbers for running tasks, each given to one at a time in this process.
+//! Small numbers for the running tasks of this process: no two of them have the same number at the same time.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A number; free again when it is dropped.
+/// A number in use. It is free again when this is dropped.
 #[derive(Debug)]
 pub(crate) struct SeatNumber(usize);
 
 struct Numbers {
-    given: usize,
+    /// How many numbers were ever in use: all below this.
+    issued: usize,
     free: BTreeSet<usize>,
 }
 
 fn numbers() -> MutexGuard<'static, Numbers> {
     static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers {
-        given: 0,
+        issued: 0,
         free: BTreeSet::new(),
     });
     NUMBERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl SeatNumber {
-    /// The smallest that is free.
+    /// Takes the smallest free number.
     pub(crate) fn take() -> Self {
         let mut numbers = numbers();
         let free = numbers.free.pop_first();
         Self(free.unwrap_or_else(|| {
-            numbers.given += 1;
-            numbers.given - 1
+            numbers.issued += 1;
+            numbers.issued - 1
         }))
     }
 
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_have_the_same_and_small_ones_come_first() {
+    fn numbers_in_use_differ_and_the_smallest_free_one_comes_first() {
         let (a, b) = (SeatNumber::take(), SeatNumber::take());
         assert_ne!(a.get(), b.get());
         let freed = a.get();

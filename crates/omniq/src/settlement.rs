@@ -1,7 +1,7 @@
-//! Records the outcome of executions: decides, writes, notifies listeners, and releases what was cancelled.
+//! Records the outcomes of executions: decides, writes, notifies listeners, and releases tasks that were cancelled.
 //!
-//! A pool records many outcomes in one write and repeats it until the storage answers; a claim of
-//! [`AsyncTaskQueue`] records one, once. Both pass through [`record`].
+//! A pool records many outcomes in one write, which it repeats until the storage answers. A claim of
+//! [`AsyncTaskQueue`] records one outcome, and does not repeat the write. Both use [`record`].
 
 use std::future::Future;
 
@@ -11,24 +11,24 @@ use omniq_core::{Change, Outcome, Result, Task, TaskStatus, settle};
 use crate::AsyncTaskQueue;
 use crate::events::EventKind;
 
-/// The outcome of one execution, as the change that records it.
+/// The outcome of one execution, decided as the change that records it.
 pub(crate) struct Settlement<'a> {
     task: &'a Task,
     change: Change,
 }
 
-/// What became of an outcome.
+/// How the storage answered the write of an outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Recorded {
-    /// It was written.
+    /// The outcome was written.
     Written,
-    /// The handler had completed the task before, in a transaction of its own. A success is final.
+    /// The handler had already completed the task in a transaction of its own. A success is final.
     SucceededBefore,
     /// The lease was no longer valid: nothing was written, except that a cancelled task was released.
     Refused(Settled),
 }
 
-/// How changes get into the storage.
+/// Writes changes to the storage, once or until it answers.
 pub(crate) trait WriteChanges {
     /// Writes these changes. The answers are in the order of the changes.
     fn write(&mut self, changes: Vec<Change>) -> impl Future<Output = Result<Answers>> + Send;
@@ -42,7 +42,7 @@ pub(crate) struct Answers {
 }
 
 impl<'a> Settlement<'a> {
-    /// Decides what is written.
+    /// Decides which change records the outcome.
     pub(crate) fn decide(queue: &AsyncTaskQueue, task: &'a Task, outcome: Outcome) -> Result<Self> {
         let change = settle::settle(task, outcome, queue.clock().now(), fastrand::f64())?;
         Ok(Self { task, change })
@@ -56,7 +56,7 @@ impl<'a> Settlement<'a> {
         &self.change
     }
 
-    /// Whether it records a success.
+    /// Returns whether the change records a success.
     pub(crate) fn is_success(&self) -> bool {
         self.change.status == TaskStatus::Success
     }
@@ -80,8 +80,8 @@ impl<'a> Settlement<'a> {
     }
 }
 
-/// Records outcomes in one write. Tasks that were cancelled meanwhile stay with us until they are released,
-/// in a second write.
+/// Records outcomes in one write. A task that was cancelled meanwhile is held until it is released, which a second
+/// write does.
 pub(crate) async fn record(
     queue: &AsyncTaskQueue,
     writer: &mut impl WriteChanges,
@@ -108,7 +108,8 @@ pub(crate) async fn record(
     Ok(all_recorded)
 }
 
-/// Whether the task is as this change would have left it: a repeated write was applied the first time.
+/// Returns whether the task is as this change would have left it. After a repeated write, this means that an earlier
+/// try was applied.
 fn is_result_of(change: &Change, answer: Settled) -> bool {
     matches!(
         answer,

@@ -1,8 +1,7 @@
-//! What writers of storages use: the [`Storage`] trait and its types.
+//! The [`Storage`] trait and its types, for authors of storages.
 //!
-//! Programs that only use queues and workers need nothing of it but
-//! [`open_storage`](crate::open_storage) and the storages themselves. See
-//! [`omniq_core::storage`] for how stable it is: it may change until OmniQ 1.0.
+//! Programs that only use queues and workers do not need this module: [`open_storage`](crate::open_storage) and the
+//! storages themselves are enough. It may change until OmniQ 1.0: see [`omniq_core::storage`].
 
 pub use omniq_core::storage::*;
 pub use omniq_core::{

@@ -1,4 +1,5 @@
-//! Says once when a storage stops answering, and once when it answers again.
+//! Decides how long to wait after a failed storage call. Logs once when calls begin to fail, and once when they succeed
+//! again.
 
 use std::time::Duration;
 
@@ -7,16 +8,18 @@ use omniq_core::Error;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// The condition of one kind of call, and how long to wait before the next try.
+/// Whether one kind of call fails at present, and how long to wait before the next try.
 #[derive(Debug)]
 pub(crate) struct StorageRetry {
+    /// What the call does, for the log.
     doing: &'static str,
+    /// The root cause of the last failure that was logged, until a call succeeds.
     failing_with: Option<String>,
     wait: Duration,
 }
 
 impl StorageRetry {
-    /// Nothing is wrong yet. `doing` names the call in the log.
+    /// Creates the state of a call that has not failed. `doing` names the call in the log.
     pub(crate) fn new(doing: &'static str) -> Self {
         Self {
             doing,
@@ -25,11 +28,11 @@ impl StorageRetry {
         }
     }
 
-    /// Notes a failure; says how long to wait before the next try.
+    /// Records a failure. Returns how long to wait before the next try.
     pub(crate) fn failed(&mut self, error: &Error) -> Duration {
-        let cause = cause(error);
+        let cause = root_cause(error);
         if self.failing_with.as_ref() != Some(&cause) {
-            tracing::warn!(doing = self.doing, %error, "the storage fails; trying again");
+            tracing::warn!(doing = self.doing, error = %error.chain(), "the storage fails; trying again");
             self.failing_with = Some(cause);
         }
         let wait = self.wait;
@@ -37,8 +40,8 @@ impl StorageRetry {
         wait
     }
 
-    /// Notes that it went well. To be called only when something was done: a claim that finds nothing
-    /// to write goes well on a full disk, too.
+    /// Records a success. Call this only if something was written or read: a claim that finds nothing to write succeeds
+    /// on a full disk, too.
     pub(crate) fn succeeded(&mut self) {
         if self.failing_with.take().is_some() {
             tracing::info!(doing = self.doing, "the storage works again");
@@ -47,9 +50,9 @@ impl StorageRetry {
     }
 }
 
-/// What is behind an error. One condition has several texts: with a full disk, some calls fail before the
-/// commit and others at it.
-fn cause(error: &Error) -> String {
+/// Returns the text of the last error in the chain. The same condition has several texts: if the disk is full, some calls
+/// fail before the commit and others during it.
+fn root_cause(error: &Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -64,23 +67,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_condition_is_its_cause() {
+    fn failures_with_the_same_root_cause_are_one_condition() {
         let failed = |text: &str, source: &str| {
             Error::new(ErrorKind::Storage, text).with_source(source.to_owned())
         };
         let mut retry = StorageRetry::new("testing");
-        retry.failed(&failed("nothing was changed", "no space"));
+        retry.failed(&failed("not committed", "no space"));
         let before = retry.failing_with.clone();
-        retry.failed(&failed("nobody knows", "no space"));
+        retry.failed(&failed("unknown", "no space"));
         assert_eq!(retry.failing_with, before);
-        retry.failed(&failed("nobody knows", "no disk"));
+        retry.failed(&failed("unknown", "no disk"));
         assert_ne!(retry.failing_with, before);
-        retry.failed(&Error::new(ErrorKind::Storage, "it is gone"));
-        assert_eq!(retry.failing_with.as_deref(), Some("it is gone"));
+        retry.failed(&Error::new(ErrorKind::Storage, "disconnected"));
+        assert_eq!(retry.failing_with.as_deref(), Some("disconnected"));
     }
 
     #[test]
-    fn waits_grow_until_it_is_over() {
+    fn waits_grow_until_a_call_succeeds() {
         let mut retry = StorageRetry::new("testing");
         let error = Error::new(ErrorKind::Storage, "no");
         let waits: Vec<_> = (0..8).map(|_| retry.failed(&error)).collect();

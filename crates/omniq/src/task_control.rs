@@ -1,7 +1,7 @@
-//! What a caller may change about a task: cancel, requeue and reschedule.
+//! Cancels, requeues and reschedules tasks.
 //!
-//! Each reads the task, lets the rules of `omniq-core` decide, and writes the change guarded by what it read.
-//! If the task has changed in between, it starts over.
+//! Each operation reads the task, lets the rules of `omniq-core` decide, and writes the change on condition that the task
+//! is still as it was read. If it is not, the operation starts over.
 
 use omniq_core::settle;
 use omniq_core::storage::{Settled, Watch};
@@ -12,7 +12,7 @@ use crate::error::{conflict, not_found};
 use crate::events::EventKind;
 use crate::{AsyncTaskQueue, clock};
 
-/// What became of a request to change a task.
+/// The answer to a request to change a task.
 enum Requested {
     /// It was carried out. This is the task as it was before.
     Done(Box<Task>),
@@ -27,7 +27,7 @@ impl AsyncTaskQueue {
     ///
     /// # Errors
     ///
-    /// Of kind `NotFound` for an unknown id.
+    /// Of kind `NotFound` for an unknown id; otherwise as for [`get_task`](Self::get_task).
     pub async fn reschedule_task(&self, id: TaskId, eta: impl Into<Timestamp>) -> Result<bool> {
         let eta = Due::At(eta.into());
         let requested = self
@@ -36,12 +36,12 @@ impl AsyncTaskQueue {
         Ok(matches!(requested, Requested::Done(_)))
     }
 
-    /// Cancels a pending task, or a running one: its handler is asked to stop, and a late result is refused.
+    /// Cancels a pending or running task. The handler of a running task is asked to stop, and its result is refused.
     /// Returns `false` if the task had already finished.
     ///
     /// # Errors
     ///
-    /// Of kind `NotFound` for an unknown id.
+    /// Of kind `NotFound` for an unknown id; otherwise as for [`get_task`](Self::get_task).
     pub async fn cancel_task(&self, id: TaskId) -> Result<bool> {
         let Requested::Done(task) = self.request(id, settle::cancel).await? else {
             return Ok(false);
@@ -50,15 +50,15 @@ impl AsyncTaskQueue {
         Ok(true)
     }
 
-    /// Tries a failed or cancelled task again from the beginning, with all its attempts. Returns `false` if
-    /// it is neither.
+    /// Makes a failed or cancelled task pending again, with all its attempts. Returns `false` if it is neither failed nor
+    /// cancelled.
     ///
-    /// While the handler of a cancelled task has not stopped, this waits for it, or for its owner's death.
+    /// If the handler of a cancelled task is still running, this waits until the handler stops or its process dies.
     ///
     /// # Errors
     ///
-    /// Of kind `NotFound` for an unknown id; of kind `Conflict`, which names the other task, if another task
-    /// holds its unique key or its place in the series.
+    /// Of kind `NotFound` for an unknown id; of kind `Conflict` if another task, which the text names, holds its unique key
+    /// or continues its series; otherwise as for [`get_task`](Self::get_task).
     pub async fn requeue_task(&self, id: TaskId) -> Result<bool> {
         // Subscribed before the first read, so that no release between a read and the wait is missed.
         let mut watch = self.storage().watch();
@@ -74,8 +74,8 @@ impl AsyncTaskQueue {
         }
     }
 
-    /// Releases a cancelled task whose owner is dead. No pool that sweeps may be running, so a caller that
-    /// waits for the release checks for itself.
+    /// Releases a cancelled task whose owner is dead. It may be that no pool is running that sweeps, so a caller that
+    /// waits for the release checks this itself.
     async fn release_if_owner_is_dead(&self, id: TaskId) -> Result<()> {
         let orphans = self
             .storage()

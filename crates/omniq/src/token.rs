@@ -1,11 +1,11 @@
-//! A flag that is raised once, and that tasks can wait for.
+//! A flag that is raised once and never lowered; any number of tasks can wait for it.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Small enough to live inside each execution, without an allocation of its own.
+/// The flag. It needs no allocation of its own, because each execution has one.
 #[derive(Debug, Default)]
 pub(crate) struct Token {
     fired: AtomicBool,
@@ -13,7 +13,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// Raises the flag. It is never lowered.
+    /// Raises the flag.
     pub(crate) fn fire(&self) {
         if !self.fired.swap(true, Ordering::SeqCst) {
             self.notify.notify_waiters();
@@ -30,7 +30,7 @@ impl Token {
         FireOnDrop(self)
     }
 
-    /// Waits until it is raised.
+    /// Waits until the flag is raised.
     pub(crate) async fn fired(&self) {
         let mut notify = pin!(self.notify.notified());
         // Registered before the check, so that no notification between the two is missed.

@@ -14,7 +14,7 @@ use omniq_core::{Error, ErrorKind, Result, Storage, Task, TaskId, TaskResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
 
-use crate::error::not_found;
+use crate::error::{no_answer, not_found};
 use crate::process::Background;
 use crate::process::Process;
 use crate::storage_retry::StorageRetry;
@@ -26,8 +26,8 @@ const QUERY: usize = 10_000;
 /// Up to this many tasks are simply read, in one call instead of a query and a read.
 const FEW: usize = 16;
 
-/// Where waits register. The hub starts with the first of them, on the background thread: the runtime that
-/// waited first may be blocked while others wait.
+/// The waits of a queue. The first wait starts the hub, which runs on the background thread: the runtime of that wait may
+/// be blocked while other threads wait.
 pub(crate) struct Waiters {
     storage: Arc<dyn Storage>,
     process: Process,
@@ -53,12 +53,16 @@ impl Waiters {
         }
     }
 
-    /// Starts to wait until the task has finished. Nothing that happens from now on is missed.
-    pub(crate) fn ask(&self, id: TaskId) -> Result<Waiting<'_>> {
+    /// Registers a wait for the end of a task. No signal from now on is missed.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Closed` in a forked child; of kind `Storage` if the background thread can't be started.
+    pub(crate) fn register(&self, id: TaskId) -> Result<Waiting<'_>> {
         self.process.check()?;
         let hub = self.hub()?;
         let (sender, answer) = oneshot::channel();
-        // A hub that has ended drops the request: polling the wait asks the next one.
+        // A hub that has ended drops the request: polling the wait then registers with the next hub.
         let _ = hub.send(Request::Wait(id, sender));
         Ok(Waiting {
             waiters: self,
@@ -74,9 +78,9 @@ impl Waiters {
             return Ok(running.clone());
         }
         let (sender, requests) = mpsc::unbounded_channel();
-        let heart = Background::of_this_process()?;
-        heart.spawn(Hub::new(&self.storage).run(requests));
-        let hub = hub.insert((sender, heart));
+        let background = Background::of_this_process()?;
+        background.spawn(Hub::new(&self.storage).run(requests));
+        let hub = hub.insert((sender, background));
         Ok(hub.0.clone())
     }
 }
@@ -91,7 +95,7 @@ impl Drop for Waiters {
     }
 }
 
-/// One wait.
+/// One registered wait.
 pub(crate) struct Waiting<'a> {
     waiters: &'a Waiters,
     id: TaskId,
@@ -112,8 +116,8 @@ impl Future for Waiting<'_> {
                     Err(error) => Err(error),
                 });
             }
-            // The hub ended before it answered: the next one is asked.
-            *self = self.waiters.ask(self.id)?;
+            // The hub ended before it answered, so this registers with the next one.
+            *self = self.waiters.register(self.id)?;
         }
     }
 }
@@ -130,9 +134,17 @@ impl Drop for Leave {
     }
 }
 
+/// Refuses fewer answers than ids: the waits that got none would otherwise never end.
+fn one_for_each(found: Vec<Option<Task>>, ids: &[TaskId]) -> Result<Vec<Option<Task>>> {
+    match found.len() == ids.len() {
+        true => Ok(found),
+        false => Err(no_answer()),
+    }
+}
+
 /// The background task behind all waits of a queue.
 struct Hub {
-    /// Weak, so that dropping the last queue closes the storage immediately, and not when this task notices.
+    /// Weak, so that dropping the last queue closes the storage immediately, even while this task still runs.
     storage: Weak<dyn Storage>,
     watch: Watch,
     watch_ended: bool,
@@ -167,7 +179,7 @@ impl Hub {
                 signal = self.watch.next() => self.handle_signal(signal),
             }
             self.handle_pending_signals().await;
-            // Nobody can wait any more for the tasks of a queue that was dropped.
+            // A queue that was dropped has no waits any more.
             if self.storage.strong_count() == 0 {
                 return;
             }
@@ -232,7 +244,7 @@ impl Hub {
         let Some(storage) = self.storage.upgrade() else {
             return Ok(());
         };
-        // A closed storage says so.
+        // The stream ends when the storage was closed. Any call shows whether it was.
         match storage.finished_or_unknown(Vec::new()).await {
             Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
             _ => drop(storage),
@@ -246,8 +258,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Reads all tasks that may have finished, and answers their waits. A storage that fails is asked again,
-    /// while each wait keeps its own limit.
+    /// Reads all tasks that may have finished, and answers their waits. If the storage fails, the read is repeated until
+    /// it succeeds; each caller meanwhile keeps its own time limit.
     ///
     /// # Errors
     ///
@@ -255,7 +267,7 @@ impl Hub {
     async fn read_all(&mut self) -> Result<()> {
         self.to_read.retain(|id| self.waiting.contains_key(id));
         let mut ids: Vec<TaskId> = self.to_read.drain().collect();
-        // Tasks that are neighbours in the storage are read one after the other.
+        // Sorted, so that tasks that are adjacent in the storage are read together.
         ids.sort_unstable();
         for many in ids.chunks(QUERY) {
             let finished = match many.len() > FEW {
@@ -269,7 +281,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Returns those of the ids whose tasks are worth reading.
+    /// Returns the ids of those tasks that have finished or are unknown.
     async fn finished(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>> {
         while let Some(storage) = self.storage.upgrade() {
             match storage.finished_or_unknown(ids.to_vec()).await {
@@ -288,7 +300,8 @@ impl Hub {
 
     async fn read(&mut self, ids: &[TaskId]) -> Result<()> {
         while let Some(storage) = self.storage.upgrade() {
-            match storage.get(ids.to_vec()).await {
+            let found = storage.get(ids.to_vec()).await;
+            match found.and_then(|found| one_for_each(found, ids)) {
                 Ok(found) => {
                     self.retry.succeeded();
                     for (id, task) in ids.iter().zip(found) {

@@ -1,78 +1,136 @@
+//! Questions about enqueueing.
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use omniq_core::settle::cancel;
-use omniq_core::storage::{Enqueued, PurgeRequest, TaskFilter};
-use omniq_core::{Backoff, Due, Format, NewTask, Payload, Task, TaskStatus, Timestamp};
+use omniq_core::storage::{Enqueued, PurgeRequest, Settled, TaskFilter};
+use omniq_core::{Backoff, Due, Format, NewTask, Payload, Task, TaskId, TaskStatus, Timestamp};
+use tokio::task::JoinSet;
 
-use crate::Scene;
-use crate::orders::{NOW, SECOND, at, order, order_with};
+use crate::Fixture;
+use crate::builders::{NOW, SECOND, at, cancel_change, order, order_with, request, success};
 use crate::seed::rng;
 
-pub(crate) async fn answers_in_order_with_rising_ids(scene: Scene) {
+pub(crate) async fn answers_in_order_with_rising_ids(fixture: Fixture) {
     let names: Vec<String> = (0..20).map(|n| format!("task {n}")).collect();
     let orders = names.iter().map(|name| order(name)).collect();
-    let answers = scene.enqueue(orders, NOW).await;
+    let answers = fixture.enqueue(orders, NOW).await;
     assert_eq!(answers.len(), 20);
     let ids: Vec<_> = answers.iter().map(|answer| answer.id()).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     for (answer, name) in answers.iter().zip(names) {
         assert!(matches!(answer, Enqueued::New(_)), "{answer:?}");
-        assert_eq!(scene.task(answer.id()).await.name, name);
+        assert_eq!(fixture.task(answer.id()).await.name, name);
     }
-    let later = scene.enqueue(vec![order("later")], at(60)).await[0].id();
-    let back = scene.enqueue(vec![order("back")], at(-60)).await[0].id();
-    assert!(ids[19] < later && later < back, "the clock went back");
+    let later = fixture.enqueue(vec![order("later")], at(60)).await[0].id();
+    let back = fixture.enqueue(vec![order("back")], at(-60)).await[0].id();
+    assert!(ids[19] < later && later < back, "the clock was set back");
 }
 
-pub(crate) async fn nothing_is_no_work(scene: Scene) {
-    assert_eq!(scene.enqueue(vec![], NOW).await, []);
-    assert_eq!(scene.here.settle(vec![], NOW).await.expect("settle"), []);
-    assert_eq!(scene.here.get(vec![]).await.expect("get"), []);
+/// Returns the ids that are larger than `floor`, of which there must be `count`.
+async fn new_ids(fixture: &Fixture, floor: TaskId, count: usize) -> Vec<TaskId> {
+    let filter = TaskFilter::new().after(floor);
+    let tasks = fixture.second.list_tasks(filter).await.expect("list_tasks");
+    let ids: Vec<_> = tasks.iter().map(|task| task.id).collect();
+    assert_eq!(ids.len(), count, "new ids after {floor}: {ids:?}");
+    ids
 }
 
-pub(crate) async fn a_dropped_batch_lands_whole_or_not_at_all(scene: Scene) {
+/// Each call assigns larger ids than all calls that returned before it, also to follow-up tasks, whichever handle
+/// makes the call and whatever its time is.
+pub(crate) async fn ids_rise_across_handles(fixture: Fixture) {
+    let mut largest = fixture.add(order("first")).await;
+    for round in 0..12 {
+        let handle = [&fixture.first, &fixture.second][round % 2];
+        let now = at([0, 60, -60][round % 3]);
+        let count = 1 + round % 3;
+        let orders = vec![order("a"); count];
+        let answers = handle.enqueue(orders, now).await.expect("enqueue");
+        let ids: Vec<_> = answers.into_iter().map(Enqueued::id).collect();
+        assert_eq!(new_ids(&fixture, largest, count).await, ids);
+        largest = ids[count - 1];
+
+        let other = [&fixture.second, &fixture.first][round % 2];
+        let claimed = other.claim(request(at(90))).await.expect("claim");
+        let change = success(&claimed.tasks[0], vec![order("follow-up"); count]);
+        let answers = other.settle(vec![change], at(-90)).await.expect("settle");
+        assert_eq!(answers, [Settled::Applied]);
+        largest = new_ids(&fixture, largest, count).await[count - 1];
+    }
+}
+
+pub(crate) async fn ids_rise_while_both_handles_enqueue(fixture: Fixture) {
+    let largest_returned = Arc::new(AtomicI64::new(0));
+    let mut callers = JoinSet::new();
+    for number in 0..6 {
+        let handle = Arc::clone([&fixture.first, &fixture.second][number % 2]);
+        let largest_returned = Arc::clone(&largest_returned);
+        callers.spawn(async move {
+            for round in 0..25 {
+                let floor = largest_returned.load(Ordering::SeqCst);
+                let orders = vec![order("a"); 1 + round % 3];
+                let answers = handle.enqueue(orders, NOW).await.expect("enqueue");
+                for id in answers.into_iter().map(|answer| answer.id().as_i64()) {
+                    assert!(id > floor, "{id} was assigned after {floor}");
+                    largest_returned.fetch_max(id, Ordering::SeqCst);
+                }
+            }
+        });
+    }
+    callers.join_all().await;
+}
+
+pub(crate) async fn an_empty_batch_does_nothing(fixture: Fixture) {
+    assert_eq!(fixture.enqueue(vec![], NOW).await, []);
+    assert_eq!(fixture.first.settle(vec![], NOW).await.expect("settle"), []);
+    assert_eq!(fixture.first.get(vec![]).await.expect("get"), []);
+}
+
+pub(crate) async fn a_dropped_enqueue_is_atomic(fixture: Fixture) {
     let mut rng = rng();
     for batch in 0..60 {
         let orders = vec![order(&format!("batch {batch}")); 5];
         let yields = rng.usize(0..20);
         tokio::select! {
             biased;
-            answers = scene.here.enqueue(orders, NOW) => assert_eq!(answers.expect("enqueue").len(), 5),
-            () = give_way(yields) => {}
+            answers = fixture.first.enqueue(orders, NOW) => assert_eq!(answers.expect("enqueue").len(), 5),
+            () = yield_times(yields) => {}
         }
     }
     for batch in 0..60 {
         let filter = TaskFilter::new().name(format!("batch {batch}"));
-        let landed = scene.here.list_tasks(filter).await.expect("list").len();
-        assert!(landed == 0 || landed == 5, "{landed} of 5 tasks landed");
+        let stored = fixture.first.list_tasks(filter).await.expect("list").len();
+        assert!(
+            stored == 0 || stored == 5,
+            "{stored} of 5 tasks were stored"
+        );
     }
 }
 
-async fn give_way(times: usize) {
+async fn yield_times(times: usize) {
     for _ in 0..times {
         tokio::task::yield_now().await;
     }
 }
 
-pub(crate) async fn an_id_is_never_given_twice(scene: Scene) {
+pub(crate) async fn an_id_is_never_reused(fixture: Fixture) {
     let mut given = BTreeSet::new();
     for round in 0..5 {
-        let answers = scene.enqueue(vec![order("gone"); 3], at(-round)).await;
+        let answers = fixture.enqueue(vec![order("purged"); 3], at(-round)).await;
         for id in answers.into_iter().map(Enqueued::id) {
             assert!(given.insert(id), "{id} was given before");
-            let change = cancel(&scene.task(id).await)
-                .into_change()
-                .expect("a pending task may be cancelled");
-            scene.done(change, NOW).await;
+            let change = cancel_change(&fixture.task(id).await);
+            fixture.apply(change, NOW).await;
         }
         let purge = PurgeRequest::new([TaskStatus::Cancelled], Duration::ZERO, NOW);
-        assert_eq!(scene.here.purge(purge).await.expect("purge"), 3);
+        assert_eq!(fixture.first.purge(purge).await.expect("purge"), 3);
     }
 }
 
-/// The record that an order begins with, apart from its id.
-fn record(new: &NewTask, task: &Task) -> Task {
+/// Returns the expected record of a new task; the id is that of `task`.
+fn expected_record(new: &NewTask, task: &Task) -> Task {
     let mut expected = task.clone();
     expected.name.clone_from(&new.name);
     expected.queue.clone_from(&new.queue);
@@ -95,23 +153,23 @@ fn record(new: &NewTask, task: &Task) -> Task {
     expected
 }
 
-async fn all_are_kept(scene: &Scene, orders: Vec<NewTask>) {
-    let answers = scene.enqueue(orders.clone(), NOW).await;
+async fn assert_all_stored(fixture: &Fixture, orders: Vec<NewTask>) {
+    let answers = fixture.enqueue(orders.clone(), NOW).await;
     for (new, answer) in orders.iter().zip(answers) {
-        let task = scene.task(answer.id()).await;
-        assert_eq!(task, record(new, &task));
+        let task = fixture.task(answer.id()).await;
+        assert_eq!(task, expected_record(new, &task));
     }
 }
 
-/// Runs of tasks that differ in their payload only, of payloads of every byte and length, between tasks that
-/// differ in more.
-pub(crate) async fn many_that_are_alike_are_kept_each(scene: Scene) {
+/// Runs of tasks that differ only in their payloads, with payloads of any bytes and lengths, between tasks that
+/// differ in other fields.
+pub(crate) async fn many_similar_tasks_are_all_stored(fixture: Fixture) {
     let mut rng = rng();
     let raw = |bytes: Vec<u8>| Payload::new(Format::Raw, bytes);
     let mut orders = Vec::new();
-    for run in 0..6 {
+    for round in 0..6 {
         orders.push(order_with("alone", |new| {
-            new.unique_key = Some(format!("{run}"))
+            new.unique_key = Some(format!("{round}"))
         }));
         let length = rng.usize(1..40);
         let priority = rng.i32(0..2);
@@ -127,11 +185,11 @@ pub(crate) async fn many_that_are_alike_are_kept_each(scene: Scene) {
     orders.push(order_with("every byte", |new| {
         new.payload = raw((0..=255).collect())
     }));
-    all_are_kept(&scene, orders).await;
+    assert_all_stored(&fixture, orders).await;
 }
 
-pub(crate) async fn every_field_is_kept(scene: Scene) {
-    let first = scene.add(order("the first of a series")).await;
+pub(crate) async fn every_field_is_stored(fixture: Fixture) {
+    let first = fixture.add(order("the first of a series")).await;
     let full = order_with("full", |new| {
         new.priority = -7;
         new.eta = Due::At(at(90));
@@ -155,10 +213,10 @@ pub(crate) async fn every_field_is_kept(scene: Scene) {
             max: Duration::from_secs(7),
         };
     });
-    all_are_kept(&scene, vec![order("plain"), full, other]).await;
+    assert_all_stored(&fixture, vec![order("plain"), full, other]).await;
 }
 
-pub(crate) async fn texts_and_bytes_of_any_kind_are_kept(scene: Scene) {
+pub(crate) async fn any_text_and_bytes_are_stored(fixture: Fixture) {
     let texts = [
         "größe/日本語",
         "🦀\u{1F468}\u{200D}\u{1F469}",
@@ -187,10 +245,10 @@ pub(crate) async fn texts_and_bytes_of_any_kind_are_kept(scene: Scene) {
             }));
         }
     }
-    all_are_kept(&scene, orders).await;
+    assert_all_stored(&fixture, orders).await;
 }
 
-pub(crate) async fn the_ends_of_every_range_are_kept(scene: Scene) {
+pub(crate) async fn extreme_values_are_stored(fixture: Fixture) {
     let low = order_with("low", |new| {
         new.priority = i32::MIN;
         new.eta = Due::At(Timestamp(i64::MIN));
@@ -208,5 +266,5 @@ pub(crate) async fn the_ends_of_every_range_are_kept(scene: Scene) {
         new.timeout = Some(years);
         new.backoff = Backoff::Fixed(years);
     });
-    all_are_kept(&scene, vec![low, high]).await;
+    assert_all_stored(&fixture, vec![low, high]).await;
 }

@@ -1,3 +1,5 @@
+//! Questions about concurrent callers on both handles.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,48 +11,53 @@ use omniq_core::storage::{Enqueued, Settled};
 use omniq_core::{Change, Storage, Task, TaskError, TaskId, TaskStatus};
 use tokio::task::{JoinSet, yield_now};
 
-use crate::Scene;
-use crate::orders::{NOW, broke, failure, keyed, order, order_with, release, success, wish};
+use crate::Fixture;
+use crate::builders::{
+    NOW, failed_attempt, failure, order, order_with, release, request, success, with_key,
+};
 use crate::seed::rng;
 
-impl Scene {
-    /// One handle, then the other.
+impl Fixture {
+    /// Returns the first handle for even numbers, and the second for odd ones.
     fn handle(&self, number: usize) -> Arc<dyn Storage> {
-        Arc::clone([&self.here, &self.there][number % 2])
+        Arc::clone([&self.first, &self.second][number % 2])
     }
 }
 
-pub(crate) async fn each_task_goes_to_one_claimer(scene: Scene) {
+pub(crate) async fn each_task_is_claimed_once(fixture: Fixture) {
     const TASKS: usize = 2_000;
-    scene.enqueue(vec![order("a"); TASKS], NOW).await;
+    fixture.enqueue(vec![order("a"); TASKS], NOW).await;
     let mut rng = rng();
     let mut claimers = JoinSet::new();
     for number in 0..8 {
-        let (storage, limit) = (scene.handle(number), rng.usize(1..60));
+        let (storage, limit) = (fixture.handle(number), rng.usize(1..60));
         claimers.spawn(async move {
-            let mut mine = Vec::new();
+            let mut claimed = Vec::new();
             loop {
-                let found = storage.claim(wish(NOW).limit(limit)).await.expect("claim");
+                let found = storage
+                    .claim(request(NOW).limit(limit))
+                    .await
+                    .expect("claim");
                 if found.tasks.is_empty() {
-                    return mine;
+                    return claimed;
                 }
-                mine.extend(found.tasks.iter().map(Task::lease));
+                claimed.extend(found.tasks.iter().map(Task::lease));
             }
         });
     }
     let all = claimers.join_all().await.concat();
-    assert_eq!(all.len(), TASKS, "each was claimed, and no more than once");
+    assert_eq!(all.len(), TASKS, "each task was claimed once");
     let distinct: BTreeSet<_> = all.iter().map(|lease| lease.id).collect();
     assert_eq!(distinct.len(), TASKS);
     assert!(all.iter().all(|lease| lease.number == 1));
 }
 
-pub(crate) async fn one_key_makes_one_task(scene: Scene) {
+pub(crate) async fn one_key_adds_one_task(fixture: Fixture) {
     for round in 0..20 {
         let mut callers = JoinSet::new();
         for number in 0..8 {
-            let storage = scene.handle(number);
-            let order = keyed("a", &format!("key {round}"));
+            let storage = fixture.handle(number);
+            let order = with_key("a", &format!("key {round}"));
             callers
                 .spawn(async move { storage.enqueue(vec![order], NOW).await.expect("enqueue")[0] });
         }
@@ -63,7 +70,7 @@ pub(crate) async fn one_key_makes_one_task(scene: Scene) {
     }
 }
 
-/// What the storage said `Done` to.
+/// The changes that the storage has applied.
 #[derive(Default)]
 struct Ledger {
     entries: Mutex<BTreeMap<TaskId, Entry>>,
@@ -74,13 +81,13 @@ struct Ledger {
 struct Entry {
     claims: u64,
     refunds: u64,
-    ends: Vec<TaskStatus>,
+    finishes: Vec<TaskStatus>,
 }
 
 impl Ledger {
-    fn note(&self, id: TaskId, note: impl FnOnce(&mut Entry)) {
+    fn record(&self, id: TaskId, update: impl FnOnce(&mut Entry)) {
         let mut entries = self.entries.lock().expect("the ledger");
-        note(entries.entry(id).or_default());
+        update(entries.entry(id).or_default());
     }
 
     async fn settle(&self, storage: &dyn Storage, change: Change) -> bool {
@@ -89,44 +96,46 @@ impl Ledger {
             .await
             .expect("settle")[0];
         if answer == Settled::Applied && change.expect != TaskStatus::Cancelled {
-            let ends = change.status.is_finished();
-            self.note(change.id, |entry| {
+            let finishes = change.status.is_finished();
+            self.record(change.id, |entry| {
                 entry.refunds +=
                     u64::from(change.status == TaskStatus::Pending && change.error.is_none());
-                entry.ends.extend(ends.then_some(change.status));
+                if finishes {
+                    entry.finishes.push(change.status);
+                }
             });
             self.unfinished
-                .fetch_sub(usize::from(ends), Ordering::SeqCst);
+                .fetch_sub(usize::from(finishes), Ordering::SeqCst);
         }
         answer == Settled::Applied
     }
 
-    fn goes_on(&self) -> bool {
+    fn has_unfinished(&self) -> bool {
         self.unfinished.load(Ordering::SeqCst) > 0
     }
 }
 
 async fn work(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, mut rng: Rng) {
-    while ledger.goes_on() {
+    while ledger.has_unfinished() {
         let found = storage
-            .claim(wish(NOW).limit(rng.usize(1..8)))
+            .claim(request(NOW).limit(rng.usize(1..8)))
             .await
             .expect("claim");
         for task in found.tasks {
-            ledger.note(task.id, |entry| entry.claims += 1);
+            ledger.record(task.id, |entry| entry.claims += 1);
             let change = match rng.u8(0..8) {
                 0..4 => success(&task, vec![]),
                 4 => failure(&task),
-                5 => broke(&task, TaskError::retry_after(Duration::ZERO)),
+                5 => failed_attempt(&task, TaskError::retry_after(Duration::ZERO)),
                 _ => release(&task),
             };
             if !ledger.settle(&*storage, change).await {
-                let freed = ledger
+                let released = ledger
                     .settle(&*storage, Change::release_cancelled(&task))
                     .await;
                 assert!(
-                    freed,
-                    "only a cancel comes between a claim and its settling"
+                    released,
+                    "only a cancel can come between a claim and its settlement"
                 );
             }
         }
@@ -134,7 +143,7 @@ async fn work(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, mut rng: Rng) {
     }
 }
 
-async fn stop_some(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, ids: Vec<TaskId>) {
+async fn cancel_some(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, ids: Vec<TaskId>) {
     for id in ids {
         let found = storage.get(vec![id]).await.expect("get");
         let task = found[0].as_ref().expect("nothing is purged");
@@ -144,36 +153,40 @@ async fn stop_some(ledger: Arc<Ledger>, storage: Arc<dyn Storage>, ids: Vec<Task
     }
 }
 
-pub(crate) async fn every_task_ends_once(scene: Scene) {
+pub(crate) async fn every_task_finishes_once(fixture: Fixture) {
     const TASKS: usize = 300;
     let ledger = Arc::new(Ledger::default());
     ledger.unfinished.store(TASKS, Ordering::SeqCst);
     let orders = vec![order_with("a", |new| new.max_attempts = 2); TASKS];
-    let answers = scene.enqueue(orders, NOW).await;
+    let answers = fixture.enqueue(orders, NOW).await;
     let ids: Vec<_> = answers.into_iter().map(Enqueued::id).collect();
     let mut rng = rng();
     let mut all = JoinSet::new();
     for number in 0..4 {
         let rng = Rng::with_seed(rng.u64(..));
-        all.spawn(work(Arc::clone(&ledger), scene.handle(number), rng));
+        all.spawn(work(Arc::clone(&ledger), fixture.handle(number), rng));
     }
     for number in 0..2 {
         let some = rng.choose_multiple(ids.iter().copied(), TASKS / 5);
-        all.spawn(stop_some(Arc::clone(&ledger), scene.handle(number), some));
+        all.spawn(cancel_some(
+            Arc::clone(&ledger),
+            fixture.handle(number),
+            some,
+        ));
     }
     all.join_all().await;
 
     let entries = std::mem::take(&mut *ledger.entries.lock().expect("the ledger"));
     assert_eq!(entries.len(), TASKS);
     for (id, entry) in entries {
-        let task = scene.task(id).await;
-        assert_eq!(entry.ends, [task.status], "{id} ends once");
+        let task = fixture.task(id).await;
+        assert_eq!(entry.finishes, [task.status], "{id} finishes once");
         assert_eq!(task.lease, entry.claims, "{id}");
         assert_eq!(
             u64::from(task.attempts),
             entry.claims - entry.refunds,
             "{id}"
         );
-        assert_eq!(task.owner, None, "{id} was let go of");
+        assert_eq!(task.owner, None, "{id} was released");
     }
 }

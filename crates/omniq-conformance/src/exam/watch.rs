@@ -1,53 +1,54 @@
+//! Questions about signals.
+
 use std::collections::HashSet;
 
-use omniq_core::settle::{cancel, requeue};
 use omniq_core::storage::{Signal, Watch};
 use omniq_core::{Change, TaskId};
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 
-use crate::Scene;
-use crate::orders::{NOW, failure, keyed, order, release, success, wish};
+use crate::Fixture;
+use crate::builders::{
+    NOW, cancel_change, failure, order, release, request, requeue_change, success, with_key,
+};
 
-/// Reads until a signal is as wished; one that says "look" is as good as any.
-async fn hears(watch: &mut Watch, wished: impl Fn(&Signal) -> bool) {
+/// Reads until a signal is as expected. [`Signal::Unknown`] stands for any signal.
+async fn wait_for_signal(watch: &mut Watch, requested: impl Fn(&Signal) -> bool) {
     loop {
         let signal = watch.next().await.expect("the stream goes on");
-        if signal == Signal::Unknown || wished(&signal) {
+        if signal == Signal::Unknown || requested(&signal) {
             return;
         }
     }
 }
 
-fn ended(id: TaskId) -> impl Fn(&Signal) -> bool {
+fn is_finished(id: TaskId) -> impl Fn(&Signal) -> bool {
     move |signal| matches!(signal, Signal::Finished(ids) if ids.contains(&id))
 }
 
-fn cancelled(id: TaskId) -> impl Fn(&Signal) -> bool {
+fn is_cancelled(id: TaskId) -> impl Fn(&Signal) -> bool {
     move |signal| matches!(signal, Signal::Cancelled(ids) if ids.contains(&id))
 }
 
-fn added(signal: &Signal) -> bool {
+fn is_added(signal: &Signal) -> bool {
     *signal == Signal::Enqueued
 }
 
-pub(crate) async fn an_enqueue_is_called_out(scene: Scene) {
-    let mut watch = scene.here.watch();
-    scene.add(order("a")).await;
-    hears(&mut watch, added).await;
-    let mut task = scene.claim_one(NOW).await;
-    scene.done(release(&task), NOW).await;
-    hears(&mut watch, added).await;
-    task = scene.claim_one(NOW).await;
-    scene.done(failure(&task), NOW).await;
-    hears(&mut watch, ended(task.id)).await;
-    let failed = scene.task(task.id).await;
-    scene
-        .done(requeue(&failed).into_change().expect("it failed"), NOW)
-        .await;
-    hears(&mut watch, added).await;
-    task = scene.claim_one(NOW).await;
-    scene.done(success(&task, vec![order("b")]), NOW).await;
+pub(crate) async fn an_enqueue_is_signalled(fixture: Fixture) {
+    let mut watch = fixture.first.watch();
+    fixture.add(order("a")).await;
+    wait_for_signal(&mut watch, is_added).await;
+    let mut task = fixture.claim_one(NOW).await;
+    fixture.apply(release(&task), NOW).await;
+    wait_for_signal(&mut watch, is_added).await;
+    task = fixture.claim_one(NOW).await;
+    fixture.apply(failure(&task), NOW).await;
+    wait_for_signal(&mut watch, is_finished(task.id)).await;
+    let failed = fixture.task(task.id).await;
+    fixture.apply(requeue_change(&failed), NOW).await;
+    wait_for_signal(&mut watch, is_added).await;
+    task = fixture.claim_one(NOW).await;
+    fixture.apply(success(&task, vec![order("b")]), NOW).await;
     let mut both = (false, false);
     while both != (true, true) {
         match watch.next().await.expect("the stream goes on") {
@@ -60,14 +61,14 @@ pub(crate) async fn an_enqueue_is_called_out(scene: Scene) {
     }
 }
 
-pub(crate) async fn an_end_is_called_out(scene: Scene) {
-    let mut watches = [scene.here.watch(), scene.here.watch()];
+pub(crate) async fn a_finished_task_is_signalled(fixture: Fixture) {
+    let mut watches = [fixture.first.watch(), fixture.first.watch()];
     let tasks = [
-        scene.running(order("a")).await,
-        scene.running(order("a")).await,
+        fixture.running(order("a")).await,
+        fixture.running(order("a")).await,
     ];
     let batch = vec![success(&tasks[0], vec![]), failure(&tasks[1])];
-    scene.here.settle(batch, NOW).await.expect("settle");
+    fixture.first.settle(batch, NOW).await.expect("settle");
     for watch in &mut watches {
         let mut missing: Vec<_> = tasks.iter().map(|task| task.id).collect();
         while !missing.is_empty() {
@@ -81,39 +82,35 @@ pub(crate) async fn an_end_is_called_out(scene: Scene) {
     }
 }
 
-pub(crate) async fn a_cancel_is_called_out(scene: Scene) {
-    let mut watch = scene.here.watch();
-    let running = scene.running(order("a")).await;
-    let pending = scene.task(scene.add(order("a")).await).await;
+pub(crate) async fn a_cancel_is_signalled(fixture: Fixture) {
+    let mut watch = fixture.first.watch();
+    let running = fixture.running(order("a")).await;
+    let pending = fixture.task(fixture.add(order("a")).await).await;
     for task in [running, pending] {
-        scene
-            .done(cancel(&task).into_change().expect("it is unfinished"), NOW)
-            .await;
-        hears(&mut watch, cancelled(task.id)).await;
+        fixture.apply(cancel_change(&task), NOW).await;
+        wait_for_signal(&mut watch, is_cancelled(task.id)).await;
     }
 }
 
-pub(crate) async fn letting_go_is_called_out(scene: Scene) {
-    let task = scene.running(order("a")).await;
-    scene
-        .done(cancel(&task).into_change().expect("it is running"), NOW)
-        .await;
-    let mut watch = scene.here.watch();
-    scene.done(Change::release_cancelled(&task), NOW).await;
-    hears(&mut watch, ended(task.id)).await;
+pub(crate) async fn a_release_after_a_cancel_is_signalled(fixture: Fixture) {
+    let task = fixture.running(order("a")).await;
+    fixture.apply(cancel_change(&task), NOW).await;
+    let mut watch = fixture.first.watch();
+    fixture.apply(Change::release_cancelled(&task), NOW).await;
+    wait_for_signal(&mut watch, is_finished(task.id)).await;
 }
 
-pub(crate) async fn a_refused_change_is_silent(scene: Scene) {
-    let task = scene.running(keyed("a", "key")).await;
+pub(crate) async fn a_rejected_change_is_not_signalled(fixture: Fixture) {
+    let task = fixture.running(with_key("a", "key")).await;
     let mut wrong = success(&task, vec![order("b")]);
     wrong.lease += 1;
-    let mut watch = scene.here.watch();
-    scene.settle(wrong, NOW).await;
-    scene.existing(keyed("a", "key")).await;
-    scene.done(success(&task, vec![]), NOW).await;
+    let mut watch = fixture.first.watch();
+    fixture.settle(wrong, NOW).await;
+    fixture.existing(with_key("a", "key")).await;
+    fixture.apply(success(&task, vec![]), NOW).await;
     loop {
         match watch.next().await.expect("the stream goes on") {
-            // It may be from before the stream began; owners are a matter of their own.
+            // `Unknown` may be about changes from before the stream; owners are not part of this question.
             Signal::Unknown | Signal::OwnerExited => continue,
             first => {
                 assert_eq!(first, Signal::Finished([task.id].into()));
@@ -123,18 +120,18 @@ pub(crate) async fn a_refused_change_is_silent(scene: Scene) {
     }
 }
 
-pub(crate) async fn a_slow_listener_is_told_to_look(scene: Scene) {
+pub(crate) async fn a_slow_listener_gets_unknown(fixture: Fixture) {
     const TASKS: usize = 5_000;
-    let mut watch = scene.here.watch();
+    let mut watch = fixture.first.watch();
     let orders = vec![order("a"); TASKS];
-    scene.enqueue(orders, NOW).await;
-    let tasks = scene.claim(wish(NOW).limit(TASKS)).await;
+    fixture.enqueue(orders, NOW).await;
+    let tasks = fixture.claim(request(NOW).limit(TASKS)).await;
     assert_eq!(tasks.len(), TASKS);
-    // One write each, unless the storage joins them; all at once, so that it can.
+    // Each change is a call of its own. The calls are concurrent, so that the storage can batch them.
     let mut writes = JoinSet::new();
     for task in &tasks {
-        let (scene, change) = (scene.clone(), success(task, vec![]));
-        writes.spawn(async move { scene.done(change, NOW).await });
+        let (fixture, change) = (fixture.clone(), success(task, vec![]));
+        writes.spawn(async move { fixture.apply(change, NOW).await });
     }
     writes.join_all().await;
     let mut missing: HashSet<_> = tasks.iter().map(|task| task.id).collect();
@@ -149,16 +146,14 @@ pub(crate) async fn a_slow_listener_is_told_to_look(scene: Scene) {
     }
 }
 
-pub(crate) async fn the_other_handle_hears_of_it(scene: Scene) {
-    let mut watch = scene.there.watch();
-    let task = scene.running(order("a")).await;
-    hears(&mut watch, added).await;
-    scene.done(success(&task, vec![]), NOW).await;
-    hears(&mut watch, ended(task.id)).await;
-    let task = scene.running(order("a")).await;
-    hears(&mut watch, added).await;
-    scene
-        .done(cancel(&task).into_change().expect("it is running"), NOW)
-        .await;
-    hears(&mut watch, cancelled(task.id)).await;
+pub(crate) async fn the_other_handle_gets_the_signals(fixture: Fixture) {
+    let mut watch = fixture.second.watch();
+    let task = fixture.running(order("a")).await;
+    wait_for_signal(&mut watch, is_added).await;
+    fixture.apply(success(&task, vec![]), NOW).await;
+    wait_for_signal(&mut watch, is_finished(task.id)).await;
+    let task = fixture.running(order("a")).await;
+    wait_for_signal(&mut watch, is_added).await;
+    fixture.apply(cancel_change(&task), NOW).await;
+    wait_for_signal(&mut watch, is_cancelled(task.id)).await;
 }

@@ -1,21 +1,21 @@
-//! What the writes answer.
+//! The answers of write operations.
 
 use std::fmt;
 
 use crate::{Task, TaskId, TaskStatus};
 
-/// What became of an order.
+/// The answer to one enqueued task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Enqueued {
-    /// It is a new task.
+    /// The task is new.
     New(TaskId),
-    /// This unfinished task holds its unique key.
+    /// The task was not added, because this one holds its unique key, or is the unfinished member of its series.
     Existing(TaskId),
 }
 
 impl Enqueued {
-    /// The task, whichever way it came to be.
+    /// Returns the id of the task, whether new or existing.
     pub const fn id(self) -> TaskId {
         match self {
             Self::New(id) | Self::Existing(id) => id,
@@ -23,43 +23,43 @@ impl Enqueued {
     }
 }
 
-/// Whether a lease is still held.
+/// Whether a lease is still held, and what its holder should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hold {
-    /// Yes, and the task is to run on.
+    /// The lease is held: continue.
     Held,
-    /// Yes, but the task was cancelled: stop, and let go.
+    /// The lease is held, but the task was cancelled: stop, and release the task.
     Cancelled,
-    /// No: it was settled, taken over or purged.
+    /// The lease is not held any more: the task was settled, taken over or purged.
     Lost,
 }
 
-/// What became of a change.
+/// The answer to one change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Settled {
-    /// It happened.
+    /// The change was applied.
     Applied,
-    /// The task is at another status or lease, or is still held by the owner that ran it.
+    /// The change was rejected: the task has another status or lease, or the owner that ran it still holds it.
     Stale {
-        /// The status it has.
+        /// The status that the task has.
         status: TaskStatus,
-        /// The lease it has.
+        /// The lease number that the task has.
         lease: u64,
     },
-    /// Another task holds the unique key, or is the live member of the series.
+    /// The change was rejected: another task holds the unique key, or is the unfinished member of the series.
     Conflict {
         /// That task.
         holder: TaskId,
     },
-    /// There is no such task.
+    /// The task does not exist.
     NotFound,
 }
 
 impl Settled {
-    /// Whether the change was refused because the execution under this lease has succeeded already: a success
-    /// is final, and only the holder of the lease writes it, here or in a transaction of the user's own.
+    /// Returns whether the change was rejected because the execution under this lease has already succeeded. A
+    /// success is final, and only the holder of the lease writes it, here or in a transaction of the application.
     pub const fn is_success_under(self, lease: u64) -> bool {
         matches!(
             self,
@@ -67,8 +67,8 @@ impl Settled {
         )
     }
 
-    /// Whether the change was refused because the task was cancelled under this lease: it stays with the lease's
-    /// holder, and only that one can let go of it.
+    /// Returns whether the change was rejected because the task was cancelled under this lease. The holder of the
+    /// lease keeps the task until it releases it.
     pub const fn is_cancelled_under(self, lease: u64) -> bool {
         matches!(
             self,
@@ -77,20 +77,20 @@ impl Settled {
     }
 }
 
-/// A task that nobody looks after.
+/// A task whose owner is dead or whose lease has expired.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Orphan {
-    /// The task, still `Running` or, where it was cancelled, still owned.
+    /// The task: `Running`, or `Cancelled` and not released by its owner.
     pub task: Task,
-    /// How it is known.
+    /// Why it is an orphan.
     pub reason: OrphanReason,
-    /// Whether its handler had been started, or may have been.
+    /// Whether its handler was started, or may have been.
     pub started: bool,
 }
 
 impl Orphan {
-    /// A task that nobody looks after, for this reason.
+    /// Returns an orphan with these fields.
     pub const fn new(task: Task, reason: OrphanReason, started: bool) -> Self {
         Self {
             task,
@@ -100,13 +100,13 @@ impl Orphan {
     }
 }
 
-/// How a storage knows that nobody looks after a task.
+/// Why a task is an orphan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OrphanReason {
     /// The lease was not renewed for its full length.
     LeaseExpired,
-    /// The owner's process is gone.
+    /// The owner's process is dead.
     OwnerDead,
 }
 

@@ -1,4 +1,4 @@
-//! What a claim asks for, and what it gets.
+//! Claims: their requests, their results, and the leases that they give out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,54 +7,54 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Format, OwnerId, Task, TaskId, Timestamp};
 
-/// Which tasks a claim may take. `None` leaves the choice open.
+/// Which tasks a claim may take. A field that is `None` does not restrict them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ClaimFilter {
-    /// From these queues only.
+    /// Only tasks in these queues.
     pub queues: Option<Vec<String>>,
-    /// Of these names only.
+    /// Only tasks with these names.
     pub names: Option<Vec<String>>,
-    /// In these formats only.
+    /// Only tasks whose payloads have these formats.
     pub formats: Option<Vec<Format>>,
 }
 
 impl ClaimFilter {
-    /// Every task.
+    /// Returns a filter that takes all tasks.
     pub fn any() -> Self {
         Self::default()
     }
 
-    /// From these queues only.
+    /// Restricts the tasks to these queues.
     #[must_use]
     pub fn queues<S: Into<String>>(mut self, queues: impl IntoIterator<Item = S>) -> Self {
         self.queues = Some(queues.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Of these names only.
+    /// Restricts the tasks to these names.
     #[must_use]
     pub fn names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// In these formats only.
+    /// Restricts the tasks to payloads of these formats.
     #[must_use]
     pub fn formats(mut self, formats: impl IntoIterator<Item = Format>) -> Self {
         self.formats = Some(formats.into_iter().collect());
         self
     }
 
-    /// Whether tasks of this lane may be taken.
+    /// Returns whether tasks of this lane may be taken.
     pub fn takes(&self, queue: &str, name: &str, format: Format) -> bool {
-        let open = |choice: &Option<Vec<String>>, text: &str| {
+        let takes = |choice: &Option<Vec<String>>, text: &str| {
             choice
                 .as_ref()
                 .is_none_or(|texts| texts.iter().any(|t| t == text))
         };
-        open(&self.queues, queue)
-            && open(&self.names, name)
+        takes(&self.queues, queue)
+            && takes(&self.names, name)
             && self
                 .formats
                 .as_ref()
@@ -62,34 +62,34 @@ impl ClaimFilter {
     }
 }
 
-/// A wish for due tasks.
+/// A request for due tasks.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClaimRequest {
-    /// Who takes them.
+    /// The owner that takes them.
     pub owner: OwnerId,
-    /// Which ones.
+    /// Which tasks it may take.
     pub filter: Arc<ClaimFilter>,
-    /// At most so many.
+    /// The largest number of tasks.
     pub limit: usize,
-    /// What is due by now.
+    /// The current time: tasks whose eta is not later are due.
     pub now: Timestamp,
-    /// How long the lease is unless it is renewed.
+    /// The length of the lease.
     pub lease_for: Duration,
-    /// See [`ClaimRequest::park`].
+    /// Whether to wait while there are no tasks: see [`ClaimRequest::park`].
     pub park: Option<Parked>,
 }
 
-/// What a parked claim knows.
+/// What the caller of a parked claim knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parked {
-    /// When the next task is due, as far as the caller knows.
+    /// The time at which the next task is due, as far as the caller knows.
     pub next_due: Option<Timestamp>,
 }
 
 impl ClaimRequest {
-    /// A claim of one task that answers at once.
+    /// Returns a request for one task that is answered immediately.
     pub fn new(
         owner: OwnerId,
         filter: impl Into<Arc<ClaimFilter>>,
@@ -106,20 +106,20 @@ impl ClaimRequest {
         }
     }
 
-    /// At most so many tasks.
+    /// Sets the largest number of tasks.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Waits while there is nothing to take: it is tried again whenever work is added, with the time of
-    /// that write as its now, and answers once it has tasks, or once it learns of a task that becomes due
-    /// sooner than `next_due` (`None`: at all). The caller keeps the timer for `next_due`.
+    /// Parks the claim while there are no tasks: it is retried whenever work is added, with the time of that
+    /// write as its `now`. It is answered once it has tasks, or once it finds a task that becomes due earlier
+    /// than `next_due` (with `None`: of any task that will become due). The caller has the timer for `next_due`.
     ///
-    /// The claim's own `now` may be long past by then, or lie in the future of a clock that was set back,
-    /// so it is not used again: a storage that learns of work but not of the time of the write answers
-    /// with no task and a `next_due` that has come, and the caller looks anew.
+    /// The claim's own `now` is not used again: it may be long past by then, or in the future, if the clock was
+    /// set back. A storage that is notified of work without the time of the write answers with no task and a
+    /// `next_due` in the past, and the caller claims again.
     #[must_use]
     pub fn park(mut self, next_due: Option<Timestamp>) -> Self {
         self.park = Some(Parked { next_due });
@@ -128,17 +128,17 @@ impl ClaimRequest {
 }
 
 impl ClaimRequest {
-    /// Whether a claim that found this answers, instead of staying parked.
+    /// Returns whether a claim with this result is answered, instead of staying parked.
     pub fn is_answered_by(&self, found: &Claimed) -> bool {
         self.park.is_none_or(|parked| {
-            self.limit == 0 || !found.tasks.is_empty() || parked.is_news(found.next_due)
+            self.limit == 0 || !found.tasks.is_empty() || parked.is_due_earlier(found.next_due)
         })
     }
 }
 
 impl Parked {
-    /// Whether a task that is due at `found` is news to the caller.
-    pub fn is_news(&self, found: Option<Timestamp>) -> bool {
+    /// Returns whether the time that was found is earlier than the one that the caller knows.
+    fn is_due_earlier(self, found: Option<Timestamp>) -> bool {
         match (found, self.next_due) {
             (Some(found), Some(known)) => found < known,
             (Some(_), None) => true,
@@ -147,42 +147,42 @@ impl Parked {
     }
 }
 
-/// What a claim got.
+/// The result of a claim.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Claimed {
-    /// The tasks as they are now: running, with their new lease.
+    /// The claimed tasks: running, with their new lease.
     pub tasks: Vec<Task>,
-    /// If fewer than wished: when the next task that the filter takes is due.
+    /// If there are fewer tasks than requested: when the next task that the filter takes is due.
     pub next_due: Option<Timestamp>,
 }
 
-/// A claim's fence: every later write carries it.
+/// The lease of a claim: every later write carries it and is rejected if the lease is not held any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Lease {
     /// The task.
     pub id: TaskId,
-    /// The number of the claim.
+    /// The fencing number: each claim of the task gets a larger one.
     pub number: u64,
 }
 
 impl Claimed {
-    /// These tasks, and when the next one is due.
+    /// Returns a result with these tasks and the time at which the next one is due.
     pub const fn new(tasks: Vec<Task>, next_due: Option<Timestamp>) -> Self {
         Self { tasks, next_due }
     }
 }
 
 impl Lease {
-    /// The lease that this claim of the task gave out.
+    /// Returns the lease with this number.
     pub const fn new(id: TaskId, number: u64) -> Self {
         Self { id, number }
     }
 }
 
 impl Task {
-    /// The lease of its last claim.
+    /// Returns the lease of the last claim.
     pub const fn lease(&self) -> Lease {
         Lease::new(self.id, self.lease)
     }

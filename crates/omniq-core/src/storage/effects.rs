@@ -1,4 +1,4 @@
-//! What a batch of writes changes for others.
+//! The effects of a batch of writes of which others are notified.
 
 use std::sync::Arc;
 
@@ -36,17 +36,23 @@ impl Effects {
         }
     }
 
-    /// Whether there is nothing to notify anybody of.
+    /// Returns whether there is nothing of which others have to be notified.
     pub fn is_empty(&self) -> bool {
         self.work_added.is_none() && self.finished.is_empty() && self.cancelled.is_empty()
     }
 
-    /// The signals that notify listeners of it.
+    /// Returns the signals that notify the listeners.
     pub fn into_signals(self) -> impl Iterator<Item = Signal> {
-        let named = |ids: Vec<TaskId>| (!ids.is_empty()).then(|| Arc::from(ids));
-        let enqueued = self.work_added.map(|_| Signal::Enqueued);
-        let finished = named(self.finished).map(Signal::Finished);
-        let cancelled = named(self.cancelled).map(Signal::Cancelled);
-        [enqueued, finished, cancelled].into_iter().flatten()
+        let mut signals = Vec::new();
+        if self.work_added.is_some() {
+            signals.push(Signal::Enqueued);
+        }
+        if !self.finished.is_empty() {
+            signals.push(Signal::Finished(Arc::from(self.finished)));
+        }
+        if !self.cancelled.is_empty() {
+            signals.push(Signal::Cancelled(Arc::from(self.cancelled)));
+        }
+        signals.into_iter()
     }
 }

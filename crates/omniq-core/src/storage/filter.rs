@@ -1,4 +1,4 @@
-//! Which tasks to list, and which to forget.
+//! Which tasks to list, and which to purge.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::{Task, TaskId, TaskStatus, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskFilter {
-    /// Of this queue only.
+    /// Only tasks in this queue.
     pub queue: Option<String>,
-    /// Of this name only.
+    /// Only tasks with this name.
     pub name: Option<String>,
-    /// With this status only.
+    /// Only tasks with this status.
     pub status: Option<TaskStatus>,
-    /// With a larger id than this one: the last of the page before.
+    /// Only tasks with a larger id than this: the last id of the previous page.
     pub after: Option<TaskId>,
-    /// At most so many.
+    /// The largest number of tasks.
     pub limit: u32,
 }
 
@@ -33,40 +33,40 @@ impl Default for TaskFilter {
 }
 
 impl TaskFilter {
-    /// The first 100 tasks.
+    /// Returns a filter for the first 100 tasks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Of this queue only.
+    /// Restricts the list to this queue.
     #[must_use]
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = Some(queue.into());
         self
     }
 
-    /// Of this name only.
+    /// Restricts the list to this name.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// With this status only.
+    /// Restricts the list to this status.
     #[must_use]
     pub fn status(mut self, status: TaskStatus) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// The page after this task.
+    /// Continues after this task: the last one of the previous page.
     #[must_use]
     pub fn after(mut self, id: TaskId) -> Self {
         self.after = Some(id);
         self
     }
 
-    /// At most so many tasks.
+    /// Sets the largest number of tasks.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
@@ -74,22 +74,23 @@ impl TaskFilter {
     }
 }
 
-/// Which finished tasks to forget.
+/// Which finished tasks to delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PurgeRequest {
-    /// With one of these statuses.
+    /// Only tasks with one of these statuses.
     pub statuses: Vec<TaskStatus>,
-    /// Finished at least so long ago.
+    /// Only tasks that finished at least this long before `now`.
     pub older_than: Duration,
-    /// The time from which that is counted.
+    /// The current time.
     pub now: Timestamp,
-    /// At most so many, the oldest first.
+    /// The largest number of tasks; those that finished first are deleted first.
     pub limit: usize,
 }
 
 impl PurgeRequest {
-    /// Tasks that ended with one of these statuses at least `older_than` before `now`.
+    /// Returns a request for at most 500 tasks that finished with one of these statuses at least `older_than`
+    /// before `now`.
     pub fn new(
         statuses: impl IntoIterator<Item = TaskStatus>,
         older_than: Duration,
@@ -103,18 +104,18 @@ impl PurgeRequest {
         }
     }
 
-    /// At most so many tasks.
+    /// Sets the largest number of tasks.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Whether a task goes.
+    /// Returns whether this task is to be deleted.
     pub fn takes(&self, task: &Task) -> bool {
-        let old = |finished: Timestamp| finished <= self.now.before(self.older_than);
+        let is_old = |finished: Timestamp| finished <= self.now.before(self.older_than);
         self.statuses.contains(&task.status)
             && !task.holds_unique_key()
-            && task.finished_at.is_some_and(old)
+            && task.finished_at.is_some_and(is_old)
     }
 }

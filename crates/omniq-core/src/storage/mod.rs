@@ -9,16 +9,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
-
-use futures_core::Stream;
 
 mod answers;
 mod claim;
 mod effects;
 mod filter;
 mod progress_update;
+mod signal;
 mod stored_task;
 
 pub use answers::{Enqueued, Hold, Orphan, OrphanReason, Settled};
@@ -26,6 +24,7 @@ pub use claim::{ClaimFilter, ClaimRequest, Claimed, Lease, Parked};
 pub use effects::Effects;
 pub use filter::{PurgeRequest, TaskFilter};
 pub use progress_update::ProgressUpdate;
+pub use signal::{Signal, Watch};
 pub use stored_task::StoredTask;
 
 pub use crate::lease_watch::{HeldLease, LeaseWatch};
@@ -39,19 +38,22 @@ pub const MAX_DUE_PER_CLAIM: usize = 1_000;
 /// The future that an operation of a [`Storage`] returns, boxed so that the trait is dyn-compatible.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The change notifications of a storage, whichever process caused them.
-pub type Watch = Pin<Box<dyn Stream<Item = Signal> + Send>>;
-
-/// A place where tasks are stored.
+/// A storage of tasks.
 ///
 /// Dropping a future before it is ready leaves the storage consistent: a write happens completely or not at
 /// all, and tasks that a dropped claim had taken are released.
 ///
-/// Ids rise: every task gets a larger id than all tasks of earlier calls, whichever handle or process made
-/// them, as long as the earlier call had returned before the later one began.
+/// Ids rise: every task, also a follow-up task, gets a larger id than all tasks of earlier calls, whichever
+/// handle or process made them, as long as the earlier call had returned before the later one began.
+///
+/// # Errors
+///
+/// Operations fail with kind [`Storage`](crate::ErrorKind::Storage), if the storage can't carry them out, and with
+/// kind [`Closed`](crate::ErrorKind::Closed) after [`close`](Self::close). If a write fails, the error says what is
+/// known: nothing was changed, unless [`is_unknown`](crate::Error::is_unknown) holds.
 pub trait Storage: Send + Sync + 'static {
-    /// Adds tasks: all of them or none. Returns for each task, in order, whether it is new, or which
-    /// unfinished task holds its unique key already.
+    /// Adds tasks: all of them or none. Returns for each task, in order, whether it is new, or which existing
+    /// task was found instead.
     fn enqueue(&self, tasks: Vec<NewTask>, now: Timestamp) -> BoxFuture<'_, Result<Vec<Enqueued>>>;
 
     /// Takes due tasks under a lease: higher priority first, then earlier eta, then the order of enqueueing.
@@ -120,7 +122,7 @@ pub trait Storage: Send + Sync + 'static {
     fn purge(&self, request: PurgeRequest) -> BoxFuture<'_, Result<u64>>;
 
     /// Returns a stream of all changes from this call on. A listener that falls behind gets
-    /// [`Signal::Unknown`], never silence.
+    /// [`Signal::Unknown`], never silence. The stream ends when the storage is closed.
     ///
     /// A storage that can detect an owner's death before its leases expire sends [`Signal::OwnerExited`],
     /// when it is notified of the death or periodically: pools by themselves check for orphans only once a
@@ -132,36 +134,20 @@ pub trait Storage: Send + Sync + 'static {
     /// agree on etas, retention and order. `None` (the default) means: use this machine's clock.
     ///
     /// This must be cheap: it is called once per operation. A server storage estimates its server's time
-    /// from the offset it measured last, and corrects the estimate gradually.
+    /// from the offset it measured last, and corrects the estimate gradually: later calls return no earlier
+    /// times.
     fn clock(&self) -> Option<Timestamp> {
         None
     }
 
-    /// Ends the storage: writes what callers have sent, and releases threads, files and connections. Later
-    /// calls fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed). Closing twice is allowed.
+    /// Closes this handle: writes what callers have sent, and releases threads, files and connections. Parked
+    /// claims are answered or fail, streams of signals end, and later calls fail with
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Closing twice is allowed. Other handles on the same
+    /// data stay open.
     ///
-    /// Dropping a storage has the same effect, but may block the thread that drops it. The default does
-    /// nothing, for storages whose `Drop` never blocks.
+    /// Dropping a storage has the same effect, but may block the thread that drops it. The default does nothing,
+    /// which is enough for test doubles; the exam requires all of the above.
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async { Ok(()) })
     }
-}
-
-/// A change notification of a storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Signal {
-    /// There is new work, or a new eta.
-    Enqueued,
-    /// These tasks finished, or were released by the owner that held them after a cancellation.
-    Finished(Arc<[TaskId]>),
-    /// Some tasks finished; which ones is not known. Waiters query their own tasks; nobody else has to.
-    SomeFinished,
-    /// These tasks were cancelled.
-    Cancelled(Arc<[TaskId]>),
-    /// An owner may be dead: check for orphans. A storage that is notified too early to detect the death
-    /// sends this again.
-    OwnerExited,
-    /// Anything may have happened: query everything that matters.
-    Unknown,
 }

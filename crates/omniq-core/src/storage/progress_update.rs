@@ -1,32 +1,32 @@
-//! How far a task is, on its way to the storage.
+//! A progress that is to be stored.
 
 use super::Lease;
-use crate::progress::{cut, fitting};
+use crate::progress::{clamp_fraction, truncate};
 use crate::{Progress, Timestamp};
 
-/// How far the attempt under a lease is.
+/// The progress of the attempt under a lease.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ProgressUpdate {
-    /// Whose progress it is.
+    /// The lease of the attempt.
     pub lease: Lease,
-    /// From 0 to 1.
+    /// The fraction that is done, from 0 to 1.
     pub fraction: f64,
-    /// In the handler's words.
+    /// The handler's message.
     pub message: String,
 }
 
 impl ProgressUpdate {
-    /// Fraction and text are made to fit, as in [`Progress::new`].
+    /// Returns an update whose fraction is clamped and whose message is truncated, as in [`Progress::new`].
     pub fn new(lease: Lease, fraction: f64, message: &str) -> Self {
         Self {
             lease,
-            fraction: fitting(fraction),
-            message: cut(message).to_owned(),
+            fraction: clamp_fraction(fraction),
+            message: truncate(message).to_owned(),
         }
     }
 
-    /// What the task keeps of it.
+    /// Converts it to the progress of a task, stored at this time.
     pub fn progress(self, at: Timestamp) -> Progress {
         Progress {
             fraction: self.fraction,

@@ -1,5 +1,4 @@
-//! A task with what only its storage knows, and how the operations change it: for storages that keep whole
-//! records.
+//! A task with its storage's own fields, and what the operations do to it: for storages that store whole records.
 
 use std::time::Duration;
 
@@ -7,22 +6,22 @@ use super::{ClaimRequest, Hold, Lease, QueueStats, Settled};
 use crate::task::KEPT_ERRORS;
 use crate::{Change, NewTask, Task, TaskId, TaskStatus, Timestamp};
 
-/// A task, and what only the storage knows of it.
+/// A task, and the fields that only its storage uses.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StoredTask {
     /// The task.
     pub task: Task,
-    /// A task once due stays due, wherever the clock goes.
+    /// Whether the task has become due. It then stays due, even if the clock is set back.
     pub due: bool,
-    /// How often the lease was renewed.
+    /// The renewal count of the lease.
     pub beats: u64,
     /// The length of the lease.
     pub lease_for: Duration,
 }
 
 impl StoredTask {
-    /// A new task's.
+    /// Returns the record of a new task that is enqueued at `now`.
     pub fn new(new: NewTask, id: TaskId, now: Timestamp) -> Self {
         let task = Task::from_new(new, id, now);
         Self {
@@ -33,7 +32,7 @@ impl StoredTask {
         }
     }
 
-    /// A task together with what its storage has recorded of it.
+    /// Returns a record made of its parts.
     pub const fn from_parts(task: Task, due: bool, beats: u64, lease_for: Duration) -> Self {
         Self {
             task,
@@ -43,7 +42,7 @@ impl StoredTask {
         }
     }
 
-    /// What a claim does.
+    /// Applies a claim.
     pub fn begin(&mut self, request: &ClaimRequest, now: Timestamp) {
         let task = &mut self.task;
         task.status = TaskStatus::Running;
@@ -56,40 +55,46 @@ impl StoredTask {
         self.lease_for = request.lease_for;
     }
 
-    /// Whether this lease is still held.
+    /// Returns whether this lease is still held.
     pub fn hold(&self, lease: Lease) -> Hold {
-        let ours = self.task.owner.is_some() && self.task.lease == lease.number;
+        let is_held = self.task.owner.is_some() && self.task.lease == lease.number;
         match self.task.status {
-            TaskStatus::Running if ours => Hold::Held,
-            TaskStatus::Cancelled if ours => Hold::Cancelled,
+            TaskStatus::Running if is_held => Hold::Held,
+            TaskStatus::Cancelled if is_held => Hold::Cancelled,
             _ => Hold::Lost,
         }
     }
 
-    /// Whether the change makes a finished task unfinished again, so that it needs its key and its series.
-    pub fn begins_again(&self, change: &Change) -> bool {
+    /// Returns whether the change restarts a finished task, so that it needs its unique key and its series again.
+    pub fn restarts(&self, change: &Change) -> bool {
         self.task.status.is_finished() && change.status == TaskStatus::Pending
     }
 
-    /// What the guard of a change says, if it refuses it.
-    pub fn refuses(&self, change: &Change) -> Option<Settled> {
+    /// Returns the answer to a change that the task's status, lease or owner does not allow; `None` if they do.
+    pub fn rejection(&self, change: &Change) -> Option<Settled> {
         let task = &self.task;
-        let same = task.status == change.expect && task.lease == change.lease;
-        let refused = !same || (self.begins_again(change) && task.owner.is_some());
-        refused.then_some(Settled::Stale {
+        let matches = task.status == change.expect && task.lease == change.lease;
+        let has_owner = task.owner.is_some();
+        let is_stale = !matches
+            || (self.restarts(change) && has_owner)
+            || (change.releases_cancelled() && !has_owner);
+        if !is_stale {
+            return None;
+        }
+        Some(Settled::Stale {
             status: task.status,
             lease: task.lease,
         })
     }
 
-    /// What a change does that is not refused; its follow-ups apart.
+    /// Applies a change that was not rejected, without its follow-up tasks.
     pub fn apply(&mut self, change: &Change, now: Timestamp) {
-        let again = self.begins_again(change);
+        let restarts = self.restarts(change);
         let task = &mut self.task;
-        let ends = change.status.is_finished() && !task.status.is_finished();
+        let finishes = change.status.is_finished() && !task.status.is_finished();
         task.status = change.status;
-        task.attempts = change.attempts;
-        task.crashes = change.crashes;
+        task.attempts = change.attempts.unwrap_or(task.attempts);
+        task.crashes = change.crashes.unwrap_or(task.crashes);
         if let Some(eta) = change.eta {
             task.eta = eta.resolve(now);
             self.due = task.eta <= now;
@@ -97,14 +102,14 @@ impl StoredTask {
         if !change.keep_owner {
             task.owner = None;
         }
-        if ends {
+        if finishes {
             task.finished_at = Some(now);
         }
         if change.status == TaskStatus::Pending {
             task.finished_at = None;
             task.result = None;
         }
-        if again {
+        if restarts {
             task.progress = None;
         }
         if let Some(result) = &change.result {
@@ -115,7 +120,7 @@ impl StoredTask {
         task.errors.drain(..surplus);
     }
 
-    /// Counts it among those of its lane.
+    /// Adds the task to the counts of its lane.
     pub fn count(&self, counts: &mut QueueStats, now: Timestamp) {
         let scheduled = !self.due && self.task.eta > now;
         counts.count(self.task.status, scheduled);

@@ -1,3 +1,5 @@
+//! Prints one row of the table.
+
 /// Prints one row: the percentiles of these durations, which are in microseconds.
 pub(super) fn print_row(label: &str, mut micros: Vec<i64>) {
     micros.sort_unstable();

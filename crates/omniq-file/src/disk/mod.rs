@@ -1,60 +1,60 @@
-//! The few things that are done to a disk. Tests put another one in its place: one that breaks, or one
-//! that forgets what was not flushed.
+//! The disk operations that the storage needs. Tests replace the disk by one that fails, or that loses what was not
+//! flushed.
 
-mod real;
+pub(crate) mod real;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-pub(crate) use real::RealDisk;
+use omniq_writer::ipc::BootId;
 
-/// Where the folder is. Every error names the path.
+/// The disk that the folder is on. Every error names the path.
 pub(crate) trait Disk: Send + Sync + 'static {
-    /// All of a file. Not through a link.
+    /// Reads a file. It does not follow a link.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-    /// What a file is to hold; it is made where it is missing, if it may be.
-    fn write(&self, path: &Path, bytes: &[u8], make: bool) -> io::Result<()>;
-    /// A file that nobody else has made.
-    fn make(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-    /// Gives a file another name, in place of whatever had it.
+    /// Replaces the content of a file in place. A missing file is created if `create` is true, otherwise an error.
+    fn write(&self, path: &Path, bytes: &[u8], create: bool) -> io::Result<()>;
+    /// Creates a file; fails if it exists.
+    fn create_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Renames a file, and replaces the file that has the name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
-    fn make_dir(&self, path: &Path) -> io::Result<()>;
-    /// An empty one.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty folder.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
-    fn list(&self, path: &Path) -> io::Result<Vec<Found>>;
-    /// What is there, if anything is.
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
+    /// Returns what kind of file the path is; `None` if it is missing.
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>>;
-    /// When it was last written, and how long it is.
+    /// Returns when a file was last modified, and its length.
     fn meta(&self, path: &Path) -> io::Result<(SystemTime, u64)>;
-    /// To read and write in; made where it is missing.
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Opened>>;
-    /// Flushes all that was written below a folder.
+    /// Opens a file for reading and writing; creates it if it is missing.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
+    /// Flushes everything that was written below a folder (`syncfs`, or an fsync of each file).
     fn sync_all(&self, folder: &Path) -> io::Result<()>;
-    /// What tells one run of the machine from the next, where something does.
-    fn boot(&self) -> Option<String>;
+    /// Returns the id of this boot of the machine.
+    fn boot(&self) -> BootId;
 }
 
 /// An open file.
-pub(crate) trait Opened: Send + Sync {
-    /// Reads what is there, up to the end of the file.
+pub(crate) trait OpenFile: Send + Sync {
+    /// Fills the buffer, as far as the file reaches. Returns the number of bytes.
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
     fn len(&self) -> io::Result<u64>;
-    /// Flushes its content.
+    /// Flushes the content (fsync).
     fn sync(&self) -> io::Result<()>;
-    /// Takes the file's lock if nobody has it.
+    /// Locks the file if no other process has locked it. Returns whether it did.
     fn try_lock(&self) -> io::Result<bool>;
     fn unlock(&self) -> io::Result<()>;
-    /// Whether the file still has its name.
-    fn is_in_place(&self, path: &Path) -> bool;
+    /// Whether the path still leads to this file.
+    fn is_at(&self, path: &Path) -> bool;
 }
 
-/// What a folder holds.
+/// An entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct DirEntry {
     pub(crate) name: OsString,
     pub(crate) kind: Kind,
 }
@@ -63,19 +63,19 @@ pub(crate) struct Found {
 pub(crate) enum Kind {
     Folder,
     File,
-    /// A link, or something else that is none of ours.
+    /// A link, a pipe or another special file.
     Other,
 }
 
-impl Found {
-    /// Its name, if it can be one of ours.
+impl DirEntry {
+    /// Returns the name, if it is text.
     pub(crate) fn text(&self) -> Option<&str> {
         self.name.to_str()
     }
 }
 
-/// What is missing is no trouble.
-pub(crate) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+/// Turns the error that a file is missing into `None`.
+pub(crate) fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -1,4 +1,4 @@
-//! The system's own disk.
+//! The disk of the operating system.
 
 use std::error::Error as StdError;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -6,10 +6,12 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Disk, Found, Kind, Opened};
+use omniq_writer::ipc::BootId;
 
-/// More than most tasks take, so that one read is enough.
-const USUAL: usize = 16 * 1024;
+use super::{DirEntry, Disk, Kind, OpenFile};
+
+/// Most task files are shorter than this, so one call reads them.
+const FIRST_READ: usize = 16 * 1024;
 
 pub(crate) struct RealDisk;
 
@@ -20,73 +22,72 @@ struct RealFile {
 
 impl Disk for RealDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        read(path).map_err(named(path))
+        read(path).map_err(at_path(path))
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], make: bool) -> io::Result<()> {
-        write(path, bytes, make).map_err(named(path))
+    fn write(&self, path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
+        write(path, bytes, create).map_err(at_path(path))
     }
 
-    fn make(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let made = OpenOptions::new().write(true).create_new(true).open(path);
-        let written = made.and_then(|mut file| file.write_all(bytes));
-        written.map_err(named(path))
+    fn create_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let created = OpenOptions::new().write(true).create_new(true).open(path);
+        let written = created.and_then(|mut file| file.write_all(bytes));
+        written.map_err(at_path(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to).map_err(named(from))
+        fs::rename(from, to).map_err(at_path(from))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path).map_err(named(path))
+        fs::remove_file(path).map_err(at_path(path))
     }
 
-    fn make_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path).map_err(named(path))
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path).map_err(at_path(path))
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir(path).map_err(named(path))
+        fs::remove_dir(path).map_err(at_path(path))
     }
 
-    fn list(&self, path: &Path) -> io::Result<Vec<Found>> {
-        list(path).map_err(named(path))
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        list(path).map_err(at_path(path))
     }
 
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
         match fs::symlink_metadata(path) {
             Ok(meta) => Ok(Some(kind(meta.file_type()))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(named(path)(e)),
+            Err(e) => Err(at_path(path)(e)),
         }
     }
 
     fn meta(&self, path: &Path) -> io::Result<(SystemTime, u64)> {
         let meta = fs::symlink_metadata(path).and_then(|meta| Ok((meta.modified()?, meta.len())));
-        meta.map_err(named(path))
+        meta.map_err(at_path(path))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Opened>> {
-        let mut how = OpenOptions::new();
-        how.read(true).write(true).create(true).truncate(false);
-        let file = not_through_links(&mut how)
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = without_following_links(&mut options)
             .open(path)
-            .map_err(named(path))?;
+            .map_err(at_path(path))?;
         let path = path.to_owned();
         Ok(Box::new(RealFile { file, path }))
     }
 
     fn sync_all(&self, folder: &Path) -> io::Result<()> {
-        sync_all(folder).map_err(named(folder))
+        sync_all(folder).map_err(at_path(folder))
     }
 
-    fn boot(&self) -> Option<String> {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(id.trim().to_owned())
+    fn boot(&self) -> BootId {
+        BootId::current()
     }
 }
 
-impl Opened for RealFile {
+impl OpenFile for RealFile {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buffer.len() {
@@ -94,56 +95,56 @@ impl Opened for RealFile {
                 Ok(0) => break,
                 Ok(read) => done += read,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(named(&self.path)(e)),
+                Err(e) => return Err(at_path(&self.path)(e)),
             }
         }
         Ok(done)
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        write_all(&self.file, bytes, at).map_err(named(&self.path))
+        write_all(&self.file, bytes, at).map_err(at_path(&self.path))
     }
 
     fn len(&self) -> io::Result<u64> {
-        let meta = self.file.metadata().map_err(named(&self.path))?;
+        let meta = self.file.metadata().map_err(at_path(&self.path))?;
         Ok(meta.len())
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_data().map_err(named(&self.path))
+        self.file.sync_data().map_err(at_path(&self.path))
     }
 
     fn try_lock(&self) -> io::Result<bool> {
         match self.file.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(e)) => Err(named(&self.path)(e)),
+            Err(TryLockError::Error(e)) => Err(at_path(&self.path)(e)),
         }
     }
 
     fn unlock(&self) -> io::Result<()> {
-        self.file.unlock().map_err(named(&self.path))
+        self.file.unlock().map_err(at_path(&self.path))
     }
 
     #[cfg(unix)]
-    fn is_in_place(&self, path: &Path) -> bool {
+    fn is_at(&self, path: &Path) -> bool {
         use std::os::unix::fs::MetadataExt as _;
         let id = |meta: fs::Metadata| (meta.dev(), meta.ino());
-        let (Ok(open), Ok(named)) = (self.file.metadata(), fs::symlink_metadata(path)) else {
+        let (Ok(open), Ok(at_path)) = (self.file.metadata(), fs::symlink_metadata(path)) else {
             return false;
         };
-        id(open) == id(named)
+        id(open) == id(at_path)
     }
 
     #[cfg(not(unix))]
-    fn is_in_place(&self, path: &Path) -> bool {
+    fn is_at(&self, path: &Path) -> bool {
         path.exists()
     }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = not_through_links(OpenOptions::new().read(true)).open(path)?;
-    let mut bytes = vec![0; USUAL];
+    let mut file = without_following_links(OpenOptions::new().read(true)).open(path)?;
+    let mut bytes = vec![0; FIRST_READ];
     let read = loop {
         match file.read(&mut bytes) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -151,17 +152,18 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         }
     };
     bytes.truncate(read);
-    if read == USUAL {
+    if read == FIRST_READ {
         file.read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }
 
-/// In place, and never through an empty file: some file systems flush one that is filled again.
-fn write(path: &Path, bytes: &[u8], make: bool) -> io::Result<()> {
-    let mut how = OpenOptions::new();
-    how.write(true).create(make).truncate(false);
-    let mut file = not_through_links(&mut how).open(path)?;
+/// Overwrites the file and then truncates it. It is never empty in between, because some file systems flush a file that
+/// is written after it was truncated to zero.
+fn write(path: &Path, bytes: &[u8], create: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(create).truncate(false);
+    let mut file = without_following_links(&mut options).open(path)?;
     let before = file.metadata()?.len();
     file.write_all(bytes)?;
     if before > bytes.len() as u64 {
@@ -170,12 +172,12 @@ fn write(path: &Path, bytes: &[u8], make: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn list(path: &Path) -> io::Result<Vec<Found>> {
+fn list(path: &Path) -> io::Result<Vec<DirEntry>> {
     let entry = |entry: io::Result<fs::DirEntry>| {
         let entry = entry?;
         let kind = kind(entry.file_type()?);
         let name = entry.file_name();
-        Ok(Found { name, kind })
+        Ok(DirEntry { name, kind })
     };
     fs::read_dir(path)?.map(entry).collect()
 }
@@ -189,16 +191,16 @@ fn kind(of: fs::FileType) -> Kind {
 }
 
 #[cfg(unix)]
-fn not_through_links(how: &mut OpenOptions) -> &mut OpenOptions {
+fn without_following_links(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
-    // A FIFO in a file's place must not hold up its reader.
+    // Opening a FIFO that is where a file belongs must not block.
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    how.custom_flags(flags.bits().cast_signed())
+    options.custom_flags(flags.bits().cast_signed())
 }
 
 #[cfg(not(unix))]
-fn not_through_links(how: &mut OpenOptions) -> &mut OpenOptions {
-    how
+fn without_following_links(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 #[cfg(target_os = "linux")]
@@ -212,9 +214,9 @@ fn sync_all(folder: &Path) -> io::Result<()> {
         let path = folder.join(&found.name);
         match found.kind {
             Kind::Folder => sync_all(&path)?,
-            // One that is gone by now needs no flush.
+            // A file that was removed in the meantime needs no flush.
             Kind::File => {
-                super::if_there(File::open(&path).and_then(|file| file.sync_all())).map(drop)?
+                super::if_exists(File::open(&path).and_then(|file| file.sync_all())).map(drop)?
             }
             Kind::Other => {}
         }
@@ -250,27 +252,27 @@ fn write_all(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The error with the path it is about.
-fn named(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
+/// Adds the path to an error.
+fn at_path(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
     move |error| {
         let path = path.to_owned();
-        io::Error::new(error.kind(), Named { path, error })
+        io::Error::new(error.kind(), AtPath { path, error })
     }
 }
 
 #[derive(Debug)]
-struct Named {
+struct AtPath {
     path: PathBuf,
     error: io::Error,
 }
 
-impl std::fmt::Display for Named {
+impl std::fmt::Display for AtPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.error)
+        write!(f, "I/O error at {}", self.path.display())
     }
 }
 
-impl StdError for Named {
+impl StdError for AtPath {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.error)
     }

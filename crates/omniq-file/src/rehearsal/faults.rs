@@ -1,4 +1,4 @@
-//! Every step fails once, for a while or for long; what callers are told must be true.
+//! Every disk operation fails once, several times or permanently; the answers to callers must be true.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use omniq_core::{Durability, Task};
 use omniq_writer::Engine as _;
 
-use super::disk::MemoryDisk;
-use super::{NOW, Told, all, batch, claim, open, success, task};
+use super::memory_disk::MemoryDisk;
+use super::{Answer, NOW, all, batch, claim, open, success, task};
 
 const BATCHES: usize = 12;
 
@@ -19,21 +19,21 @@ fn number(task: &Task) -> usize {
     text.parse().unwrap()
 }
 
-/// False if the fault never came.
-fn with_a_fault(after: usize, times: usize, how: ErrorKind) -> bool {
+/// Runs some batches with a fault. Returns false if fewer operations were performed, so that none failed.
+fn run_with_fault(after: usize, times: usize, error: ErrorKind) -> bool {
     let disk = MemoryDisk::new();
     let mut session = open(&disk, Durability::Full).unwrap();
-    session.let_go();
-    disk.will_fail(after, times, how);
-    let (mut there, mut absent) = (BTreeSet::new(), BTreeSet::new());
+    session.unlock();
+    disk.fail(after, times, error);
+    let (mut committed, mut absent) = (BTreeSet::new(), BTreeSet::new());
     for number in 0..BATCHES {
-        let (told, _) = batch(&mut session, |session| {
+        let (answer, _) = batch(&mut session, |session| {
             session.enqueue(&[task("a", number)], NOW)
         });
-        match told {
-            Told::Done => there.insert(number),
-            Told::Not => absent.insert(number),
-            Told::Unknown => false,
+        match answer {
+            Answer::Committed => committed.insert(number),
+            Answer::NotCommitted => absent.insert(number),
+            Answer::Unknown => false,
         };
         if number % 3 == 2 {
             batch(&mut session, |session| {
@@ -44,57 +44,64 @@ fn with_a_fault(after: usize, times: usize, how: ErrorKind) -> bool {
             });
         }
     }
-    let came = disk.has_failed();
-    disk.is_mended();
-    let what = format!("step {after}, {times} times, {how:?}");
-    let (told, _) = batch(&mut session, |session| {
+    let failed = disk.has_failed();
+    disk.stop_failing();
+    let what = format!("after {after} operations, {times} times, {error:?}");
+    let (answer, _) = batch(&mut session, |session| {
         session.enqueue(&[task("a", BATCHES)], NOW)
     });
-    assert_eq!(told, Told::Done, "{what}: work goes on by itself");
-    let told = all(&mut session);
+    assert_eq!(
+        answer,
+        Answer::Committed,
+        "{what}: the queue continues by itself"
+    );
+    let before = all(&mut session);
     drop(session);
-    let mut again = open(&disk, Durability::Full).unwrap();
-    again.let_go();
-    assert_eq!(all(&mut again), told, "{what}");
-    let found: BTreeSet<usize> = told.iter().map(number).collect();
-    assert_eq!(found.len(), told.len(), "{what}: no task is there twice");
-    assert!(found.is_superset(&there), "{what}: {there:?} in {found:?}");
+    let mut reopened = open(&disk, Durability::Full).unwrap();
+    reopened.unlock();
+    assert_eq!(all(&mut reopened), before, "{what}");
+    let found: BTreeSet<usize> = before.iter().map(number).collect();
+    assert_eq!(found.len(), before.len(), "{what}: no task exists twice");
+    assert!(
+        found.is_superset(&committed),
+        "{what}: {committed:?} in {found:?}"
+    );
     assert!(
         found.is_disjoint(&absent),
         "{what}: none of {absent:?} in {found:?}"
     );
-    came
+    failed
 }
 
 #[test]
-fn what_is_told_is_true_whatever_fails() {
-    for how in [ErrorKind::StorageFull, ErrorKind::Other] {
+fn answers_are_true_whichever_operation_fails() {
+    for error in [ErrorKind::StorageFull, ErrorKind::Other] {
         for times in [1, 7, usize::MAX] {
             let mut after = 0;
-            while with_a_fault(after, times, how) {
+            while run_with_fault(after, times, error) {
                 after += 1;
             }
-            assert!(after > 50, "only {after} steps");
+            assert!(after > 50, "only {after} operations");
         }
     }
 }
 
 #[test]
-fn without_locks_a_second_process_is_refused() {
+fn without_file_locks_a_second_process_is_rejected() {
     let disk = MemoryDisk::new();
-    disk.has_no_locks();
+    disk.disable_locks();
     let mut first = open(&disk, Durability::Full).unwrap();
-    let (told, _) = batch(&mut first, |session| session.enqueue(&[task("a", 1)], NOW));
-    assert_eq!(told, Told::Done);
+    let (answer, _) = batch(&mut first, |session| session.enqueue(&[task("a", 1)], NOW));
+    assert_eq!(answer, Answer::Committed);
     let Err(error) = open(&disk, Durability::Full) else {
-        panic!("two processes would write at once");
+        panic!("a second process opened the folder");
     };
     let text = error.to_string();
     for expected in ["no locks", "/base/queue/only", "delete that file"] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
-    let (told, _) = batch(&mut first, |session| session.enqueue(&[task("a", 2)], NOW));
-    assert_eq!(told, Told::Done);
+    let (answer, _) = batch(&mut first, |session| session.enqueue(&[task("a", 2)], NOW));
+    assert_eq!(answer, Answer::Committed);
     drop(first);
     let mut second = open(&disk, Durability::Full).unwrap();
     assert_eq!(all(&mut second).len(), 2);

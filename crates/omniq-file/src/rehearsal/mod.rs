@@ -1,9 +1,9 @@
-//! Crashes and faults are rehearsed on a disk in memory that keeps account of all that was done to it.
+//! Rehearses crashes, power cuts and I/O errors on a disk in memory that records every operation.
 
-mod disk;
 mod faults;
+mod file_tree;
+mod memory_disk;
 mod power_cut;
-mod tree;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use omniq_core::{
 };
 use omniq_writer::{CommitError, Engine as _, Failure as _};
 
-use crate::rehearsal::disk::MemoryDisk;
+use crate::errors::Failure;
+use crate::rehearsal::memory_disk::MemoryDisk;
 use crate::session::Session;
-use crate::trouble::Failure;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
@@ -26,11 +26,11 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp(NOW.0 + seconds * 1_000_000)
 }
 
-/// What a caller is told of a batch.
+/// What the callers of a batch are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
-    Done,
-    Not,
+pub(crate) enum Answer {
+    Committed,
+    NotCommitted,
     Unknown,
 }
 
@@ -40,32 +40,32 @@ pub(crate) fn open(disk: &Arc<MemoryDisk>, durability: Durability) -> omniq_core
     Session::open(Path::new("/base"), disk.clone(), &settings)
 }
 
-/// One batch, as the thread of the writer does it.
+/// Executes one batch like the thread of the writer.
 pub(crate) fn batch<T>(
     session: &mut Session,
     work: impl FnOnce(&mut Session) -> Result<T, Failure>,
-) -> (Told, Option<T>) {
+) -> (Answer, Option<T>) {
     if session.prepare().is_err() {
-        return (Told::Not, None);
+        return (Answer::NotCommitted, None);
     }
-    let done = session.begin().and_then(|_| work(session));
-    let committed = match done {
+    let result = session.begin().and_then(|_| work(session));
+    let committed = match result {
         Ok(found) => session.commit().map(|_| found),
         Err(failure) => Err(CommitError::NotCommitted(failure)),
     };
     match committed {
-        Ok(found) => (Told::Done, Some(found)),
+        Ok(found) => (Answer::Committed, Some(found)),
         Err(CommitError::NotCommitted(failure)) => {
             session.roll_back();
             if failure.is_environmental() {
                 session.reset();
             }
-            (Told::Not, None)
+            (Answer::NotCommitted, None)
         }
         Err(CommitError::Unknown(error)) => {
             assert!(error.is_unknown());
             session.reset();
-            (Told::Unknown, None)
+            (Answer::Unknown, None)
         }
     }
 }
@@ -85,7 +85,7 @@ pub(crate) fn success(task: &Task, then: Vec<NewTask>) -> Change {
     settle(task, Outcome::Succeeded { result, then }, NOW, 0.5).unwrap()
 }
 
-pub(crate) fn broke(task: &Task) -> Change {
+pub(crate) fn failure(task: &Task) -> Change {
     settle(
         task,
         Outcome::Failed(TaskError::new("no", "luck")),
@@ -95,15 +95,15 @@ pub(crate) fn broke(task: &Task) -> Change {
     .unwrap()
 }
 
-/// Every task there is.
+/// Returns all tasks.
 pub(crate) fn all(session: &mut Session) -> Vec<Task> {
     let filter = TaskFilter::new().limit(10_000);
-    let (told, found) = batch(session, |session| session.reader()?.list(&filter));
-    assert_eq!(told, Told::Done);
+    let (answer, found) = batch(session, |session| session.reader()?.list(&filter));
+    assert_eq!(answer, Answer::Committed);
     found.unwrap()
 }
 
-/// Printed, so that a failure can be run again.
+/// Returns and prints the seed of the random numbers, so that a failed run can be repeated.
 pub(crate) fn seed() -> u64 {
     let given = std::env::var("OMNIQ_TEST_SEED").ok();
     let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());

@@ -1,10 +1,10 @@
-//! What is remembered of the folder, and what this batch will change in it. Everything in here already sees
-//! what the batch has done; if it is rolled back, all is forgotten and read again.
+//! A cache of the folder, and the changes of the current batch. The cache already has these changes; if the batch is
+//! rolled back, everything is forgotten and read again.
 
-mod aside;
-mod holders;
-mod note;
+mod quarantine;
 mod read;
+mod replay;
+pub(crate) mod reservations;
 mod search;
 mod stage;
 
@@ -14,28 +14,23 @@ use std::io;
 use std::sync::Arc;
 
 use omniq_core::TaskId;
-use omniq_core::storage::Effects;
-use omniq_core::storage::StoredTask;
+use omniq_core::storage::{Effects, StoredTask};
 
 use crate::disk::Disk;
 use crate::entry::Entry;
 use crate::index::{Index, IndexFiles};
 use crate::lanes::Lanes;
+use crate::location::Shelf;
 use crate::op::Op;
 use crate::paths::Paths;
-use crate::place::Shelf;
 use crate::shelf::Chunks;
 
-pub(crate) use holders::Claims;
-
-/// So many tasks are remembered …
-const ROWS: usize = 8_192;
-/// … if their payloads are no larger together …
-const BYTES: usize = 32 << 20;
-/// … and so many names of files.
-const NAMES: usize = 400_000;
-/// A batch in so many looks whether there are more names.
-const WEIGH_EVERY: u64 = 64;
+/// The largest number of cached tasks, and of the bytes of their payloads and results.
+const MAX_TASKS: usize = 8_192;
+const MAX_BYTES: usize = 32 << 20;
+/// The largest number of cached file names. It is checked once in so many batches.
+const MAX_NAMES: usize = 400_000;
+const COUNT_NAMES_EVERY: u64 = 64;
 
 pub(crate) struct Store {
     pub(crate) disk: Arc<dyn Disk>,
@@ -44,36 +39,36 @@ pub(crate) struct Store {
     pub(crate) lanes: Lanes,
     pub(crate) index: Index,
     shelves: HashMap<Shelf, Chunks>,
-    /// The priorities that a lane has ready tasks of.
+    /// The priorities that may have ready tasks, by lane.
     priorities: HashMap<u32, BTreeSet<Reverse<i32>>>,
-    /// Who is running or stopping, once it was looked.
+    /// The tasks that are running or stopping, once they were listed.
     held: Option<BTreeSet<TaskId>>,
-    rows: HashMap<TaskId, StoredTask>,
-    /// The bytes of their payloads.
-    weight: usize,
-    /// How many there were.
+    cached_tasks: HashMap<TaskId, StoredTask>,
+    /// The size of the cached tasks, in bytes.
+    cached_bytes: usize,
+    /// The number of finished batches.
     batches: u64,
     pub(crate) batch: Batch,
     pub(crate) effects: Effects,
-    /// The largest number that was given out.
+    /// The largest id that was given out.
     pub(crate) high_water: i64,
 }
 
-/// What a batch does.
+/// The changes of a batch.
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) ops: Vec<Op>,
-    /// The first and the last step about each task.
+    /// The indexes of the first and the last `Op::Put` of each task.
     of_task: HashMap<TaskId, (usize, usize)>,
-    /// The steps that write what their task holds by the end of the batch.
+    /// The indexes of the steps that write the content of their task's file, as it is at the end of the batch.
     with_body: HashSet<usize>,
-    /// Steps before this one are settled: a chunk was split after them.
-    fixed: usize,
+    /// Steps before this index can't be changed any more: a chunk was split after them.
+    frozen: usize,
     keys: HashMap<(String, String), Option<TaskId>>,
     series: HashMap<TaskId, Option<TaskId>>,
-    /// The tasks that have a file, once it was looked for one that was missing.
+    /// The tasks that have a file anywhere; listed if a file is missing.
     on_disk: Option<HashSet<TaskId>>,
-    /// Entries with a new beat, that no record tells of.
+    /// Entries with a new renewal: renewals are not recorded in the log.
     pub(crate) renewed: HashMap<TaskId, Entry>,
 }
 
@@ -88,8 +83,8 @@ impl Store {
             shelves: HashMap::new(),
             priorities: HashMap::new(),
             held: None,
-            rows: HashMap::new(),
-            weight: 0,
+            cached_tasks: HashMap::new(),
+            cached_bytes: 0,
             batches: 0,
             batch: Batch::default(),
             effects: Effects::default(),
@@ -97,7 +92,7 @@ impl Store {
         }
     }
 
-    /// Forgets all that was remembered, and the batch.
+    /// Empties the cache, forgets the batch, and lists the lanes.
     pub(crate) fn forget_all(&mut self) -> io::Result<()> {
         self.forget_batch();
         self.index = Index::default();
@@ -105,8 +100,8 @@ impl Store {
         self.shelves.clear();
         self.priorities.clear();
         self.held = None;
-        self.rows.clear();
-        self.weight = 0;
+        self.cached_tasks.clear();
+        self.cached_bytes = 0;
         self.lanes = Lanes::list(&*self.disk, &mut self.paths)?;
         Ok(())
     }
@@ -116,38 +111,38 @@ impl Store {
         self.effects = Effects::default();
     }
 
-    /// Between batches.
-    fn forget_some(&mut self) {
-        self.index.forget_some();
-        if self.rows.len() > ROWS || self.weight > BYTES {
-            self.rows.clear();
-            self.weight = 0;
+    /// Called between batches: reduces the cache if it is too large.
+    fn shrink(&mut self) {
+        self.index.shrink();
+        if self.cached_tasks.len() > MAX_TASKS || self.cached_bytes > MAX_BYTES {
+            self.cached_tasks.clear();
+            self.cached_bytes = 0;
         }
         self.batches += 1;
-        if self.batches.is_multiple_of(WEIGH_EVERY) {
-            let names: usize = self.shelves.values().map(Chunks::weight).sum();
-            if names > NAMES {
+        if self.batches.is_multiple_of(COUNT_NAMES_EVERY) {
+            let names: usize = self.shelves.values().map(Chunks::name_count).sum();
+            if names > MAX_NAMES {
                 self.shelves.values_mut().for_each(Chunks::forget_names);
             }
         }
     }
 
-    /// The end of a batch: what it did, for others.
-    pub(crate) fn end(&mut self) -> Effects {
+    /// Ends a committed batch; returns what others have to be notified of.
+    pub(crate) fn end_batch(&mut self) -> Effects {
         let effects = std::mem::take(&mut self.effects);
         self.forget_batch();
-        self.forget_some();
+        self.shrink();
         effects
     }
 
-    fn remember(&mut self, row: StoredTask) {
-        let size = |row: &StoredTask| {
-            let result = row.task.result.as_ref().map_or(0, |r| r.bytes.len());
-            row.task.payload.bytes.len() + result + 512
+    fn cache_task(&mut self, stored: StoredTask) {
+        let size = |stored: &StoredTask| {
+            let result = stored.task.result.as_ref().map_or(0, |r| r.bytes.len());
+            stored.task.payload.bytes.len() + result + 512
         };
-        self.weight += size(&row);
-        if let Some(old) = self.rows.insert(row.task.id, row) {
-            self.weight = self.weight.saturating_sub(size(&old));
+        self.cached_bytes += size(&stored);
+        if let Some(old) = self.cached_tasks.insert(stored.task.id, stored) {
+            self.cached_bytes = self.cached_bytes.saturating_sub(size(&old));
         }
     }
 }

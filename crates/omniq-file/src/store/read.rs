@@ -1,4 +1,4 @@
-//! Finding tasks, in what is remembered or on the disk.
+//! Reads tasks, from the cache or from the disk.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -9,51 +9,51 @@ use omniq_core::{TaskId, Timestamp};
 
 use super::Store;
 use crate::body;
-use crate::disk::{Found, Kind, if_there};
+use crate::disk::{DirEntry, Kind, if_exists};
 use crate::entry::Entry;
-use crate::name::{ENDING, Name};
+use crate::errors::Failure;
+use crate::file_name::{ENDING, FileName};
+use crate::location::{ChunkName, Location, LogicalLocation, Shelf};
 use crate::op::Op;
-use crate::place::{ChunkName, Place, Shelf, Spot};
 use crate::shelf::{Chunks, names_in};
-use crate::trouble::Failure;
 
 impl Store {
     pub(crate) fn entry(&mut self, id: TaskId) -> Result<Option<Entry>, Failure> {
         Ok(self.index.get(&*self.disk, &self.paths, id)?)
     }
 
-    /// A task with all that is known of it. One whose file is gone is forgotten; one whose file can't be read
-    /// is set aside.
-    pub(crate) fn row(&mut self, id: TaskId) -> Result<Option<&StoredTask>, Failure> {
-        if !self.rows.contains_key(&id) {
-            let Some(row) = self.read_row(id)? else {
+    /// Returns a task with what only the storage knows. A task whose file is missing is deleted; a file that can't be read
+    /// is quarantined.
+    pub(crate) fn stored_task(&mut self, id: TaskId) -> Result<Option<&StoredTask>, Failure> {
+        if !self.cached_tasks.contains_key(&id) {
+            let Some(stored) = self.read_task_file(id)? else {
                 return Ok(None);
             };
-            self.remember(row);
+            self.cache_task(stored);
         }
-        Ok(self.rows.get(&id))
+        Ok(self.cached_tasks.get(&id))
     }
 
-    fn read_row(&mut self, id: TaskId) -> Result<Option<StoredTask>, Failure> {
+    fn read_task_file(&mut self, id: TaskId) -> Result<Option<StoredTask>, Failure> {
         let Some(entry) = self.entry(id)? else {
             return Ok(None);
         };
-        let Some(place) = self.place(id, &entry)? else {
-            self.is_gone(id, &entry, "its folder is gone")?;
+        let Some(location) = self.location(id, &entry)? else {
+            self.forget_missing(id, &entry, "its folder is missing")?;
             return Ok(None);
         };
-        let path = self.paths.file(&self.before_the_batch(id, place));
+        let path = self.paths.file(&self.location_on_disk(id, location));
         let bytes = match self.disk.read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.is_gone(id, &entry, "its file is gone")?;
+                self.forget_missing(id, &entry, "its file is missing")?;
                 return Ok(None);
             }
             Err(e) => {
                 if matches!(self.disk.kind(&path)?, Some(Kind::File) | None) {
                     return Err(e.into());
                 }
-                let reason = "it is a link or a folder, and no plain file";
-                self.set_aside(id, &entry, &place, reason)?;
+                let reason = "it is a link or a folder, not a regular file";
+                self.quarantine_task(id, &entry, &location, reason)?;
                 return Ok(None);
             }
             Ok(bytes) => bytes,
@@ -62,73 +62,81 @@ impl Store {
             Ok(task) if task.id == id => Ok(Some(StoredTask::from_parts(
                 task,
                 entry.due,
-                entry.beats,
+                entry.renewals,
                 entry.lease_for,
             ))),
             Ok(task) => {
-                let reason = format!("its name says {id}, its content says {}", task.id);
-                self.set_aside(id, &entry, &place, &reason)?;
+                let reason = format!("its name has the id {id}, its content has {}", task.id);
+                self.quarantine_task(id, &entry, &location, &reason)?;
                 Ok(None)
             }
             Err(error) => {
-                self.set_aside(id, &entry, &place, &error.to_string())?;
+                self.quarantine_task(id, &entry, &location, &error.to_string())?;
                 Ok(None)
             }
         }
     }
 
-    /// Where a task's file is.
-    pub(super) fn place(&mut self, id: TaskId, entry: &Entry) -> Result<Option<Place>, Failure> {
-        Ok(match entry.spot(id) {
-            Spot::Running => Some(Place::Running(id)),
-            Spot::Stopping => Some(Place::Stopping(id)),
-            Spot::On(shelf, name) => {
+    /// Returns where a task's file is, after the changes of the batch; `None` if the shelf has no chunk for it.
+    pub(super) fn location(
+        &mut self,
+        id: TaskId,
+        entry: &Entry,
+    ) -> Result<Option<Location>, Failure> {
+        Ok(match entry.location(id) {
+            LogicalLocation::Running => Some(Location::Running(id)),
+            LogicalLocation::Stopping => Some(Location::Stopping(id)),
+            LogicalLocation::On(shelf, name) => {
                 let chunk = self.chunks(shelf)?.chunk_of(name);
-                chunk.map(|chunk| Place::On { shelf, chunk, name })
+                chunk.map(|chunk| Location::On { shelf, chunk, name })
             }
         })
     }
 
-    /// An entry with its last beat: renewals are noted in the index alone, also by other processes.
-    pub(crate) fn beaten(&mut self, id: TaskId, known: Entry) -> Result<Entry, Failure> {
+    /// Returns an entry with the latest renewal: renewals are only written into the index, also by other processes.
+    pub(crate) fn with_renewals(&mut self, id: TaskId, entry: Entry) -> Result<Entry, Failure> {
         if self.batch.renewed.contains_key(&id) {
-            return Ok(known);
+            return Ok(entry);
         }
-        let fresh = self.files.fresh(&*self.disk, &self.paths, id)?;
-        let fresh = fresh.filter(|fresh| fresh.lease == known.lease && fresh.beats > known.beats);
-        Ok(fresh.map_or(known, |fresh| Entry {
-            beats: fresh.beats,
-            lease_for: fresh.lease_for,
-            ..known
-        }))
+        let on_disk = self.files.read(&*self.disk, &self.paths, id)?;
+        Ok(match on_disk {
+            Some(latest) if latest.lease == entry.lease && latest.renewals > entry.renewals => {
+                Entry {
+                    renewals: latest.renewals,
+                    lease_for: latest.lease_for,
+                    ..entry
+                }
+            }
+            _ => entry,
+        })
     }
 
-    /// Where a file still is that the batch will move.
-    pub(super) fn before_the_batch(&self, id: TaskId, place: Place) -> Place {
+    /// Returns where a file is on the disk, before the changes of the batch.
+    pub(super) fn location_on_disk(&self, id: TaskId, location: Location) -> Location {
         let ops = &self.batch.ops;
         let first = self.batch.of_task.get(&id).map(|(first, _)| *first);
         let step = first.and_then(|first| ops.get(first));
-        let mut place = match step {
+        let mut location = match step {
             Some(Op::Put {
                 from: Some(from), ..
             }) => *from,
-            _ => place,
+            _ => location,
         };
-        for op in ops[..first.unwrap_or(self.batch.fixed)].iter().rev() {
+        for op in ops[..first.unwrap_or(self.batch.frozen)].iter().rev() {
             if let (
-                Op::Split { shelf, chunk, into },
-                Place::On {
+                Op::SplitChunk { shelf, chunk, into },
+                Location::On {
                     shelf: of,
                     chunk: at,
                     ..
                 },
-            ) = (op, &mut place)
+            ) = (op, &mut location)
                 && (shelf, into) == (of, at)
             {
                 *at = *chunk;
             }
         }
-        place
+        location
     }
 
     pub(super) fn chunks(&mut self, shelf: Shelf) -> io::Result<&mut Chunks> {
@@ -139,48 +147,48 @@ impl Store {
         Ok(self.shelves.entry(shelf).or_default())
     }
 
-    /// Looks into a chunk, so that what is remembered of it is whole.
-    pub(super) fn look_into(&mut self, shelf: Shelf, chunk: ChunkName) -> io::Result<()> {
-        if !self.chunks(shelf)?.is_read(chunk) {
+    /// Lists a chunk, so that the cache has all its names.
+    pub(super) fn load_chunk(&mut self, shelf: Shelf, chunk: ChunkName) -> io::Result<()> {
+        if !self.chunks(shelf)?.is_listed(chunk) {
             let names = names_in(&*self.disk, &self.paths.chunk(shelf, chunk))?;
-            self.chunks(shelf)?.read(chunk, names);
+            self.chunks(shelf)?.set_names(chunk, names);
         }
         Ok(())
     }
 
-    /// The first names of a shelf.
-    pub(crate) fn first(&mut self, shelf: Shelf) -> Result<Option<Name>, Failure> {
+    /// Returns the first name of a shelf.
+    pub(crate) fn first(&mut self, shelf: Shelf) -> Result<Option<FileName>, Failure> {
         while let Some(chunk) = self.chunks(shelf)?.first() {
-            self.look_into(shelf, chunk)?;
-            let names = self.chunks(shelf)?.set(chunk);
+            self.load_chunk(shelf, chunk)?;
+            let names = self.chunks(shelf)?.names_of(chunk);
             if let Some(first) = names.and_then(BTreeSet::first) {
                 return Ok(Some(*first));
             }
-            if !self.chunks(shelf)?.is_spent(chunk) {
+            if !self.chunks(shelf)?.is_removable(chunk) {
                 break;
             }
-            self.drop_chunk(shelf, chunk);
+            self.remove_chunk(shelf, chunk);
         }
         Ok(None)
     }
 
-    /// The first `limit` names of a shelf whose time has come.
-    pub(crate) fn until(
+    /// Returns the first `limit` names of a shelf whose times are not after `time`.
+    pub(crate) fn names_until(
         &mut self,
         shelf: Shelf,
         time: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Name>, Failure> {
+    ) -> Result<Vec<FileName>, Failure> {
         let mut found = Vec::new();
-        let chunks: Vec<_> = self.chunks(shelf)?.names().collect();
+        let chunks: Vec<_> = self.chunks(shelf)?.chunks().collect();
         for chunk in chunks {
-            self.look_into(shelf, chunk)?;
-            let names = self.chunks(shelf)?.set(chunk).into_iter().flatten();
+            self.load_chunk(shelf, chunk)?;
+            let names = self.chunks(shelf)?.names_of(chunk).into_iter().flatten();
             let before = found.len();
             let wanted = limit - before;
             found.extend(names.take_while(|name| name.time <= time).take(wanted));
             let some_later =
-                self.chunks(shelf)?.set(chunk).map_or(0, BTreeSet::len) > found.len() - before;
+                self.chunks(shelf)?.names_of(chunk).map_or(0, BTreeSet::len) > found.len() - before;
             if found.len() == limit || some_later {
                 break;
             }
@@ -188,8 +196,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Who is next in a lane.
-    pub(crate) fn head(&mut self, lane: u32) -> Result<Option<(i32, Name)>, Failure> {
+    /// Returns the ready task of a lane that is claimed next.
+    pub(crate) fn head(&mut self, lane: u32) -> Result<Option<(i32, FileName)>, Failure> {
         loop {
             let Some(Reverse(priority)) = self.ready_priorities(lane)?.first().copied() else {
                 return Ok(None);
@@ -203,11 +211,12 @@ impl Store {
 
     fn ready_priorities(&mut self, lane: u32) -> io::Result<&mut BTreeSet<Reverse<i32>>> {
         if !self.priorities.contains_key(&lane) {
-            let found = if_there(self.disk.list(&self.paths.priorities(lane)))?.unwrap_or_default();
-            let number = |found: &Found| found.text()?.strip_prefix('p')?.parse().ok();
+            let found =
+                if_exists(self.disk.list(&self.paths.priorities(lane)))?.unwrap_or_default();
+            let number = |found: &DirEntry| found.text()?.strip_prefix('p')?.parse().ok();
             let mut priorities: BTreeSet<_> =
                 found.iter().filter_map(number).map(Reverse).collect();
-            // What this batch did before is not on the disk yet.
+            // Earlier changes of this batch are not on the disk yet.
             let known = self.shelves.iter().filter(|(_, chunks)| !chunks.is_empty());
             priorities.extend(known.filter_map(|(shelf, _)| match shelf {
                 Shelf::Ready { lane: of, priority } if *of == lane => Some(Reverse(*priority)),
@@ -218,22 +227,22 @@ impl Store {
         Ok(self.priorities.entry(lane).or_default())
     }
 
-    /// The tasks that somebody holds.
+    /// Returns the tasks that have an owner.
     pub(crate) fn held(&mut self) -> Result<BTreeSet<TaskId>, Failure> {
         if self.held.is_none() {
             let mut held = BTreeSet::new();
             for folder in self.paths.held() {
-                let id = |found: &Found| {
+                let id = |found: &DirEntry| {
                     let text = found.text()?.strip_suffix(ENDING)?;
                     let id = text.parse::<TaskId>().ok()?;
-                    // There is one way to write it.
+                    // Each id has exactly one spelling.
                     (found.kind != Kind::Folder && id.to_string() == text).then_some(id)
                 };
                 held.extend(self.disk.list(&folder)?.iter().filter_map(id));
             }
-            // What this batch did before is not on the disk yet.
-            for (id, row) in &self.rows {
-                match row.task.owner {
+            // Earlier changes of this batch are not on the disk yet.
+            for (id, stored) in &self.cached_tasks {
+                match stored.task.owner {
                     Some(_) => held.insert(*id),
                     None => held.remove(id),
                 };

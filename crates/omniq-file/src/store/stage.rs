@@ -1,20 +1,20 @@
-//! What a batch will do, step by step. The files do not know of it yet; everything in here does.
+//! Stages the steps of a batch: the cache changes immediately, the files after the commit.
 
 use omniq_core::storage::StoredTask;
-use omniq_core::{Error, ErrorKind, Format, TaskId};
+use omniq_core::{Error, ErrorKind, Task, TaskId};
 
 use super::Store;
 use crate::body;
 use crate::entry::Entry;
+use crate::errors::Failure;
 use crate::index::segment_of;
 use crate::lanes::Lane;
+use crate::location::{ChunkName, Location, LogicalLocation, Shelf};
 use crate::op::Op;
-use crate::place::{ChunkName, Place, Shelf, Spot};
 use crate::shelf::Room;
-use crate::trouble::Failure;
 
 impl Store {
-    /// A number that nothing had before.
+    /// Returns the next id. Chunks and quarantined files get ids too, so that every name is unique.
     pub(crate) fn next_id(&mut self) -> Result<TaskId, Failure> {
         let next = self.high_water.checked_add(1).and_then(TaskId::from_i64);
         let id = next.ok_or_else(|| Error::new(ErrorKind::Storage, "there are no ids left"))?;
@@ -22,96 +22,74 @@ impl Store {
         Ok(id)
     }
 
-    pub(super) fn stage(&mut self, op: Op) {
-        self.note(&op);
+    /// Adds a step to the batch.
+    pub(crate) fn stage(&mut self, op: Op) {
+        self.replay(&op);
         self.batch.ops.push(op);
     }
 
-    pub(crate) fn lane(&mut self, queue: &str, name: &str, format: Format) -> u32 {
-        let lane = Lane {
-            queue: queue.to_owned(),
-            name: name.to_owned(),
-            format,
-        };
+    /// Returns the number of a task's lane; creates the lane if there is none.
+    fn lane_of(&mut self, task: &Task) -> u32 {
+        let lane = Lane::of(task);
         if let Some(number) = self.lanes.number(&lane) {
             return number;
         }
-        let number = self.lanes.next();
-        let Lane { queue, name, .. } = lane;
-        self.stage(Op::Lane {
-            number,
-            queue,
-            name,
-            format,
-        });
+        let number = self.lanes.next_number();
+        self.stage(Op::AddLane { number, lane });
         number
     }
 
-    /// Keeps a task as it is now, wherever it was before.
-    pub(crate) fn put(&mut self, row: StoredTask) -> Result<(), Failure> {
-        let task = &row.task;
+    /// Writes a task as it is now, and moves its file to where it belongs.
+    pub(crate) fn put(&mut self, stored: StoredTask) -> Result<(), Failure> {
+        let task = &stored.task;
         let id = task.id;
-        let lane = match self.lanes_of(&row) {
-            Some(lane) => lane,
-            None => self.lane(&task.queue, &task.name, task.payload.format),
-        };
+        let lane = self.lane_of(task);
         let before = self.entry(id)?;
-        let mut entry = Entry::of(&row, lane);
+        let mut entry = Entry::of(&stored, lane);
         if let Some(before) = before.filter(|before| before.lease == entry.lease) {
             let held = before.owner.is_some() && entry.owner.is_some();
-            let beaten = if held {
-                self.beaten(id, before)?
+            let latest = if held {
+                self.with_renewals(id, before)?
             } else {
                 before
             };
-            (entry.beats, entry.lease_for) = (beaten.beats, beaten.lease_for);
+            (entry.renewals, entry.lease_for) = (latest.renewals, latest.lease_for);
         }
-        self.keep_claims(&row);
-        self.remember(row);
-        self.change(id, before, Some(entry), true)
+        self.update_reservations(&stored);
+        self.cache_task(stored);
+        self.stage_change(id, before, Some(entry), true)
     }
 
-    fn lanes_of(&self, row: &StoredTask) -> Option<u32> {
-        let task = &row.task;
-        // The lane of a task never changes, and its number stands in the entry; this spares three texts.
-        let lane = Lane {
-            queue: task.queue.clone(),
-            name: task.name.clone(),
-            format: task.payload.format,
-        };
-        self.lanes.number(&lane)
-    }
-
-    /// A task that waited has come due.
-    pub(crate) fn comes_due(&mut self, id: TaskId) -> Result<(), Failure> {
+    /// Moves a task that has become due to the ready tasks.
+    pub(crate) fn make_due(&mut self, id: TaskId) -> Result<(), Failure> {
         let Some(before) = self.entry(id)? else {
             return Ok(());
         };
-        if let Some(row) = self.rows.get_mut(&id) {
-            row.due = true;
+        if let Some(stored) = self.cached_tasks.get_mut(&id) {
+            stored.due = true;
         }
         let after = Entry {
             due: true,
             ..before
         };
-        self.change(id, Some(before), Some(after), false)
+        self.stage_change(id, Some(before), Some(after), false)
     }
 
-    /// Nothing is left of a task.
+    /// Deletes a task.
     pub(crate) fn forget(&mut self, id: TaskId) -> Result<(), Failure> {
         let before = self.entry(id)?;
-        self.rows.remove(&id);
-        self.change(id, before, None, false)?;
+        self.cached_tasks.remove(&id);
+        self.stage_change(id, before, None, false)?;
         let segment = segment_of(id);
         let last = TaskId::from_i64(self.high_water).map_or(0, segment_of);
         if segment < last && self.index.is_empty(segment) {
-            self.stage(Op::Segment(segment));
+            self.stage(Op::RemoveSegment(segment));
         }
         Ok(())
     }
 
-    /// One step: from where the file is to where it belongs.
-    fn change(
+    /// Stages the new entry of a task, and the move of its file to where the entry says.
+    fn stage_change(
         &mut self,
         id: TaskId,
         before: Option<Entry>,
@@ -119,49 +97,51 @@ impl Store {
         new_body: bool,
     ) -> Result<(), Failure> {
         self.index.load(&*self.disk, &self.paths, id)?;
-        let stays = matches!((before, after), (Some(a), Some(b)) if a.spot(id) == b.spot(id));
+        let stays =
+            matches!((before, after), (Some(a), Some(b)) if a.location(id) == b.location(id));
         let to = match after {
-            Some(after) if !stays => Some(self.room_for(id, after.spot(id))?),
+            Some(after) if !stays => Some(self.room_for(id, after.location(id))?),
             _ => None,
         };
-        // Only now: making room may have moved it.
+        // This comes after room_for, because making room may have moved the file.
         let from = match before {
-            Some(before) => self.place(id, &before)?,
+            Some(before) => self.location(id, &before)?,
             None => None,
         };
-        if let Some(Place::On { shelf, chunk, .. }) = from {
-            self.look_into(shelf, chunk)?;
+        if let Some(Location::On { shelf, chunk, .. }) = from {
+            self.load_chunk(shelf, chunk)?;
         }
         let to = if stays { from } else { to };
-        self.moves(id, from, to, after);
-        self.step(id, from, to, after, new_body);
-        if let Some(Place::On { shelf, chunk, .. }) = from
-            && self.chunks(shelf)?.is_spent(chunk)
+        self.replay_move(id, from, to, after);
+        self.stage_put(id, from, to, after, new_body);
+        if let Some(Location::On { shelf, chunk, .. }) = from
+            && self.chunks(shelf)?.is_removable(chunk)
         {
-            self.drop_chunk(shelf, chunk);
+            self.remove_chunk(shelf, chunk);
         }
         Ok(())
     }
 
-    /// A task that moves twice in a batch moves once on the disk, unless a chunk was split in between.
-    fn step(
+    /// Adds an `Op::Put`, or changes the one that the batch already has for the task: a task that moves twice in a batch
+    /// moves once on the disk, unless a chunk was split in between.
+    fn stage_put(
         &mut self,
         id: TaskId,
-        from: Option<Place>,
-        to: Option<Place>,
+        from: Option<Location>,
+        to: Option<Location>,
         entry: Option<Entry>,
         new_body: bool,
     ) {
-        let known = self.batch.of_task.get(&id).copied();
-        let at = match known.filter(|(_, last)| *last >= self.batch.fixed) {
+        let staged = self.batch.of_task.get(&id).copied();
+        let at = match staged.filter(|(_, last)| *last >= self.batch.frozen) {
             Some((_, last)) => {
                 if let Op::Put {
-                    to: then,
-                    entry: known,
+                    to: staged_to,
+                    entry: staged_entry,
                     ..
                 } = &mut self.batch.ops[last]
                 {
-                    (*then, *known) = (to, entry);
+                    (*staged_to, *staged_entry) = (to, entry);
                 }
                 last
             }
@@ -176,7 +156,7 @@ impl Store {
                 self.batch.ops.len() - 1
             }
         };
-        let first = known.map_or(at, |(first, _)| first);
+        let first = staged.map_or(at, |(first, _)| first);
         self.batch.of_task.insert(id, (first, at));
         match new_body {
             true => self.batch.with_body.insert(at),
@@ -185,15 +165,16 @@ impl Store {
         };
     }
 
-    fn room_for(&mut self, id: TaskId, spot: Spot) -> Result<Place, Failure> {
-        let (shelf, name) = match spot {
-            Spot::Running => return Ok(Place::Running(id)),
-            Spot::Stopping => return Ok(Place::Stopping(id)),
-            Spot::On(shelf, name) => (shelf, name),
+    /// Returns where a file goes, after splitting the chunk if it is full.
+    fn room_for(&mut self, id: TaskId, location: LogicalLocation) -> Result<Location, Failure> {
+        let (shelf, name) = match location {
+            LogicalLocation::Running => return Ok(Location::Running(id)),
+            LogicalLocation::Stopping => return Ok(Location::Stopping(id)),
+            LogicalLocation::On(shelf, name) => (shelf, name),
         };
         loop {
             if let Some(chunk) = self.chunks(shelf)?.chunk_of(name) {
-                self.look_into(shelf, chunk)?;
+                self.load_chunk(shelf, chunk)?;
             }
             let chunk = match self.chunks(shelf)?.room(name) {
                 Room::In(chunk) => chunk,
@@ -204,26 +185,21 @@ impl Store {
                 Room::Split(chunk, lowest) => {
                     let number = self.next_id()?;
                     let into = ChunkName { lowest, number };
-                    self.stage(Op::Split { shelf, chunk, into });
-                    self.batch.fixed = self.batch.ops.len();
+                    self.stage(Op::SplitChunk { shelf, chunk, into });
+                    self.batch.frozen = self.batch.ops.len();
                     continue;
                 }
             };
-            return Ok(Place::On { shelf, chunk, name });
+            return Ok(Location::On { shelf, chunk, name });
         }
     }
 
-    pub(super) fn drop_chunk(&mut self, shelf: Shelf, chunk: ChunkName) {
-        self.stage(Op::Drop { shelf, chunk });
+    pub(super) fn remove_chunk(&mut self, shelf: Shelf, chunk: ChunkName) {
+        self.stage(Op::RemoveChunk { shelf, chunk });
     }
 
-    /// A step about a file that is no task yet.
-    pub(crate) fn stage_file(&mut self, op: Op) {
-        self.stage(op);
-    }
-
-    /// The batch as a record: its steps, with what the files are to hold.
-    pub(crate) fn seal(&mut self) -> Result<Vec<u8>, Failure> {
+    /// Returns the batch as the body of a record: its steps, with the contents of the files.
+    pub(crate) fn encode_batch(&mut self) -> Result<Vec<u8>, Failure> {
         for at in std::mem::take(&mut self.batch.with_body) {
             if let Some(Op::Put {
                 id,
@@ -231,13 +207,13 @@ impl Store {
                 to: Some(_),
                 ..
             }) = self.batch.ops.get_mut(at)
-                && let Some(row) = self.rows.get(id)
+                && let Some(stored) = self.cached_tasks.get(id)
             {
-                let written = body::write(row).map_err(|e| {
-                    let text = format!("the task {id} can't be written as JSON: {e}");
+                let content = body::write(stored).map_err(|e| {
+                    let text = format!("the task {id} can't be written as JSON");
                     Error::new(ErrorKind::Storage, text).with_source(e)
                 })?;
-                *body = Some(written);
+                *body = Some(content);
             }
         }
         let mut record = Vec::new();

@@ -1,4 +1,4 @@
-//! What these tests share.
+//! Helpers of these tests.
 
 use std::fs;
 use std::future::Future;
@@ -13,11 +13,11 @@ use omniq_core::{
 };
 use omniq_file::FileStorage;
 
-/// Some time in 2026.
+/// A time in 2026.
 pub(crate) const NOW: Timestamp = Timestamp(1_790_000_000_000_000);
 
-/// Nothing that is waited for takes longer.
-const CEILING: Duration = Duration::from_secs(20);
+/// The longest time that a test waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) fn open(folder: &Path) -> Result<FileStorage> {
     let mut settings = CoreSettings::default();
@@ -32,13 +32,13 @@ pub(crate) fn task(name: &str, number: u64) -> NewTask {
 
 pub(crate) fn claim() -> ClaimRequest {
     let owner = OwnerId::from_i64(1).unwrap();
-    // Long after whatever these tests drop in.
+    // After the time of every task that these tests drop in.
     let now = NOW.after(Duration::from_secs(100 * 365 * 24 * 60 * 60));
     ClaimRequest::new(owner, ClaimFilter::any(), now, Duration::from_secs(30))
 }
 
-/// The change that ends a claimed task well.
-pub(crate) fn done(task: &Task) -> Change {
+/// Returns the change that ends a claimed task as succeeded.
+pub(crate) fn success(task: &Task) -> Change {
     let result = Payload::new(Format::Json, b"1".to_vec());
     let then = Vec::new();
     settle(task, Outcome::Succeeded { result, then }, NOW, 0.0).unwrap()
@@ -59,11 +59,11 @@ pub(crate) async fn claimed(storage: &FileStorage) -> Vec<Task> {
 }
 
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    let answer = tokio::time::timeout(CEILING, future).await;
-    answer.expect("waited in vain for an answer")
+    let answer = tokio::time::timeout(TIMEOUT, future).await;
+    answer.expect("no answer in time")
 }
 
-/// All files below a folder.
+/// Returns all files below a folder.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -76,14 +76,14 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The file of a task, wherever it is.
+/// Returns the file of a task, in whichever folder it is.
 pub(crate) fn file_of(folder: &Path, id: TaskId) -> PathBuf {
     let name = format!("{id}.json");
-    let ours = |path: &PathBuf| path.to_string_lossy().ends_with(&name);
-    files(folder).into_iter().find(ours).unwrap()
+    let is_of_task = |path: &PathBuf| path.to_string_lossy().ends_with(&name);
+    files(folder).into_iter().find(is_of_task).unwrap()
 }
 
-/// What is in the quarantine, without the reasons; and all reasons together.
+/// Returns the number of quarantined files, and the texts of all reasons.
 pub(crate) fn quarantine(folder: &Path) -> (usize, String) {
     let all = files(&folder.join("queue/quarantine"));
     let is_reason = |path: &&PathBuf| path.to_string_lossy().ends_with(".reason.txt");

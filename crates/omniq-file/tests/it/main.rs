@@ -1,11 +1,11 @@
-//! What is special about a queue that is a folder.
+//! Tests of what only the storage in a folder has.
 #![allow(clippy::unwrap_used)]
 
 mod common;
-mod dropped_in;
 #[cfg(target_os = "linux")]
-mod garbage;
-mod moved;
-mod rebuilt;
-mod surroundings;
+mod corrupted_files;
+mod dropped_files;
+mod environment;
+mod misplaced_files;
+mod rebuilt_index;
 mod two_handles;

@@ -1,4 +1,4 @@
-//! Two storages on one folder, as two processes have them.
+//! Two storages on one folder, as in two processes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use omniq_core::Storage as _;
 use omniq_core::storage::TaskFilter;
 use tokio::task::JoinSet;
 
-use crate::common::{NOW, claim, done, enqueue, open, task, within};
+use crate::common::{NOW, claim, enqueue, open, success, task, within};
 
 #[tokio::test]
-async fn what_one_does_the_other_sees_and_ids_never_collide() {
+async fn each_handle_sees_the_changes_of_the_other_and_ids_are_unique() {
     let folder = tempfile::tempdir().unwrap();
     let storages = [open(folder.path()).unwrap(), open(folder.path()).unwrap()];
     let mut ids = HashSet::new();
@@ -20,17 +20,17 @@ async fn what_one_does_the_other_sees_and_ids_never_collide() {
         assert!(ids.insert(id));
         let taken = within(other.claim(claim().limit(5))).await.unwrap().tasks;
         assert_eq!(taken.iter().map(|task| task.id).collect::<Vec<_>>(), [id]);
-        within(one.settle(vec![done(&taken[0])], NOW))
+        within(one.settle(vec![success(&taken[0])], NOW))
             .await
             .unwrap();
-        let over = within(other.finished_or_unknown(vec![id])).await.unwrap();
-        assert_eq!(over, [id]);
+        let finished = within(other.finished_or_unknown(vec![id])).await.unwrap();
+        assert_eq!(finished, [id]);
     }
 }
 
-/// Enough for chunks to fill, split and go, on both sides.
+/// There are enough tasks to fill, split and remove chunks, in both handles.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_of_tasks_go_to_one_claimer_each() {
+async fn each_of_thousands_of_tasks_is_claimed_once() {
     const TASKS: u64 = 6_000;
     let folder = tempfile::tempdir().unwrap();
     let storages = [
@@ -59,17 +59,17 @@ async fn thousands_of_tasks_go_to_one_claimer_each() {
                     return mine;
                 }
                 mine.extend(taken.iter().map(|task| task.id));
-                within(storage.settle(taken.iter().map(done).collect(), NOW))
+                within(storage.settle(taken.iter().map(success).collect(), NOW))
                     .await
                     .unwrap();
             }
         });
     }
     let all: Vec<_> = claimers.join_all().await.into_iter().flatten().collect();
-    let once: HashSet<_> = all.iter().collect();
-    assert_eq!((all.len(), once.len()), (TASKS as usize, TASKS as usize));
-    let left = within(storages[0].list_tasks(TaskFilter::new().limit(u32::MAX)))
+    let unique: HashSet<_> = all.iter().collect();
+    assert_eq!((all.len(), unique.len()), (TASKS as usize, TASKS as usize));
+    let remaining = within(storages[0].list_tasks(TaskFilter::new().limit(u32::MAX)))
         .await
         .unwrap();
-    assert_eq!(left.len(), TASKS as usize);
+    assert_eq!(remaining.len(), TASKS as usize);
 }

@@ -1,4 +1,5 @@
-//! In a transaction of rusqlite. The writer's own code works in it, with a memory that ends with the call.
+//! Enqueues and completes tasks in a transaction of rusqlite. The writer's own code runs in it, and what that
+//! remembers ends with the call.
 
 use omniq_core::storage::Effects;
 use omniq_core::{Completes, Order, Result, TaskId};
@@ -6,20 +7,20 @@ use omniq_writer::Failure as _;
 use rusqlite::{Transaction, TransactionState};
 use serde::Serialize;
 
-use super::home::{Found, refused};
+use super::same_database::{FoundDatabase, refused};
 use super::{BEGIN, END, UNDO, completed};
-use crate::heads::Heads;
+use crate::errors::Failure;
 use crate::ids::HighWater;
+use crate::lane_heads::LaneHeads;
 use crate::lanes::Lanes;
-use crate::trouble::Failure;
-use crate::write::{Alike, Batch};
+use crate::write::{Batch, BulkInsert};
 use crate::{SqliteStorage, wall_clock};
 
 impl SqliteStorage {
-    /// Adds a task in a transaction of your own, on your connection to the same database file: it is there
-    /// once you commit, and never was if you do not. Orders that leave something open get the defaults that
-    /// this storage was opened with. While another unfinished task of its name holds its unique key, that
-    /// one's id is the answer.
+    /// Adds a task in a transaction of your own, on your connection to the same database file. The task exists
+    /// once you commit, and not at all if you roll back. What the order leaves open gets the defaults that this
+    /// storage was opened with. If another unfinished task of this name holds the unique key, that task's id is
+    /// returned.
     ///
     /// The transaction must hold the write lock, so begin it with
     /// [`TransactionBehavior::Immediate`](rusqlite::TransactionBehavior::Immediate). While it is open, the
@@ -27,8 +28,8 @@ impl SqliteStorage {
     /// without `_in` would wait for your commit). The queue writes too, so give your connection a
     /// `busy_timeout`. Durability is that of your connection. After the commit, [`ring`](Self::ring).
     ///
-    /// Delays count from now, by the system's clock. Listeners of `events` do not hear of the task: here,
-    /// nobody knows yet whether you will commit.
+    /// Delays count from now, by the system clock. Listeners of `events` get no event for the task, because it
+    /// is not known yet whether you will commit.
     ///
     /// ```
     /// use omniq_core::{CoreSettings, call};
@@ -51,11 +52,13 @@ impl SqliteStorage {
     ///
     /// # Errors
     ///
-    /// Nothing of it is written then, whether you commit or not. Of kind
-    /// [`Settings`](omniq_core::ErrorKind::Settings): the order can't be used, the transaction does not hold
-    /// the write lock or is one of another database, or this storage is in memory. Of kind
-    /// [`Serialization`](omniq_core::ErrorKind::Serialization): an argument can't be written. Of kind
-    /// [`Storage`](omniq_core::ErrorKind::Storage): the database can't be written.
+    /// After an error nothing of the task is written, whether you commit or not.
+    ///
+    /// - Kind [`Settings`](omniq_core::ErrorKind::Settings): the order can't be used, the transaction does not
+    ///   hold the write lock or belongs to another database, or this storage is in memory.
+    /// - Kind [`Serialization`](omniq_core::ErrorKind::Serialization): an argument can't be written.
+    /// - Kind [`Storage`](omniq_core::ErrorKind::Storage): the database can't be written. The source is the
+    ///   [`rusqlite::Error`].
     pub fn enqueue_in<T>(&self, tx: &Transaction<'_>, order: Order<T>) -> Result<TaskId> {
         let task = order.into_new_task(&self.settings)?;
         let now = wall_clock::now();
@@ -64,24 +67,28 @@ impl SqliteStorage {
     }
 
     /// Records a running task's success with this value in a transaction of your own, so that what the
-    /// handler wrote there and the task's end are one: both happen, once, or neither. `execution` is the
-    /// handler's `TaskContext`, or a `Claim`. What the handler has asked for by `then` comes along, and so
-    /// does the next run of a task that repeats.
+    /// handler wrote there and the task's success are committed atomically and exactly once. `execution` is the
+    /// handler's `TaskContext`, or a `Claim`. The follow-up tasks that the handler requested by `then` are
+    /// enqueued in the same transaction, and so is the next run of a task that repeats.
     ///
     /// Once you have committed, the task has succeeded with this value, whatever the handler returns and
-    /// even if its process dies. Its lease ends there, so let the handler return soon: it is told to stop
-    /// like one that was cancelled, and dropped some seconds later. If you roll back, nothing has happened,
-    /// and what the handler returns counts as usual. A blocking handler whose time is over may still complete
-    /// its task, until it returns.
+    /// even if its process dies. Its lease has ended then, so let the handler return soon: it is asked to stop
+    /// like the handler of a cancelled task, and dropped some seconds later. If you roll back, nothing has
+    /// changed, and what the handler returns counts as usual. A blocking handler whose time limit has expired
+    /// may still complete its task, until it returns.
     ///
-    /// What [`enqueue_in`](Self::enqueue_in) says of the transaction holds here as well. Nobody has to ring.
+    /// The transaction must meet the conditions of [`enqueue_in`](Self::enqueue_in). A call of `ring` is not
+    /// needed.
     ///
     /// # Errors
     ///
-    /// Nothing of it is written then. Of kind [`InvalidState`](omniq_core::ErrorKind::InvalidState): the task
-    /// was cancelled or taken over, or has succeeded already; leave the handler with `?` before you commit,
-    /// and what you wrote is rolled back. Of kind [`Serialization`](omniq_core::ErrorKind::Serialization): the
-    /// value can't be written or is too large. The others as in [`enqueue_in`](Self::enqueue_in).
+    /// After an error nothing of the success is written.
+    ///
+    /// - Kind [`InvalidState`](omniq_core::ErrorKind::InvalidState): the task was cancelled or taken over, or has
+    ///   succeeded already. Leave the handler with `?` before you commit, so that what you wrote is rolled back.
+    /// - Kind [`Serialization`](omniq_core::ErrorKind::Serialization): the value can't be written or is too
+    ///   large.
+    /// - The other kinds are those of [`enqueue_in`](Self::enqueue_in).
     pub fn complete_in<C, T>(&self, tx: &Transaction<'_>, execution: &C, value: &T) -> Result<()>
     where
         C: Completes + ?Sized,
@@ -92,34 +99,34 @@ impl SqliteStorage {
         completed(&change, answer)
     }
 
-    /// All of the work or nothing, in a transaction that can hold it.
+    /// Runs `work` atomically in the transaction, if that holds the write lock of the storage's database.
     fn work_in<T>(
         &self,
         tx: &Transaction<'_>,
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, Failure>,
     ) -> Result<T> {
-        self.home.check_shared()?;
+        self.own_database.check_shared()?;
         check_lock(tx)?;
-        self.home.check(whose(tx))?;
-        let done = in_savepoint(tx, || {
+        self.own_database.check(find_database(tx))?;
+        let result = in_savepoint(tx, || {
             let mut batch = Batch {
                 conn: tx,
                 lanes: &mut Lanes::default(),
-                heads: &mut Heads::default(),
+                lane_heads: &mut LaneHeads::default(),
                 high_water: &mut HighWater::default(),
-                alike: &mut Alike::default(),
+                bulk_insert: &mut BulkInsert::default(),
                 effects: &mut Effects::default(),
             };
-            let done = work(&mut batch)?;
+            let answer = work(&mut batch)?;
             batch.high_water.save(tx)?;
-            Ok(done)
+            Ok(answer)
         });
-        done.map_err(|failure| failure.not_done(self.home.place().path()))
+        result.map_err(|failure| failure.not_done(self.own_database.location().path()))
     }
 }
 
-/// Ids rise in the order of commits, so they are given out under the write lock. A transaction that has
-/// only read might have to wait for it, or could not get it any more.
+/// Fails unless the transaction holds the write lock. Ids rise in the order of commits, so they are assigned under
+/// that lock. A transaction that has only read might have to wait for it, or could be unable to get it at all.
 fn check_lock(tx: &Transaction<'_>) -> Result<()> {
     match tx.transaction_state(Some("main")) {
         Ok(TransactionState::Write) => Ok(()),
@@ -130,10 +137,10 @@ fn check_lock(tx: &Transaction<'_>) -> Result<()> {
     }
 }
 
-fn whose(tx: &Transaction<'_>) -> Result<Found, Failure> {
-    let mut statement = tx.prepare_cached(include_str!("../sql/whose.sql"))?;
+fn find_database(tx: &Transaction<'_>) -> Result<FoundDatabase, Failure> {
+    let mut statement = tx.prepare_cached(include_str!("../sql/database_file_and_identity.sql"))?;
     let found = statement.query_row([], |row| {
-        Ok(Found {
+        Ok(FoundDatabase {
             file: row.get(0)?,
             identity: row.get(1)?,
         })
@@ -141,19 +148,20 @@ fn whose(tx: &Transaction<'_>) -> Result<Found, Failure> {
     Ok(found)
 }
 
+/// Runs `work` in a savepoint, which is rolled back if it fails.
 fn in_savepoint<T>(
     tx: &Transaction<'_>,
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let run = |sql: &str| tx.prepare_cached(sql)?.execute([]);
     run(BEGIN)?;
-    let done = work();
-    if done.is_err() && !tx.is_autocommit() {
-        // SQLite may refuse, but then it has given up the whole transaction: a full disk does that.
+    let result = work();
+    if result.is_err() && !tx.is_autocommit() {
+        // An error here means that SQLite has rolled back the whole transaction, as it does on a full disk.
         let _ = run(UNDO);
     }
     match run(END) {
-        Err(error) if done.is_ok() => Err(error.into()),
-        _ => done,
+        Err(error) if result.is_ok() => Err(error.into()),
+        _ => result,
     }
 }

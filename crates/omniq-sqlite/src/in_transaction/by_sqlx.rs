@@ -1,4 +1,5 @@
-//! In a transaction of sqlx: the same statements, values and decisions as the writer's, run by sqlx.
+//! Enqueues and completes tasks in a transaction of sqlx, with the same statements, values and decisions as the
+//! writer's.
 
 use std::future::Future;
 
@@ -6,21 +7,22 @@ use omniq_core::storage::{Enqueued, Settled};
 use omniq_core::{Change, Completes, Error, ErrorKind, NewTask, Order, Result, TaskId, Timestamp};
 use omniq_writer::Failure as _;
 use serde::Serialize;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteError, SqliteRow};
 use sqlx::{Row as _, Sqlite, Transaction};
 
-use super::home::Found;
+use super::same_database::FoundDatabase;
 use super::{BEGIN, END, UNDO, completed};
-use crate::trouble::{Failure, explain, is_taken};
+use crate::errors::{Failure, SqlError, explain};
 use crate::values::{Value, changed_row, new_row};
-use crate::write::moved;
+use crate::write::refusal;
 use crate::{SqliteStorage, ids, row, wall_clock};
 
 impl SqliteStorage {
-    /// As [`enqueue_in`](Self::enqueue_in), in a transaction of sqlx.
+    /// Adds a task like [`enqueue_in`](Self::enqueue_in), in a transaction of sqlx.
     ///
-    /// Begin it with `begin_with("BEGIN IMMEDIATE")`. One that was begun by a plain `begin()` gets the write
-    /// lock here if it can, and that fails on a busy database: sqlx does not tell which kind it is.
+    /// Begin it with `begin_with("BEGIN IMMEDIATE")`. sqlx does not report how a transaction was begun, so one that
+    /// was begun by a plain `begin()` is accepted, and acquires the write lock here. That fails on a busy
+    /// database.
     ///
     /// ```
     /// use omniq_core::{CoreSettings, call};
@@ -45,9 +47,10 @@ impl SqliteStorage {
     ///
     /// # Errors
     ///
-    /// As in [`enqueue_in`](Self::enqueue_in); and a retryable one of kind
-    /// [`Storage`](omniq_core::ErrorKind::Storage) if the transaction can't get the write lock. If the future
-    /// is dropped half-way, roll back.
+    /// Those of [`enqueue_in`](Self::enqueue_in), and a retryable error of kind
+    /// [`Storage`](omniq_core::ErrorKind::Storage) if the transaction can't get the write lock. The source of what
+    /// SQLite reports is sqlx's own [`SqliteError`]; that of other errors is the
+    /// [`sqlx::Error`]. If the future is dropped before it is ready, roll back.
     pub async fn enqueue_in_sqlx<T>(
         &self,
         tx: &mut Transaction<'_, Sqlite>,
@@ -55,17 +58,17 @@ impl SqliteStorage {
     ) -> Result<TaskId> {
         let task = order.into_new_task(&self.settings)?;
         let now = wall_clock::now();
-        let mut guest = self.guest(tx).await?;
-        let done = guest.enqueue(&task, now).await;
-        let answer = self.end(guest, done).await?;
+        let mut connection = self.begin(tx).await?;
+        let result = connection.enqueue(&task, now).await;
+        let answer = self.end(connection, result).await?;
         Ok(answer.id())
     }
 
-    /// As [`complete_in`](Self::complete_in), in a transaction of sqlx.
+    /// Records a task's success like [`complete_in`](Self::complete_in), in a transaction of sqlx.
     ///
     /// # Errors
     ///
-    /// As in [`complete_in`](Self::complete_in) and [`enqueue_in_sqlx`](Self::enqueue_in_sqlx).
+    /// Those of [`complete_in`](Self::complete_in) and [`enqueue_in_sqlx`](Self::enqueue_in_sqlx).
     pub fn complete_in_sqlx<'a, C, T>(
         &'a self,
         tx: &'a mut Transaction<'_, Sqlite>,
@@ -76,74 +79,81 @@ impl SqliteStorage {
         C: Completes + ?Sized,
         T: Serialize + ?Sized,
     {
-        // Before the first wait, so that the future can be sent wherever the transaction can.
+        // This precedes the first await, so that the future is `Send` even if `C` and `T` are not `Sync`.
         let success = execution.success(value);
         async move {
             let (change, now) = success?;
-            let mut guest = self.guest(tx).await?;
-            let done = guest.settle(&change, now).await;
-            completed(&change, self.end(guest, done).await?)
+            let mut connection = self.begin(tx).await?;
+            let result = connection.settle(&change, now).await;
+            completed(&change, self.end(connection, result).await?)
         }
     }
 
-    /// A transaction that holds the write lock of the storage's database.
-    async fn guest<'c>(&self, tx: &'c mut Transaction<'_, Sqlite>) -> Result<Guest<'c>> {
-        self.home.check_shared()?;
-        let mut guest = Guest(tx);
-        self.home.check(guest.whose().await)?;
+    /// Checks the transaction's database, begins a savepoint, and acquires the write lock.
+    async fn begin<'c>(
+        &self,
+        tx: &'c mut Transaction<'_, Sqlite>,
+    ) -> Result<BorrowedConnection<'c>> {
+        self.own_database.check_shared()?;
+        let mut connection = BorrowedConnection(tx);
+        self.own_database.check(connection.find_database().await)?;
         let failed = |e: Failure| match e {
-            Failure::Sql(error) if Failure::is_busy(&error) => self.no_lock(&error),
-            other => other.not_done(self.home.place().path()),
+            Failure::Sql(error) if error.is_busy() => self.no_write_lock(error),
+            other => other.not_done(self.own_database.location().path()),
         };
-        guest.run(BEGIN, []).await.map_err(failed)?;
-        let locked = guest
+        connection.run(BEGIN, []).await.map_err(failed)?;
+        let locked = connection
             .run(include_str!("../sql/take_write_lock.sql"), [])
             .await;
         match locked {
-            Ok(_) => Ok(guest),
+            Ok(_) => Ok(connection),
             Err(failure) => {
-                // What matters is why there is no lock.
-                let _ = guest.run(END, []).await;
+                // The caller gets the error of the lock, not that of the savepoint.
+                let _ = connection.run(END, []).await;
                 Err(failed(failure))
             }
         }
     }
 
-    fn no_lock(&self, error: &rusqlite::Error) -> Error {
+    fn no_write_lock(&self, error: SqlError) -> Error {
         let what = "nothing was changed, since the transaction can't get the write lock: begin it with \
                     begin_with(\"BEGIN IMMEDIATE\")";
-        explain(self.home.place().path(), what, error)
+        explain(self.own_database.location().path(), what, error)
     }
 
-    /// Keeps the work, or undoes all of it.
-    async fn end<T>(&self, mut guest: Guest<'_>, done: Result<T, Failure>) -> Result<T> {
-        if done.is_err() {
-            // SQLite may refuse, but then it has given up the whole transaction: a full disk does that.
-            let _ = guest.run(UNDO, []).await;
+    /// Ends the savepoint, and rolls it back if the work failed.
+    async fn end<T>(
+        &self,
+        mut connection: BorrowedConnection<'_>,
+        result: Result<T, Failure>,
+    ) -> Result<T> {
+        if result.is_err() {
+            // An error here means that SQLite has rolled back the whole transaction, as it does on a full disk.
+            let _ = connection.run(UNDO, []).await;
         }
-        let done = match guest.run(END, []).await {
-            Err(failure) if done.is_ok() => Err(failure),
-            _ => done,
+        let result = match connection.run(END, []).await {
+            Err(failure) if result.is_ok() => Err(failure),
+            _ => result,
         };
-        done.map_err(|failure| failure.not_done(self.home.place().path()))
+        result.map_err(|failure| failure.not_done(self.own_database.location().path()))
     }
 }
 
-/// The application's connection, as we may use it for a while.
-struct Guest<'c>(&'c mut SqliteConnection);
+/// The application's connection, borrowed for one call.
+struct BorrowedConnection<'c>(&'c mut SqliteConnection);
 
-impl Guest<'_> {
-    async fn whose(&mut self) -> Result<Found, Failure> {
-        let sql = include_str!("../sql/whose.sql");
+impl BorrowedConnection<'_> {
+    async fn find_database(&mut self) -> Result<FoundDatabase, Failure> {
+        let sql = include_str!("../sql/database_file_and_identity.sql");
         let row = query(sql, []).fetch_one(&mut *self.0).await;
         let row = row.map_err(failure)?;
-        Ok(Found {
+        Ok(FoundDatabase {
             file: row.try_get(0).map_err(failure)?,
             identity: row.try_get(1).map_err(failure)?,
         })
     }
 
-    /// The twin of the writer's `enqueue`.
+    /// Adds a task, as the writer's `enqueue` does.
     async fn enqueue(&mut self, task: &NewTask, now: Timestamp) -> Result<Enqueued, Failure> {
         let last = self
             .number(include_str!("../sql/high_water.sql"), [])
@@ -155,7 +165,7 @@ impl Guest<'_> {
         let values = new_row(task, id, lane, now)?;
         match self.run(include_str!("../sql/enqueue.sql"), values).await {
             Ok(_) => Ok(Enqueued::New(id)),
-            Err(Failure::Sql(error)) if is_taken(&error) => {
+            Err(Failure::Sql(error)) if error.is_unique_violation() => {
                 let holder = self.holder(task).await?;
                 holder.map(Enqueued::Existing).ok_or(Failure::Sql(error))
             }
@@ -163,6 +173,7 @@ impl Guest<'_> {
         }
     }
 
+    /// Returns the number of the task's lane, which is added if it is new.
     async fn lane(&mut self, task: &NewTask) -> Result<i64, Failure> {
         let values = || {
             let format = i64::from(task.payload.format.code());
@@ -173,7 +184,7 @@ impl Guest<'_> {
             ]
         };
         if let Some(number) = self
-            .number(include_str!("../sql/lane.sql"), values())
+            .number(include_str!("../sql/find_lane.sql"), values())
             .await?
         {
             return Ok(number);
@@ -181,9 +192,10 @@ impl Guest<'_> {
         let added = self
             .number(include_str!("../sql/add_lane.sql"), values())
             .await?;
-        added.ok_or(Failure::Sql(rusqlite::Error::QueryReturnedNoRows))
+        added.ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
     }
 
+    /// Returns the task that holds the unique key, or is the live member of the series.
     async fn holder(&mut self, task: &NewTask) -> Result<Option<TaskId>, Failure> {
         let key = task.unique_key.as_deref();
         let values = [key.map(|_| task.name.as_str()).into(), key.into()];
@@ -198,7 +210,8 @@ impl Guest<'_> {
         found.map(row::id).transpose()
     }
 
-    /// The twin of the writer's `settle`, for a success: it needs no unique key, and keeps no error.
+    /// Applies a success, as the writer's `settle` does. A success can't conflict with a unique key, and has no
+    /// error to store.
     async fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
         let sql = include_str!("../sql/settle.sql");
         if self.run(sql, changed_row(change, now)).await? != 1 {
@@ -211,27 +224,27 @@ impl Guest<'_> {
     }
 
     async fn refused(&mut self, id: TaskId) -> Result<Settled, Failure> {
-        let standing = query(include_str!("../sql/standing.sql"), [id.as_i64().into()]);
-        let standing = standing
-            .fetch_optional(&mut *self.0)
-            .await
-            .map_err(failure)?;
+        let query = query(
+            include_str!("../sql/status_and_lease.sql"),
+            [id.as_i64().into()],
+        );
+        let row = query.fetch_optional(&mut *self.0).await.map_err(failure)?;
         let read = |row: SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
-        let standing = standing.map(read).transpose().map_err(failure)?;
-        Ok(moved(standing))
+        let status_and_lease = row.map(read).transpose().map_err(failure)?;
+        Ok(refusal(status_and_lease))
     }
 
-    /// Says how many rows it changed.
+    /// Executes a statement. Returns how many rows it changed.
     async fn run<'v>(
         &mut self,
         sql: &'static str,
         values: impl IntoIterator<Item = Value<'v>>,
     ) -> Result<u64, Failure> {
-        let done = query(sql, values).execute(&mut *self.0).await;
-        Ok(done.map_err(failure)?.rows_affected())
+        let result = query(sql, values).execute(&mut *self.0).await;
+        Ok(result.map_err(failure)?.rows_affected())
     }
 
-    /// The first column of the first row.
+    /// Returns the first column of the first row.
     async fn number<'v>(
         &mut self,
         sql: &'static str,
@@ -257,15 +270,15 @@ fn query<'v>(
         })
 }
 
-/// SQLite's errors mean the same, whoever tells them.
+/// Separates the errors that SQLite reported from those of sqlx itself.
 fn failure(error: sqlx::Error) -> Failure {
-    let told = error.as_database_error();
-    let code = told.and_then(|told| told.code()?.parse().ok());
-    if let (Some(told), Some(code)) = (told, code) {
-        let code = rusqlite::ffi::Error::new(code);
-        let message = Some(told.message().to_owned());
-        return Failure::Sql(rusqlite::Error::SqliteFailure(code, message));
-    }
-    let text = format!("sqlx could not run a statement: {error}");
+    let error = match error {
+        sqlx::Error::Database(error) => match error.try_downcast::<SqliteError>() {
+            Ok(error) => return Failure::Sql(SqlError::from(*error)),
+            Err(other) => sqlx::Error::Database(other),
+        },
+        other => other,
+    };
+    let text = "sqlx could not run a statement";
     Failure::Refused(Error::new(ErrorKind::Storage, text).with_source(error))
 }

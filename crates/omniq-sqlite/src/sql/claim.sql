@@ -1,4 +1,4 @@
--- In: a JSON list of ready tasks, their new owner, now, the lease's length. Guard: still pending and not held
+-- In: a JSON list of ready tasks, their new owner, now, the lease's length. Guard: still pending, due and not held
 -- back. Changes: they run, each under its next lease.
 UPDATE main.omniq_task
 SET status = 1, attempts = attempts + 1, lease = lease + 1, owner = ?2, beats = 0, started_at = ?3,

@@ -1,2 +1,2 @@
--- In: a task. Out: its failed attempts, oldest first.
+-- In: an id. Out: the errors of the task's failed attempts, oldest first.
 SELECT error FROM main.omniq_error WHERE task = ?1 ORDER BY lease

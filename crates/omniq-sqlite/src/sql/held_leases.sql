@@ -1,2 +1,2 @@
--- Out: every lease that somebody holds, and who.
+-- Out: every held lease, and its owner.
 SELECT id, lease, beats, lease_for, owner FROM main.omniq_task WHERE owner IS NOT NULL

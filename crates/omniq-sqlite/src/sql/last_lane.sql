@@ -1,2 +1,2 @@
--- Out: the largest lane.
+-- Out: the largest number of a lane.
 SELECT max(id) FROM main.omniq_lane

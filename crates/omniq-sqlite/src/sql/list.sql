@@ -1,5 +1,5 @@
--- In: the id before the page, a queue, a name, a status (NULL: any), how many at most.
--- Out: whole tasks, from the oldest.
+-- In: the id before the page, a queue, a name, a status (NULL: any), a limit.
+-- Out: complete tasks, oldest first.
 SELECT t.id, t.lane, status, priority, eta, interval, series_id, attempts, max_attempts, crashes,
     timeout, backoff, unique_key, lease, owner, holds, headers, payload, enqueued_at, started_at,
     finished_at, result_format, result, progress, progress_text, progressed_at

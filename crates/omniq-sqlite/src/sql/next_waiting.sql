@@ -1,4 +1,4 @@
--- In: a lane. Out: when the first of its waiting tasks is due.
+-- In: a lane. Out: the earliest eta of its waiting tasks.
 SELECT eta FROM main.omniq_task
 WHERE lane = ?1 AND status = 0 AND due = 0 AND holds = 0
 ORDER BY eta LIMIT 1

@@ -1,2 +1,2 @@
--- In: the largest id given. Guard: only upwards. Changes: the one row.
+-- In: the largest id assigned. Guard: it only rises. Changes: the only row.
 UPDATE main.omniq_high_water SET id = ?1 WHERE only = 1 AND id < ?1

@@ -1,3 +1,5 @@
+//! Claims ready tasks, in the order of running across all lanes that a filter takes.
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -5,47 +7,83 @@ use omniq_core::storage::{ClaimFilter, ClaimRequest, Claimed, MAX_DUE_PER_CLAIM}
 use omniq_core::{Error, Task, TaskError, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::Batch;
-use crate::heads::{Head, ready};
-use crate::row::{id, json_in, span_in, task, with_errors};
-use crate::trouble::Failure;
+use super::batch::Batch;
+use crate::errors::Failure;
+use crate::lane_heads::{LaneIndex, ReadyTask, read_ready};
+use crate::row::{duration_to_micros, id, task, to_json, with_errors};
 
-/// The tasks of one lane that a claim reads, as many as it turns out to need.
+/// Reads the ready tasks of one lane in steps, as many as a claim turns out to need.
 #[derive(Default)]
-struct Line {
-    taken: usize,
-    rest: VecDeque<Head>,
+struct LaneCursor {
+    /// How many tasks of the lane were selected. Until they are claimed, a query still finds them first.
+    selected: usize,
+    /// Tasks behind them that are already read.
+    upcoming: VecDeque<ReadyTask>,
 }
 
-impl Line {
-    /// Reads some more behind those taken, which stand there until they are claimed. Twice as many each time:
-    /// the first are read again.
-    fn read_on(&mut self, conn: &Connection, lane: i64, more: usize) -> Result<(), Failure> {
-        let mut heads = Vec::new();
-        ready(conn, lane, self.taken.saturating_add(more), &mut heads)?;
-        self.rest = heads.into_iter().skip(self.taken).collect();
+impl LaneCursor {
+    /// Reads `more` tasks behind the selected ones, which are read again.
+    fn read_more(&mut self, conn: &Connection, lane: i64, more: usize) -> Result<(), Failure> {
+        let mut ready = Vec::new();
+        read_ready(conn, lane, self.selected.saturating_add(more), &mut ready)?;
+        self.upcoming = ready.into_iter().skip(self.selected).collect();
         Ok(())
     }
 }
 
-/// Moves what has come due over to the ready ones; says how many.
-fn come_due(conn: &Connection, lane: i64, now: Timestamp, limit: usize) -> Result<usize, Failure> {
-    let mut statement = conn.prepare_cached(include_str!("../sql/come_due.sql"))?;
+/// Marks waiting tasks of a lane whose eta is reached as due. Returns how many.
+fn mark_due(conn: &Connection, lane: i64, now: Timestamp, limit: usize) -> Result<usize, Failure> {
+    let mut statement = conn.prepare_cached(include_str!("../sql/mark_due.sql"))?;
     Ok(statement.execute(params![lane, now.as_micros(), limit as i64])?)
 }
 
+/// Selects the next ready tasks of all lanes, in the order of running.
+fn select_ready(
+    conn: &Connection,
+    index: &mut LaneIndex,
+    wanted: usize,
+) -> Result<Vec<ReadyTask>, Failure> {
+    let mut cursors: HashMap<i64, LaneCursor> = HashMap::new();
+    let mut selected = Vec::new();
+    while selected.len() < wanted
+        && let Some((task, lane)) = index.first_ready()
+    {
+        let cursor = cursors.entry(lane).or_default();
+        if cursor.upcoming.is_empty() {
+            let missing = wanted - selected.len();
+            // The number of tasks that are read at a time doubles, unless no other lane can provide any.
+            let more = if index.has_one_ready_lane() {
+                missing
+            } else {
+                cursor.selected + 2
+            };
+            cursor.read_more(conn, lane, more)?;
+        }
+        if cursor.upcoming.front() == Some(&task) {
+            cursor.upcoming.pop_front();
+            cursor.selected += 1;
+            selected.push(task);
+            if cursor.upcoming.is_empty() {
+                cursor.read_more(conn, lane, cursor.selected + 2)?;
+            }
+        }
+        index.set_first_ready(lane, cursor.upcoming.front().copied());
+    }
+    Ok(selected)
+}
+
 impl Batch<'_> {
-    /// Takes the first due tasks of the lanes that the filter takes.
+    /// Claims the first due tasks of the lanes that the filter takes.
     pub(crate) fn claim(
         &mut self,
         request: &ClaimRequest,
         now: Timestamp,
     ) -> Result<Claimed, Failure> {
         let mut claimed = Claimed::default();
-        // Once, but for rows that had to be set aside: others may stand behind them.
+        // Runs once, except when rows had to be quarantined: there may be more tasks behind them.
         while claimed.tasks.len() < request.limit {
             let wanted = request.limit - claimed.tasks.len();
-            let next = self.next(&request.filter, wanted, now)?;
+            let next = self.next_ready(&request.filter, wanted, now)?;
             let before = claimed.tasks.len();
             self.take(&next, request, now, &mut claimed.tasks)?;
             if claimed.tasks.len() - before == next.len() {
@@ -53,102 +91,79 @@ impl Batch<'_> {
             }
         }
         if claimed.tasks.len() < request.limit {
-            let board = self.heads.board(&request.filter, self.lanes);
-            claimed.next_due = board.next_due();
+            let index = self.lane_heads.index(&request.filter, self.lanes);
+            claimed.next_due = index.next_due();
         }
         Ok(claimed)
     }
 
-    /// Takes nothing. If there is a task that is ready, it was due when the claim was made, for all that the
-    /// claimer has to know.
+    /// Claims nothing, and returns when the next task is due. A ready task is reported as due at `request.now`,
+    /// since the exact time does not matter to the claimer.
     pub(crate) fn peek(&mut self, request: &ClaimRequest) -> Result<Claimed, Failure> {
-        let board = self.heads.board(&request.filter, self.lanes);
-        // It is asked because others wrote, and nobody may ask again.
-        board.doubt_all_if_unsure();
-        board.look(self.conn, request.now)?;
-        let is_ready = board.first().is_some();
+        let index = self.lane_heads.index(&request.filter, self.lanes);
+        // Another connection has written, and there may be no later query that would find its change.
+        index.mark_all_if_uncertain();
+        index.refresh(self.conn, request.now)?;
+        let is_ready = index.first_ready().is_some();
         let next_due = if is_ready {
             Some(request.now)
         } else {
-            board.next_due()
+            index.next_due()
         };
         Ok(Claimed::new(Vec::new(), next_due))
     }
 
-    /// The next tasks of all lanes, in the order of running.
-    fn next(
+    /// Returns the next ready tasks of all lanes, in the order of running.
+    fn next_ready(
         &mut self,
         filter: &Arc<ClaimFilter>,
         wanted: usize,
         now: Timestamp,
-    ) -> Result<Vec<Head>, Failure> {
+    ) -> Result<Vec<ReadyTask>, Failure> {
         let conn = self.conn;
-        let board = self.heads.board(filter, self.lanes);
-        board.look(conn, now)?;
-        let mut may_come = MAX_DUE_PER_CLAIM;
-        while may_come > 0
-            && let Some(lane) = board.has_come_due(now)
+        let index = self.lane_heads.index(filter, self.lanes);
+        index.refresh(conn, now)?;
+        let mut due_limit = MAX_DUE_PER_CLAIM;
+        while due_limit > 0
+            && let Some(lane) = index.lane_with_due_task(now)
         {
-            may_come = may_come.saturating_sub(come_due(conn, lane, now, may_come)?);
-            board.look_at(conn, lane)?;
+            due_limit = due_limit.saturating_sub(mark_due(conn, lane, now, due_limit)?);
+            index.refresh_lane(conn, lane)?;
         }
-        let mut lines: HashMap<i64, Line> = HashMap::new();
-        let mut next = Vec::new();
-        while next.len() < wanted
-            && let Some((head, lane)) = board.first()
-        {
-            let line = lines.entry(lane).or_default();
-            if line.rest.is_empty() {
-                let left = wanted - next.len();
-                let more = if board.is_single() {
-                    left
-                } else {
-                    line.taken + 2
-                };
-                line.read_on(conn, lane, more)?;
-            }
-            if line.rest.front() == Some(&head) {
-                line.rest.pop_front();
-                line.taken += 1;
-                next.push(head);
-                if line.rest.is_empty() {
-                    line.read_on(conn, lane, line.taken + 2)?;
-                }
-            }
-            board.set_head(lane, line.rest.front().copied());
+        let selected = select_ready(conn, index, wanted)?;
+        if selected.len() < wanted && index.mark_all_if_uncertain() {
+            // The claim may be parked now, so it must not miss what another connection has released.
+            return self.next_ready(filter, wanted, now);
         }
-        if next.len() < wanted && board.doubt_all_if_unsure() {
-            // A claim that may sleep now must not have missed what others gave back.
-            return self.next(filter, wanted, now);
-        }
-        Ok(next)
+        Ok(selected)
     }
 
-    /// Claims these ready tasks. A row that can't be read fails, so that it does not stand in the way of its
-    /// lane for good.
+    /// Claims these ready tasks. A task whose row can't be read fails, so that it does not block its lane
+    /// permanently.
     ///
     /// One statement updates all of them, and one reads them: a statement for each task takes twice as long,
-    /// and `RETURNING` keeps each row in a table of its own.
+    /// and `RETURNING` stores each row in a temporary table.
     fn take(
         &mut self,
-        heads: &[Head],
+        ready: &[ReadyTask],
         request: &ClaimRequest,
         now: Timestamp,
         claimed: &mut Vec<Task>,
     ) -> Result<(), Failure> {
-        if heads.is_empty() {
+        if ready.is_empty() {
             return Ok(());
         }
-        let ids: Vec<i64> = heads.iter().map(|head| head.id).collect();
+        let ids: Vec<i64> = ready.iter().map(|task| task.id).collect();
         let ids = format!("{ids:?}");
         let conn = self.conn;
         let mut claim = conn.prepare_cached(include_str!("../sql/claim.sql"))?;
-        let (owner, lease_for) = (request.owner.as_i64(), span_in(request.lease_for));
+        let owner = request.owner.as_i64();
+        let lease_for = duration_to_micros(request.lease_for);
         let taken = claim.execute(params![ids, owner, now.as_micros(), lease_for])?;
-        if taken != heads.len() {
+        if taken != ready.len() {
             return Err(rusqlite::Error::StatementChangedRows(taken).into());
         }
-        let mut tasks = conn.prepare_cached(include_str!("../sql/tasks.sql"))?;
+        let mut tasks = conn.prepare_cached(include_str!("../sql/get_many.sql"))?;
         let mut rows = tasks.query([ids])?;
         let mut unreadable = Vec::new();
         while let Some(row) = rows.next()? {
@@ -159,29 +174,30 @@ impl Batch<'_> {
         }
         drop(rows);
         for (id, lease, error) in unreadable {
-            self.set_aside(id, lease, &error, now)?;
+            self.quarantine(id, lease, &error, now)?;
         }
         Ok(())
     }
 
-    fn set_aside(
+    /// Fails a claimed task whose row can't be read.
+    fn quarantine(
         &mut self,
         number: i64,
         lease: i64,
         error: &Error,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        tracing::error!(%error, "a task's row can't be read: the task fails");
-        let mut aside = self
+        tracing::error!(error = %error.chain(), "a task's row can't be read: the task fails");
+        let mut quarantine = self
             .conn
-            .prepare_cached(include_str!("../sql/set_aside.sql"))?;
-        aside.execute([number, now.as_micros()])?;
-        let mut kept = TaskError::new("payload", error.to_string()).with_retryable(false);
-        kept.timestamp = now;
-        let mut keep = self
+            .prepare_cached(include_str!("../sql/quarantine_row.sql"))?;
+        quarantine.execute([number, now.as_micros()])?;
+        let mut stored = TaskError::new("payload", error.chain().to_string()).with_retryable(false);
+        stored.timestamp = now;
+        let mut insert = self
             .conn
-            .prepare_cached(include_str!("../sql/keep_error.sql"))?;
-        keep.execute(params![number, lease, json_in(&kept)?])?;
+            .prepare_cached(include_str!("../sql/insert_error.sql"))?;
+        insert.execute(params![number, lease, to_json(&stored)?])?;
         self.effects.finished.push(id(number)?);
         Ok(())
     }

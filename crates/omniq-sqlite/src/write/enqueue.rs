@@ -1,14 +1,17 @@
+//! Adds new tasks, and finds the task that holds a unique key or is the live member of a series.
+
 use omniq_core::storage::Enqueued;
 use omniq_core::{NewTask, TaskId, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
-use super::Batch;
+use super::batch::Batch;
+use super::bulk_insert::BulkInsert;
+use crate::errors::Failure;
 use crate::row::id;
-use crate::trouble::{Failure, is_taken};
 use crate::values::new_row;
 
 impl Batch<'_> {
-    /// Adds tasks; those that can wait for others like them are written later in the batch.
+    /// Adds tasks. Those that can be inserted together with similar ones are written later in the batch.
     pub(crate) fn enqueue_all(
         &mut self,
         tasks: &[NewTask],
@@ -16,7 +19,7 @@ impl Batch<'_> {
     ) -> Result<Vec<Enqueued>, Failure> {
         let mut answers = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let answer = match self.wait_for_others(task, now)? {
+            let answer = match self.add_to_bulk(task, now)? {
                 Some(id) => {
                     self.effects.add_work(now);
                     Enqueued::New(id)
@@ -28,7 +31,33 @@ impl Batch<'_> {
         Ok(answers)
     }
 
-    pub(super) fn lane_of(&mut self, task: &NewTask) -> Result<i64, Failure> {
+    /// Assigns an id to a task, and collects it for a bulk insert. Returns `None` if the task must be inserted
+    /// at once.
+    fn add_to_bulk(&mut self, task: &NewTask, now: Timestamp) -> Result<Option<TaskId>, Failure> {
+        if !BulkInsert::accepts(task) {
+            return Ok(None);
+        }
+        let lane = match self.bulk_insert.lane_of_similar(task) {
+            Some(lane) => lane,
+            None => {
+                self.write_bulk()?;
+                let lane = self.lane_of(task)?;
+                self.bulk_insert.set_pattern(task, lane);
+                lane
+            }
+        };
+        let id = self.high_water.next(self.conn, now)?;
+        self.bulk_insert.push(id, now, task.payload.bytes.clone());
+        self.lane_heads.mark_changed(lane);
+        Ok(Some(id))
+    }
+
+    /// Writes the tasks that were collected for a bulk insert. Every operation that reads tasks must do so first.
+    pub(crate) fn write_bulk(&mut self) -> Result<(), Failure> {
+        self.bulk_insert.write(self.conn)
+    }
+
+    fn lane_of(&mut self, task: &NewTask) -> Result<i64, Failure> {
         self.lanes
             .number(self.conn, &task.queue, &task.name, task.payload.format)
     }
@@ -41,7 +70,7 @@ impl Batch<'_> {
                 self.effects.add_work(now);
                 Ok(Enqueued::New(id))
             }
-            Err(Failure::Sql(error)) if is_taken(&error) => {
+            Err(Failure::Sql(error)) if error.is_unique_violation() => {
                 let name = task.unique_key.is_some().then_some(task.name.as_str());
                 let holder = self.holder(name, task.unique_key.as_deref(), task.series_id)?;
                 holder.map(Enqueued::Existing).ok_or(Failure::Sql(error))
@@ -56,11 +85,11 @@ impl Batch<'_> {
             .conn
             .prepare_cached(include_str!("../sql/enqueue.sql"))?;
         statement.execute(new_row(task, id, lane, now)?)?;
-        self.heads.touch(lane);
+        self.lane_heads.mark_changed(lane);
         Ok(())
     }
 
-    /// The task that holds a key, or is the live member of a series.
+    /// Returns the task that holds a key, or is the live member of a series.
     pub(super) fn holder(
         &self,
         name: Option<&str>,

@@ -1,11 +1,13 @@
+//! Deletes old finished tasks.
+
 use omniq_core::storage::PurgeRequest;
 use rusqlite::params;
 
-use super::Batch;
-use crate::trouble::Failure;
+use super::batch::Batch;
+use crate::errors::Failure;
 
 impl Batch<'_> {
-    /// Forgets the oldest finished tasks that nobody holds.
+    /// Deletes the oldest finished tasks that no owner holds. Returns how many.
     pub(crate) fn purge(&mut self, request: &PurgeRequest) -> Result<u64, Failure> {
         let until = request.now.before(request.older_than).as_micros();
         let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
@@ -26,17 +28,17 @@ impl Batch<'_> {
         old.sort_unstable();
         old.dedup();
         old.truncate(request.limit);
-        let mut forget = self
+        let mut delete_task = self
             .conn
-            .prepare_cached(include_str!("../sql/forget.sql"))?;
-        let mut errors = self
+            .prepare_cached(include_str!("../sql/delete_task.sql"))?;
+        let mut delete_errors = self
             .conn
-            .prepare_cached(include_str!("../sql/forget_errors.sql"))?;
-        let mut forgotten = 0;
+            .prepare_cached(include_str!("../sql/delete_errors.sql"))?;
+        let mut deleted = 0;
         for (_, id) in old {
-            forgotten += forget.execute([id])? as u64;
-            errors.execute([id])?;
+            deleted += delete_task.execute([id])? as u64;
+            delete_errors.execute([id])?;
         }
-        Ok(forgotten)
+        Ok(deleted)
     }
 }

@@ -1,33 +1,35 @@
+//! Applies guarded changes to tasks.
+
 use omniq_core::storage::{KEPT_ERRORS, Settled};
 use omniq_core::{Change, TaskId, TaskStatus, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
-use super::Batch;
-use crate::row::json_in;
-use crate::trouble::{Failure, is_taken};
+use super::batch::Batch;
+use crate::errors::Failure;
+use crate::row::to_json;
 use crate::values::changed_row;
 
 impl Batch<'_> {
-    /// One guarded change, with its follow-ups.
+    /// Applies one guarded change, with its follow-up tasks.
     pub(crate) fn settle(&mut self, change: &Change, now: Timestamp) -> Result<Settled, Failure> {
         match self.update(change, now) {
             Ok(true) => {}
             Ok(false) => return self.refused(change),
-            Err(Failure::Sql(error)) if is_taken(&error) => {
-                let holder = self.rival(change.id)?;
+            Err(Failure::Sql(error)) if error.is_unique_violation() => {
+                let holder = self.conflicting_task(change.id)?;
                 let conflict = holder.map(|holder| Settled::Conflict { holder });
                 return conflict.ok_or(Failure::Sql(error));
             }
             Err(other) => return Err(other),
         }
         if let Some(error) = &change.error {
-            self.keep_error(change, &json_in(error)?)?;
+            self.store_error(change, &to_json(error)?)?;
         }
         for task in &change.then {
             self.enqueue(task, now)?;
         }
         if change.status == TaskStatus::Pending {
-            self.touch_lane_of(change)?;
+            self.mark_lane_changed(change)?;
         }
         self.effects.record(change, now);
         Ok(Settled::Applied)
@@ -41,37 +43,38 @@ impl Batch<'_> {
         Ok(changed == 1)
     }
 
-    /// The task stands in its lane again, or at another place of it.
-    fn touch_lane_of(&mut self, change: &Change) -> Result<(), Failure> {
+    /// Records that the task is in its lane again, or has a new position there.
+    fn mark_lane_changed(&mut self, change: &Change) -> Result<(), Failure> {
         let mut statement = self
             .conn
-            .prepare_cached(include_str!("../sql/lane_of.sql"))?;
+            .prepare_cached(include_str!("../sql/lane_of_task.sql"))?;
         let lane = statement.query_row([change.id.as_i64()], |row| row.get(0))?;
-        self.heads.touch(lane);
+        self.lane_heads.mark_changed(lane);
         Ok(())
     }
 
-    /// What stands in the way of a change. If its execution has succeeded already, that happened in another
-    /// transaction: whoever waits for it may not have been told.
+    /// Returns why a change was refused. If its execution has already succeeded, that happened in a transaction of
+    /// the application, so that waiting callers may not have been notified: they are now.
     fn refused(&mut self, change: &Change) -> Result<Settled, Failure> {
         let mut statement = self
             .conn
-            .prepare_cached(include_str!("../sql/standing.sql"))?;
-        let standing = statement
+            .prepare_cached(include_str!("../sql/status_and_lease.sql"))?;
+        let status_and_lease = statement
             .query_row([change.id.as_i64()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let answer = moved(standing);
+        let answer = refusal(status_and_lease);
         if answer.is_success_under(change.lease) {
             self.effects.finished.push(change.id);
         }
         Ok(answer)
     }
 
-    /// Who holds what this task would need to be unfinished again.
-    fn rival(&self, task: TaskId) -> Result<Option<TaskId>, Failure> {
+    /// Returns the task that holds the unique key, or is the live member of the series, that this task would need to
+    /// be unfinished again.
+    fn conflicting_task(&self, task: TaskId) -> Result<Option<TaskId>, Failure> {
         let mut statement = self
             .conn
-            .prepare_cached(include_str!("../sql/keys_of.sql"))?;
+            .prepare_cached(include_str!("../sql/unique_keys_of_task.sql"))?;
         let (name, key, series): (Option<String>, Option<String>, Option<i64>) = statement
             .query_row([task.as_i64()], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -83,13 +86,14 @@ impl Batch<'_> {
         )
     }
 
-    fn keep_error(&self, change: &Change, json: &str) -> Result<(), Failure> {
+    /// Stores the error of a failed attempt, and deletes the task's oldest errors.
+    fn store_error(&self, change: &Change, json: &str) -> Result<(), Failure> {
         let id = change.id.as_i64();
         let lease = change.lease.cast_signed();
-        let mut keep = self
+        let mut insert = self
             .conn
-            .prepare_cached(include_str!("../sql/keep_error.sql"))?;
-        keep.execute(params![id, lease, json])?;
+            .prepare_cached(include_str!("../sql/insert_error.sql"))?;
+        insert.execute(params![id, lease, json])?;
         if change.lease > KEPT_ERRORS as u64 {
             let mut trim = self
                 .conn
@@ -100,9 +104,9 @@ impl Batch<'_> {
     }
 }
 
-/// The answer to a change that was refused, by where the task stands instead.
-pub(crate) fn moved(standing: Option<(u8, i64)>) -> Settled {
-    let Some((code, lease)) = standing else {
+/// Returns the answer to a change that was refused, given the task's status and lease.
+pub(crate) fn refusal(status_and_lease: Option<(u8, i64)>) -> Settled {
+    let Some((code, lease)) = status_and_lease else {
         return Settled::NotFound;
     };
     Settled::Stale {

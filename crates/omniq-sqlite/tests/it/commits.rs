@@ -1,4 +1,4 @@
-//! An answer comes after its commit, and commits are shared.
+//! Tests that answers come after their commits, and that commits are shared.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,47 +8,47 @@ use omniq_core::storage::{Enqueued, Settled};
 use omniq_core::{Result, Storage, TaskStatus};
 use omniq_sqlite::SqliteStorage;
 
-use crate::common::{NOW, Place, claim_of, done, enqueue, numbers, start, task, within};
+use crate::common::{NOW, TestDatabase, claim_of, enqueue, numbers, start, success, task, within};
 
 #[tokio::test]
-async fn no_answer_before_its_commit() {
-    let place = Place::new();
-    let storage = place.open();
+async fn no_answer_precedes_its_commit() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     enqueue(&storage, task("b", 1)).await.unwrap();
     let claimed = within(storage.claim(claim_of("b"))).await.unwrap();
-    let gate = place.disk.close_gate();
+    let gate = db.disk.close_gate();
     let mut enqueued = storage.enqueue(vec![task("a", 2)], NOW);
     start(&mut enqueued);
-    place.disk.wait_until_blocked();
-    let mut settled = storage.settle(vec![done(&claimed.tasks[0])], NOW);
-    let mut caught = storage.claim(claim_of("a"));
+    db.disk.wait_until_blocked();
+    let mut settled = storage.settle(vec![success(&claimed.tasks[0])], NOW);
+    let mut claimed = storage.claim(claim_of("a"));
 
     start(&mut settled);
-    start(&mut caught);
+    start(&mut claimed);
     start(&mut enqueued);
-    assert_eq!(numbers(&place.plain()), [1], "seen before its commit");
+    assert_eq!(numbers(&db.plain()), [1], "visible before its commit");
 
-    place.disk.pass_one();
+    db.disk.pass_one();
     within(&mut enqueued).await.unwrap();
-    assert_eq!(numbers(&place.plain()), [1, 2]);
-    place.disk.wait_until_blocked();
+    assert_eq!(numbers(&db.plain()), [1, 2]);
+    db.disk.wait_until_blocked();
     start(&mut settled);
-    start(&mut caught);
+    start(&mut claimed);
     drop(gate);
     assert_eq!(within(settled).await.unwrap(), [Settled::Applied]);
-    assert_eq!(within(caught).await.unwrap().tasks.len(), 1);
+    assert_eq!(within(claimed).await.unwrap().tasks.len(), 1);
 }
 
 #[tokio::test]
-async fn a_look_waits_for_no_commit() {
-    let place = Place::new();
-    let storage = place.open();
+async fn a_query_does_not_wait_for_a_commit() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     let id = enqueue(&storage, task("a", 1)).await.unwrap();
     let claimed = within(storage.claim(claim_of("a"))).await.unwrap();
-    let _gate = place.disk.close_gate();
-    let mut settled = storage.settle(vec![done(&claimed.tasks[0])], NOW);
+    let _gate = db.disk.close_gate();
+    let mut settled = storage.settle(vec![success(&claimed.tasks[0])], NOW);
     start(&mut settled);
-    place.disk.wait_until_blocked();
+    db.disk.wait_until_blocked();
     let found = within(storage.get(vec![id])).await.unwrap();
     assert_eq!(found[0].as_ref().unwrap().status, TaskStatus::Running);
 }
@@ -66,8 +66,8 @@ struct Producers<'a> {
 impl Producers<'_> {
     const TOTAL: u64 = 6_400;
 
-    /// Takes the answers that have come, and sends as many new tasks.
-    fn turn(&mut self, waker: &Waker) {
+    /// Takes the answers that have arrived, and sends as many new tasks.
+    fn exchange(&mut self, waker: &Waker) {
         let mut context = Context::from_waker(waker);
         for slot in &mut self.waiting {
             while let Poll::Ready(answer) = slot.as_mut().poll(&mut context) {
@@ -83,13 +83,13 @@ impl Producers<'_> {
     }
 }
 
-/// Each flush takes until every producer waits again, as on a disk that is slower than they are.
+/// Each flush lasts until every producer waits again, as on a disk that is slower than the producers.
 #[test]
 fn many_producers_share_each_commit() {
-    let place = Place::new();
-    let storage = place.open();
-    let before = place.disk.syncs();
-    let _gate = place.disk.close_gate();
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let before = db.disk.syncs();
+    let _gate = db.disk.close_gate();
     let mut producers = Producers {
         storage: &storage,
         waiting: (1..=64)
@@ -98,31 +98,31 @@ fn many_producers_share_each_commit() {
         sent: 64,
         answered: 0,
     };
-    let waker = Waker::from(place.disk.clone());
-    producers.turn(&waker);
+    let waker = Waker::from(db.disk.clone());
+    producers.exchange(&waker);
     while producers.answered < Producers::TOTAL {
-        // A writer that stands at the gate has sent every earlier answer.
-        let blocked = place.disk.wait_until_blocked_or_woken();
-        producers.turn(&waker);
+        // A writer that waits at the gate has sent every earlier answer.
+        let blocked = db.disk.wait_until_blocked_or_woken();
+        producers.exchange(&waker);
         if blocked {
-            place.disk.pass_one();
+            db.disk.pass_one();
         }
     }
-    let commits = place.disk.syncs() - before;
+    let commits = db.disk.syncs() - before;
     assert!(commits <= Producers::TOTAL / 8, "{commits} commits");
-    assert_eq!(numbers(&place.plain()).len() as u64, Producers::TOTAL);
+    assert_eq!(numbers(&db.plain()).len() as u64, Producers::TOTAL);
 }
 
 #[tokio::test]
 async fn durability_normal_flushes_no_commit() {
-    let place = Place::new();
+    let db = TestDatabase::new();
     let mut settings = omniq_core::CoreSettings::default();
     settings.durability = omniq_core::Durability::Normal;
-    let storage = SqliteStorage::open(&place.path, &settings).unwrap();
+    let storage = SqliteStorage::open(&db.path, &settings).unwrap();
     enqueue(&storage, task("a", 1)).await.unwrap();
-    let before = place.disk.syncs();
+    let before = db.disk.syncs();
     for number in 2..10 {
         enqueue(&storage, task("a", number)).await.unwrap();
     }
-    assert_eq!(place.disk.syncs(), before);
+    assert_eq!(db.disk.syncs(), before);
 }

@@ -1,4 +1,4 @@
-//! What these tests share.
+//! Helpers of these tests.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -19,19 +19,19 @@ use tempfile::TempDir;
 
 use crate::disk::{CEILING, Disk};
 
-/// Some time in 2026.
+/// A time in 2026.
 pub(crate) const NOW: Timestamp = Timestamp(1_790_000_000_000_000);
 
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
-/// A folder with a database on a disk of its own.
-pub(crate) struct Place {
+/// A folder with a database on a simulated disk of its own.
+pub(crate) struct TestDatabase {
     pub(crate) disk: Arc<Disk>,
     pub(crate) path: PathBuf,
     pub(crate) folder: TempDir,
 }
 
-impl Place {
+impl TestDatabase {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("jobs.db");
@@ -46,7 +46,7 @@ impl Place {
         open(&self.path).unwrap()
     }
 
-    /// A connection that is not OmniQ's.
+    /// Opens a connection that is not OmniQ's.
     pub(crate) fn plain(&self) -> Connection {
         plain(&self.path)
     }
@@ -58,7 +58,7 @@ pub(crate) fn open(path: &Path) -> Result<SqliteStorage> {
     SqliteStorage::open(path, &settings)
 }
 
-/// By SQLite's own file system, with none of our settings.
+/// Opens a connection that uses SQLite's own file system and none of our settings.
 pub(crate) fn plain(path: &Path) -> Connection {
     Connection::open_with_flags_and_vfs(path, OpenFlags::SQLITE_OPEN_READ_WRITE, c"unix").unwrap()
 }
@@ -68,7 +68,7 @@ pub(crate) fn task(name: &str, number: u64) -> NewTask {
     NewTask::new(name, "default", Payload::new(Format::Json, payload))
 }
 
-/// The number that [`task`] put into the payload.
+/// Returns the number that [`task`] put into the payload.
 pub(crate) fn number(payload: &[u8]) -> u64 {
     let text = str::from_utf8(payload).unwrap();
     let text = text.strip_prefix("{\"args\":[").unwrap();
@@ -83,8 +83,8 @@ pub(crate) fn claim_of(name: &str) -> ClaimRequest {
     ClaimRequest::new(owner(1), ClaimFilter::any().names([name]), NOW, LEASE)
 }
 
-/// The change that ends a claimed task well.
-pub(crate) fn done(task: &Task) -> Change {
+/// Returns the change that records a claimed task's success.
+pub(crate) fn success(task: &Task) -> Change {
     let result = Payload::new(Format::Json, b"1".to_vec());
     let then = Vec::new();
     settle(task, Outcome::Succeeded { result, then }, NOW, 0.0).unwrap()
@@ -100,10 +100,10 @@ pub(crate) async fn enqueue(storage: &SqliteStorage, task: NewTask) -> Result<Ta
 
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     let answer = tokio::time::timeout(CEILING, future).await;
-    answer.expect("waited in vain for an answer")
+    answer.expect("there was no answer")
 }
 
-/// Starts a future, and says whether it is ready.
+/// Starts a future. Returns whether it is ready.
 pub(crate) fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Poll<T> {
     let mut context = Context::from_waker(Waker::noop());
     future.as_mut().poll(&mut context)
@@ -114,7 +114,7 @@ pub(crate) fn start<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>
     assert!(poll(future).is_pending(), "answered too early");
 }
 
-/// Printed, so that a failure can be run again.
+/// Returns the seed of a test's random numbers, and prints it, so that a failure can be reproduced.
 pub(crate) fn seed() -> u64 {
     let given = std::env::var("OMNIQ_TEST_SEED").ok();
     let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
@@ -122,7 +122,7 @@ pub(crate) fn seed() -> u64 {
     seed
 }
 
-/// The number of each task in the database, as a plain connection finds them.
+/// Returns the number of each task in the database, as a plain connection finds them.
 pub(crate) fn numbers(conn: &Connection) -> Vec<u64> {
     let mut statement = conn.prepare("SELECT payload FROM omniq_task").unwrap();
     let numbers = statement.query_map([], |row| Ok(number(row.get_ref(0)?.as_blob()?)));

@@ -1,4 +1,4 @@
-//! A task's success in a transaction of the application's own.
+//! Tests `complete_in`: a task's success in the application's own transaction.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use omniq_core::{ErrorKind, Outcome, Storage, Task, TaskError, TaskStatus, settl
 use omniq_sqlite::SqliteStorage;
 use tokio_stream::StreamExt as _;
 
-use crate::common::{NOW, Place, claim_of, enqueue, task, within};
+use crate::common::{NOW, TestDatabase, claim_of, enqueue, task, within};
 use crate::in_transaction::{
     BOOK, Execution, claimed, count, get, immediate, without_polls, write_entry,
 };
 
-/// The pool settles an execution as always. That its task has succeeded already is news to those who wait.
+/// The pool settles an execution as always. Waiters have not been notified before that the task has succeeded.
 #[tokio::test]
-async fn whoever_waits_for_a_completion_is_told_at_its_settlement() {
-    let place = Place::new();
-    let (here, there) = (without_polls(&place.path), without_polls(&place.path));
-    let mut conn = place.plain();
+async fn waiters_are_notified_of_a_completion_when_it_is_settled() {
+    let db = TestDatabase::new();
+    let (here, there) = (without_polls(&db.path), without_polls(&db.path));
+    let mut conn = db.plain();
     let id = enqueue(&here, task("a", 1)).await.unwrap();
     let execution = Execution(claimed(&here, "a").await, Vec::new());
     let mut watches = [here.watch(), there.watch()];
@@ -28,10 +28,10 @@ async fn whoever_waits_for_a_completion_is_told_at_its_settlement() {
     let change = settle::settle(&execution.0, failure, NOW, 0.0).unwrap();
     let answers = within(here.settle(vec![change], NOW)).await.unwrap();
     assert!(answers[0].is_success_under(execution.0.lease));
-    let ended = |signal: &Signal| matches!(signal, Signal::Finished(ids) if ids[..] == [id]);
+    let is_finished = |signal: &Signal| matches!(signal, Signal::Finished(ids) if ids[..] == [id]);
     loop {
         let signal = within(watches[0].next()).await.unwrap();
-        if ended(&signal) {
+        if is_finished(&signal) {
             break;
         }
     }
@@ -39,10 +39,10 @@ async fn whoever_waits_for_a_completion_is_told_at_its_settlement() {
 }
 
 #[tokio::test]
-async fn a_completion_is_written_with_the_applications_data_or_not_at_all() {
-    let place = Place::new();
-    let storage = place.open();
-    let mut conn = place.plain();
+async fn a_completion_is_committed_atomically_with_the_applications_data() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = db.plain();
     conn.execute_batch(BOOK).unwrap();
     let mut every = task("a", 1);
     every.interval = Some(Duration::from_secs(60));
@@ -53,20 +53,20 @@ async fn a_completion_is_written_with_the_applications_data_or_not_at_all() {
 
     let tx = immediate(&mut conn);
     write_entry(&tx);
-    storage.complete_in(&tx, &execution, "gone").unwrap();
+    storage.complete_in(&tx, &execution, "rolled back").unwrap();
     tx.rollback().unwrap();
     assert_eq!(get(&storage, id).await.unwrap(), execution.0);
     assert_eq!(count(&conn, "omniq_task"), 2);
 
     let tx = immediate(&mut conn);
     write_entry(&tx);
-    storage.complete_in(&tx, &execution, "kept").unwrap();
+    storage.complete_in(&tx, &execution, "stored").unwrap();
     let again = storage.complete_in(&tx, &execution, "twice").unwrap_err();
     assert!(again.to_string().contains("already"), "{again}");
     tx.commit().unwrap();
     let done = get(&storage, id).await.unwrap();
     assert_eq!((done.status, done.owner), (TaskStatus::Success, None));
-    assert_eq!(done.result.unwrap().bytes, b"\"kept\"");
+    assert_eq!(done.result.unwrap().bytes, b"\"stored\"");
     let next = |name: &'static str| async { claim_later(&storage, name).await };
     assert_eq!(next("then").await.series_id, None);
     assert_eq!(next("a").await.series_id, Some(id));
@@ -77,14 +77,14 @@ async fn claim_later(storage: &SqliteStorage, name: &str) -> Task {
     let mut request = claim_of(name);
     request.now = NOW.after(Duration::from_secs(3600));
     let mut claimed = within(storage.claim(request)).await.unwrap();
-    claimed.tasks.pop().expect("it was enqueued")
+    claimed.tasks.pop().expect("the task was enqueued")
 }
 
 #[tokio::test]
 async fn a_lost_lease_completes_nothing() {
-    let place = Place::new();
-    let storage = place.open();
-    let mut conn = place.plain();
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = db.plain();
     enqueue(&storage, task("a", 1)).await.unwrap();
     let lost = claimed(&storage, "a").await;
     let release = settle::settle(&lost, Outcome::Released, NOW, 0.0).unwrap();
@@ -106,12 +106,12 @@ async fn a_lost_lease_completes_nothing() {
     assert_eq!(get(&storage, other.id).await, before);
 }
 
-/// A follow-up gets no id: the task must not be a success without it, even if the application commits.
+/// A follow-up task can't get an id, so the task must not succeed without it, even if the application commits.
 #[tokio::test]
-async fn what_fails_half_way_is_undone_though_the_application_commits() {
-    let place = Place::new();
-    let storage = place.open();
-    let mut conn = place.plain();
+async fn a_partial_completion_is_undone_even_if_the_application_commits() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = db.plain();
     conn.execute_batch(BOOK).unwrap();
     let id = enqueue(&storage, task("a", 1)).await.unwrap();
     let running = claimed(&storage, "a").await;

@@ -1,4 +1,4 @@
-//! What the disk under one database is told to do, and what was seen of it.
+//! Simulates the disk of one database: it can fail or block on command, and counts what it was asked to do.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use rusqlite::ffi;
 
 use crate::fault_vfs;
 
-/// A wait that takes longer will never end.
+/// The longest time that a test waits for anything.
 pub(crate) const CEILING: Duration = Duration::from_secs(20);
 
 static DISKS: LazyLock<Mutex<HashMap<PathBuf, Arc<Disk>>>> = LazyLock::new(Mutex::default);
 
-/// The switches of one database's disk.
+/// The disk of one database.
 #[derive(Default)]
 pub(crate) struct Disk {
     state: Mutex<State>,
@@ -37,7 +37,7 @@ struct State {
     flushed: HashMap<Part, Vec<u8>>,
 }
 
-/// Which of a database's files it is.
+/// The kind of a database's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     Main,
@@ -45,30 +45,31 @@ pub(crate) enum Part {
     Other,
 }
 
-/// Fails from some call on, until it is healed; or once.
+/// Makes calls fail after some that succeed, until it is healed, or only once.
 #[derive(Default, Clone, Copy)]
 struct Fault {
     code: Option<i32>,
-    good: u64,
+    successes_left: u64,
     once: bool,
 }
 
 impl Fault {
-    fn strikes(&mut self) -> Option<i32> {
+    /// Counts a call. Returns the code with which it fails, if it does.
+    fn next_code(&mut self) -> Option<i32> {
         let code = self.code?;
-        if self.good == 0 {
+        if self.successes_left == 0 {
             if self.once {
                 self.code = None;
             }
             return Some(code);
         }
-        self.good -= 1;
+        self.successes_left -= 1;
         None
     }
 }
 
 impl Disk {
-    /// The disk of the database at `path`, whose folder exists. To be asked for before it is opened.
+    /// Returns the disk of the database at `path`, whose folder exists. Must be called before the database is opened.
     pub(crate) fn under(path: &Path) -> Arc<Self> {
         fault_vfs::install();
         let folder = path.parent().unwrap().canonicalize().unwrap();
@@ -77,7 +78,7 @@ impl Disk {
         disks.entry(key).or_default().clone()
     }
 
-    /// The disk under a file that SQLite opens, and which file it is.
+    /// Returns the disk of a file that SQLite opens, and the kind of the file.
     pub(crate) fn of_file(name: &str) -> (Option<Arc<Self>>, Part) {
         let disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
         let (main, part) = match name.strip_suffix("-wal") {
@@ -90,43 +91,43 @@ impl Disk {
         }
     }
 
-    /// Flushes of the `-wal` fail after `good` more that work.
+    /// Makes flushes of the `-wal` fail after `good` more that succeed.
     pub(crate) fn fail_syncs_after(&self, good: u64) {
         let code = Some(ffi::SQLITE_IOERR_FSYNC);
         self.lock().sync = Fault {
             code,
-            good,
+            successes_left: good,
             once: false,
         };
     }
 
-    /// One flush of the `-wal` fails after `good` more that work.
+    /// Makes one flush of the `-wal` fail after `good` more that succeed.
     pub(crate) fn fail_one_sync_after(&self, good: u64) {
         let code = Some(ffi::SQLITE_IOERR_FSYNC);
         self.lock().sync = Fault {
             code,
-            good,
+            successes_left: good,
             once: true,
         };
     }
 
-    /// Whether a flush is still to fail.
-    #[allow(dead_code, reason = "the tests of the pool above ask")]
+    /// Returns whether a flush will still fail.
+    #[allow(dead_code, reason = "the tests of the worker pool use it")]
     pub(crate) fn has_a_flush_to_fail(&self) -> bool {
         self.lock().sync.code.is_some()
     }
 
-    /// Writes to the `-wal` fail with `code` after `good` more that work.
+    /// Makes writes to the `-wal` fail with `code` after `good` more that succeed.
     pub(crate) fn fail_writes_after(&self, good: u64, code: i32) {
         let code = Some(code);
         self.lock().write = Fault {
             code,
-            good,
+            successes_left: good,
             once: false,
         };
     }
 
-    /// The database can't be opened.
+    /// Makes opening the database fail.
     pub(crate) fn fail_opening(&self) {
         let code = Some(ffi::SQLITE_CANTOPEN);
         self.lock().open = Fault {
@@ -135,7 +136,7 @@ impl Disk {
         };
     }
 
-    /// Files that are opened from now on offer no shared memory, as on a network's disk.
+    /// Makes files that are opened from now on offer no shared memory, as on a network file system.
     pub(crate) fn share_no_memory(&self) {
         self.lock().shares_no_memory = true;
     }
@@ -144,13 +145,13 @@ impl Disk {
         !self.lock().shares_no_memory
     }
 
-    /// Everything works again.
+    /// Makes all calls succeed again.
     pub(crate) fn heal(&self) {
         let mut state = self.lock();
         (state.sync, state.write, state.open) = Default::default();
     }
 
-    /// Flushes of the `-wal` wait until the gate is dropped, or for a pass.
+    /// Makes flushes of the `-wal` wait until the gate is dropped or [`pass_one`](Self::pass_one) is called.
     #[must_use]
     pub(crate) fn close_gate(self: &Arc<Self>) -> Gate {
         self.lock().closed = true;
@@ -163,40 +164,40 @@ impl Disk {
         self.changed.notify_all();
     }
 
-    /// Waits until a flush stands before the gate.
+    /// Waits until a flush waits at the gate.
     pub(crate) fn wait_until_blocked(&self) {
-        drop(self.wait_for("a flush before the gate", |state| state.blocked > 0));
+        drop(self.wait_for("a flush at the gate", |state| state.blocked > 0));
     }
 
-    /// Waits until a flush stands before the gate (true), or a future that was polled with this as its
-    /// waker is ready (false).
+    /// Waits until a flush waits at the gate (returns true), or a future that was polled with this as its
+    /// waker is ready (returns false).
     pub(crate) fn wait_until_blocked_or_woken(&self) -> bool {
         let mut state = self.wait_for("a flush or an answer", |s| s.blocked > 0 || s.woken);
         state.woken = false;
         state.blocked > 0
     }
 
-    /// Waits until so many connections were closed.
+    /// Waits until this many connections were closed.
     pub(crate) fn wait_until_closed(&self, connections: u64) {
         drop(self.wait_for("connections to be closed", |s| s.closes >= connections));
     }
 
-    /// How many connections were closed.
+    /// Returns how many connections were closed.
     pub(crate) fn closes(&self) -> u64 {
         self.lock().closes
     }
 
-    /// How often the `-wal` was flushed.
+    /// Returns how often the `-wal` was flushed.
     pub(crate) fn syncs(&self) -> u64 {
         self.lock().syncs
     }
 
-    /// What a power cut now would leave of the file.
+    /// Returns the content of the file that would survive a power cut now.
     pub(crate) fn flushed(&self, part: Part) -> Option<Vec<u8>> {
         self.lock().flushed.get(&part).cloned()
     }
 
-    /// Called for a flush: waits at the gate, and says whether it is to fail.
+    /// Counts a flush and waits at the gate. Returns the code with which the flush fails, if it does.
     pub(crate) fn on_sync(&self, part: Part) -> Option<i32> {
         if part != Part::Wal {
             return None;
@@ -213,7 +214,7 @@ impl Disk {
         }
         state.passes = state.passes.saturating_sub(1);
         state.blocked -= 1;
-        state.sync.strikes()
+        state.sync.next_code()
     }
 
     pub(crate) fn after_sync(&self, part: Part, content: Vec<u8>) {
@@ -222,13 +223,13 @@ impl Disk {
 
     pub(crate) fn on_write(&self, part: Part) -> Option<i32> {
         (part == Part::Wal)
-            .then(|| self.lock().write.strikes())
+            .then(|| self.lock().write.next_code())
             .flatten()
     }
 
     pub(crate) fn on_open(&self, part: Part) -> Option<i32> {
         (part == Part::Main)
-            .then(|| self.lock().open.strikes())
+            .then(|| self.lock().open.next_code())
             .flatten()
     }
 
@@ -242,7 +243,7 @@ impl Disk {
             .changed
             .wait_timeout_while(self.lock(), CEILING, |state| !reached(state))
             .unwrap_or_else(PoisonError::into_inner);
-        assert!(!result.timed_out(), "waited in vain for {what}");
+        assert!(!result.timed_out(), "there was no {what} in time");
         state
     }
 
@@ -258,7 +259,7 @@ impl Wake for Disk {
     }
 }
 
-/// Holds flushes back while it lives. A test that panics lets the writer go on, so that it can end.
+/// Holds flushes back until it is dropped. A test that panics drops it, so that the writer can end.
 pub(crate) struct Gate(Arc<Disk>);
 
 impl Drop for Gate {

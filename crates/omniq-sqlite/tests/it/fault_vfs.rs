@@ -1,4 +1,4 @@
-//! A file system under SQLite that fails on command. It hands every call on to the usual one.
+//! A file system for SQLite that fails on command. It delegates all other calls to the usual one.
 //!
 //! SQLite takes a file system as C structures of function pointers, so this file needs `unsafe`.
 #![allow(unsafe_code)]
@@ -23,7 +23,7 @@ struct FaultFile {
     disk: Option<Arc<Disk>>,
 }
 
-/// Makes this the file system of every connection that is opened from now on.
+/// Makes this the default file system of every connection that is opened from now on.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -78,17 +78,17 @@ unsafe extern "C" fn open(
     }
 }
 
-/// The usual file system's part of an open file.
+/// Returns the usual file system's part of an open file.
 fn real(file: *mut sqlite3_file) -> *mut sqlite3_file {
     file.wrapping_byte_add(size_of::<FaultFile>())
 }
 
-/// What a file's disk says to a question.
+/// Calls `ask` with a file's disk, if the file has one.
 ///
 /// # Safety
 ///
 /// `file` was opened by [`open`] and not yet closed.
-unsafe fn told<T>(
+unsafe fn with_disk<T>(
     file: *mut sqlite3_file,
     ask: impl FnOnce(&Disk, Part) -> Option<T>,
 ) -> Option<T> {
@@ -97,8 +97,8 @@ unsafe fn told<T>(
     file.disk.as_ref().and_then(|disk| ask(disk, file.part))
 }
 
-/// Calls that the usual file system answers.
-macro_rules! hand_on {
+/// Defines functions that delegate to the usual file system.
+macro_rules! delegate {
     ($($name:ident: $method:ident($($arg:ident: $type:ty),*) $(-> $out:ty)?;)*) => {$(
         unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $arg: $type)*) $(-> $out)? {
             // SAFETY: `open` opened the usual file behind ours; SQLite's arguments are passed on as
@@ -111,7 +111,7 @@ macro_rules! hand_on {
     )*};
 }
 
-hand_on! {
+delegate! {
     real_close: xClose() -> c_int;
     read: xRead(to: *mut c_void, bytes: c_int, at: sqlite3_int64) -> c_int;
     real_write: xWrite(from: *const c_void, bytes: c_int, at: sqlite3_int64) -> c_int;
@@ -133,10 +133,10 @@ hand_on! {
 }
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: SQLite closes a file once, so what `open` wrote there is still whole, and not used after.
+    // SAFETY: SQLite closes a file once, so what `open` wrote there is still valid, and not used afterwards.
     unsafe {
         let code = real_close(file);
-        told(file, |disk, part| -> Option<()> {
+        with_disk(file, |disk, part| -> Option<()> {
             disk.on_close(part);
             None
         });
@@ -153,7 +153,7 @@ unsafe extern "C" fn write(
 ) -> c_int {
     // SAFETY: SQLite calls this on open files only, with a readable buffer.
     unsafe {
-        match told(file, Disk::on_write) {
+        match with_disk(file, Disk::on_write) {
             Some(code) => code,
             None => real_write(file, from, bytes, at),
         }
@@ -163,12 +163,12 @@ unsafe extern "C" fn write(
 unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: SQLite calls this on open files only.
     unsafe {
-        if let Some(code) = told(file, Disk::on_sync) {
+        if let Some(code) = with_disk(file, Disk::on_sync) {
             return code;
         }
         let code = real_sync(file, flags);
         if code == ffi::SQLITE_OK {
-            told(file, |disk, part| -> Option<()> {
+            with_disk(file, |disk, part| -> Option<()> {
                 disk.after_sync(part, content(file)?);
                 None
             });
@@ -177,15 +177,15 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
     }
 }
 
-/// All of a file. It is read by way of SQLite's own handle: closing another one of the same file would
-/// end SQLite's locks on it.
+/// Returns the content of a file. It is read through SQLite's own handle, because closing another handle of the
+/// same file would release SQLite's locks on it.
 ///
 /// # Safety
 ///
 /// `file` was opened by [`open`] and not yet closed.
 unsafe fn content(file: *mut sqlite3_file) -> Option<Vec<u8>> {
     let mut size: sqlite3_int64 = 0;
-    // SAFETY: the file is open, and the size has a place to go.
+    // SAFETY: the file is open, and the size is written to a local variable.
     let code = unsafe { file_size(file, &raw mut size) };
     let mut bytes = vec![0; usize::try_from(size).ok()?];
     let length = c_int::try_from(size).ok()?;
@@ -194,7 +194,7 @@ unsafe fn content(file: *mut sqlite3_file) -> Option<Vec<u8>> {
     (code == ffi::SQLITE_OK).then_some(bytes)
 }
 
-/// Without shared memory.
+/// The methods of a file without shared memory.
 static OLD_METHODS: sqlite3_io_methods = sqlite3_io_methods {
     iVersion: 1,
     ..METHODS

@@ -1,4 +1,4 @@
-//! Ids rise in the order of commits, whoever gives them: the queue, or an application in its own transactions.
+//! Tests that ids rise in the order of commits, whether the queue assigns them or a transaction of the application.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -8,105 +8,108 @@ use omniq_sqlite::SqliteStorage;
 use rusqlite::Connection;
 use tokio::task::JoinHandle;
 
-use crate::common::{Place, enqueue, task};
-use crate::in_transaction::{PATIENCE, immediate};
+use crate::common::{TestDatabase, enqueue, task};
+use crate::in_transaction::{BUSY_TIMEOUT, immediate};
 
-/// Notes each task in the order of the commits, since one transaction writes at a time. The clock plays no
-/// part: the next id is always one more than the last.
-fn watch_ids(conn: &Connection) {
+/// Records each task in the order of the commits, since one transaction writes at a time. The ids do not depend on
+/// the clock here: the next id is always one more than the last.
+fn record_ids(conn: &Connection) {
     conn.execute_batch(
         "CREATE TABLE seen (number INTEGER PRIMARY KEY, id INTEGER);
-        CREATE TRIGGER see AFTER INSERT ON omniq_task BEGIN INSERT INTO seen (id) VALUES (NEW.id); END;
+        CREATE TRIGGER record AFTER INSERT ON omniq_task BEGIN INSERT INTO seen (id) VALUES (NEW.id); END;
         UPDATE omniq_high_water SET id = 1 << 62",
     )
     .unwrap();
 }
 
-/// Each of these was given once, and in the order of the commits.
-fn check_ids(conn: &Connection, mut given: Vec<TaskId>) {
+/// Checks that each of these ids was assigned once, and in the order of the commits.
+fn check_ids(conn: &Connection, mut assigned: Vec<TaskId>) {
     let mut statement = conn.prepare("SELECT id FROM seen ORDER BY number").unwrap();
     let seen = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap();
     let seen: Vec<_> = seen
         .map(|id| TaskId::from_i64(id.unwrap()).unwrap())
         .collect();
     assert!(seen.is_sorted_by(|a, b| a < b));
-    given.sort_unstable();
-    assert_eq!(given, seen);
+    assigned.sort_unstable();
+    assert_eq!(assigned, seen);
 }
 
-/// The queue, and these hands in transactions of their own, give ids at the same time.
-pub(crate) async fn rise_beside(
-    by_hand: impl Fn(Arc<SqliteStorage>, PathBuf, u64) -> JoinHandle<Vec<TaskId>>,
+/// Assigns ids by the queue and by transactions at the same time, and checks them. `in_transactions` starts a task
+/// that enqueues in transactions of its own.
+pub(crate) async fn check_ids_beside_the_queue(
+    in_transactions: impl Fn(Arc<SqliteStorage>, PathBuf, u64) -> JoinHandle<Vec<TaskId>>,
 ) {
-    let place = Place::new();
-    let storage = Arc::new(place.open());
-    watch_ids(&place.plain());
-    let hands = Arc::new(());
+    let db = TestDatabase::new();
+    let storage = Arc::new(db.open());
+    record_ids(&db.plain());
+    let running = Arc::new(());
     let mut producers = Vec::new();
     for number in 0..2 {
-        let (by_hand, hand) = (
-            by_hand(storage.clone(), place.path.clone(), number),
-            hands.clone(),
-        );
+        let producer = in_transactions(storage.clone(), db.path.clone(), number);
+        let still_running = running.clone();
         producers.push(tokio::spawn(async move {
-            let _works = hand;
-            by_hand.await.unwrap()
+            let _still_running = still_running;
+            producer.await.unwrap()
         }));
-        let hands = Arc::downgrade(&hands);
-        producers.push(tokio::spawn(by_queue(storage.clone(), number, hands)));
+        let transactions = Arc::downgrade(&running);
+        producers.push(tokio::spawn(by_queue(
+            storage.clone(),
+            number,
+            transactions,
+        )));
     }
-    drop(hands);
-    let mut given = Vec::new();
+    drop(running);
+    let mut assigned = Vec::new();
     for producer in producers {
-        given.extend(producer.await.unwrap());
+        assigned.extend(producer.await.unwrap());
     }
-    check_ids(&place.plain(), given);
+    check_ids(&db.plain(), assigned);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ids_rise_in_the_order_of_commits_whoever_gives_them() {
-    rise_beside(|storage, path, number| {
-        tokio::task::spawn_blocking(move || by_hand(&storage, &path, number))
+async fn ids_of_the_queue_and_of_transactions_rise_in_the_order_of_commits() {
+    check_ids_beside_the_queue(|storage, path, number| {
+        tokio::task::spawn_blocking(move || by_transactions(&storage, &path, number))
     })
     .await;
 }
 
 #[tokio::test]
-async fn ids_rise_when_the_queue_and_a_transaction_take_turns() {
-    let place = Place::new();
-    let storage = place.open();
-    let mut conn = place.plain();
-    watch_ids(&conn);
-    let mut given = Vec::new();
+async fn ids_rise_when_the_queue_and_a_transaction_alternate() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = db.plain();
+    record_ids(&conn);
+    let mut assigned = Vec::new();
     for round in 0..20 {
-        given.push(enqueue(&storage, task("a", round)).await.unwrap());
+        assigned.push(enqueue(&storage, task("a", round)).await.unwrap());
         let tx = immediate(&mut conn);
         let id = storage.enqueue_in(&tx, call("a")).unwrap();
         match round % 3 {
             0 => tx.rollback().unwrap(),
             _ => {
                 tx.commit().unwrap();
-                given.push(id);
+                assigned.push(id);
             }
         }
     }
-    check_ids(&conn, given);
+    check_ids(&conn, assigned);
 }
 
-/// Enqueues through the queue, as long as there are hands that do it in their own transactions.
-async fn by_queue(storage: Arc<SqliteStorage>, number: u64, hands: Weak<()>) -> Vec<TaskId> {
+/// Enqueues through the queue, until all tasks that use transactions have ended.
+async fn by_queue(storage: Arc<SqliteStorage>, number: u64, transactions: Weak<()>) -> Vec<TaskId> {
     let mut ids = Vec::new();
-    while hands.strong_count() > 0 {
+    while transactions.strong_count() > 0 {
         let new = task(&format!("name{}", (number + ids.len() as u64) % 7), number);
         ids.push(enqueue(&storage, new).await.unwrap());
     }
     ids
 }
 
-/// Every third transaction is rolled back.
-fn by_hand(storage: &SqliteStorage, path: &Path, number: u64) -> Vec<TaskId> {
+/// Enqueues in transactions, every third of which is rolled back.
+fn by_transactions(storage: &SqliteStorage, path: &Path, number: u64) -> Vec<TaskId> {
     let mut conn = crate::common::plain(path);
-    conn.busy_timeout(PATIENCE).unwrap();
+    conn.busy_timeout(BUSY_TIMEOUT).unwrap();
     let mut ids = Vec::new();
     for round in 0..30 {
         let tx = immediate(&mut conn);

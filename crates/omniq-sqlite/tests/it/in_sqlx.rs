@@ -1,4 +1,4 @@
-//! The same in a transaction of sqlx, in one binary with rusqlite on one SQLite.
+//! Tests transactions of sqlx, in one binary with rusqlite on one SQLite.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use omniq_sqlite::SqliteStorage;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
 
-use crate::common::{NOW, Place, enqueue, task, within};
-use crate::ids_in_order::rise_beside;
-use crate::in_transaction::{BOOK, Execution, PATIENCE, claimed, count, get, without_polls};
+use crate::common::{NOW, TestDatabase, enqueue, task, within};
+use crate::ids_in_order::check_ids_beside_the_queue;
+use crate::in_transaction::{BOOK, BUSY_TIMEOUT, Execution, claimed, count, get, without_polls};
 
-async fn connect(path: &Path) -> SqliteConnection {
+pub(crate) async fn connect(path: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .vfs("unix")
-        .busy_timeout(PATIENCE);
+        .busy_timeout(BUSY_TIMEOUT);
     within(options.connect()).await.unwrap()
 }
 
-async fn immediate(conn: &mut SqliteConnection) -> Transaction<'_, Sqlite> {
+pub(crate) async fn immediate(conn: &mut SqliteConnection) -> Transaction<'_, Sqlite> {
     within(conn.begin_with("BEGIN IMMEDIATE")).await.unwrap()
 }
 
@@ -37,28 +37,28 @@ async fn number(conn: &mut SqliteConnection, sql: &'static str) -> i64 {
 
 #[tokio::test]
 async fn sqlx_and_rusqlite_are_bound_to_one_sqlite() {
-    let place = Place::new();
-    let _storage = place.open();
-    let mut conn = connect(&place.path).await;
+    let db = TestDatabase::new();
+    let _storage = db.open();
+    let mut conn = connect(&db.path).await;
     let sql = "SELECT sqlite_version() || ' ' || sqlite_source_id()";
     let theirs: String = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
-    let ours: String = place.plain().query_row(sql, [], |row| row.get(0)).unwrap();
+    let ours: String = db.plain().query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(theirs, ours);
 }
 
 #[tokio::test]
-async fn a_task_is_there_with_the_applications_data_or_not_at_all() {
-    let place = Place::new();
-    let storage = without_polls(&place.path);
-    let plain = place.plain();
+async fn a_task_is_committed_atomically_with_the_applications_data() {
+    let db = TestDatabase::new();
+    let storage = without_polls(&db.path);
+    let plain = db.plain();
     plain.execute_batch(BOOK).unwrap();
-    let mut conn = connect(&place.path).await;
+    let mut conn = connect(&db.path).await;
 
     let mut tx = immediate(&mut conn).await;
     write_entry(&mut tx).await;
-    let gone = storage.enqueue_in_sqlx(&mut tx, call("a")).await.unwrap();
+    let rolled_back = storage.enqueue_in_sqlx(&mut tx, call("a")).await.unwrap();
     within(tx.rollback()).await.unwrap();
-    assert_eq!(get(&storage, gone).await, None);
+    assert_eq!(get(&storage, rolled_back).await, None);
     for table in ["book", "omniq_task", "omniq_lane"] {
         assert_eq!(count(&plain, table), 0, "{table}");
     }
@@ -77,7 +77,7 @@ async fn a_task_is_there_with_the_applications_data_or_not_at_all() {
     assert_eq!(existing, first);
     assert_eq!(count(&plain, "book"), 1);
 
-    // As the queue itself would have written them.
+    // The tasks are as the queue itself would have written them.
     let found = get(&storage, every).await.unwrap();
     assert_eq!(
         (found.series_id, found.queue.as_str()),
@@ -100,19 +100,19 @@ async fn a_task_is_there_with_the_applications_data_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_completion_is_written_with_the_applications_data_or_not_at_all() {
-    let place = Place::new();
-    let storage = place.open();
-    let plain = place.plain();
+async fn a_completion_is_committed_atomically_with_the_applications_data() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let plain = db.plain();
     plain.execute_batch(BOOK).unwrap();
-    let mut conn = connect(&place.path).await;
+    let mut conn = connect(&db.path).await;
     let id = enqueue(&storage, task("a", 1)).await.unwrap();
     let execution = Execution(claimed(&storage, "a").await, vec![task("then", 2)]);
 
     let mut tx = immediate(&mut conn).await;
     write_entry(&mut tx).await;
     storage
-        .complete_in_sqlx(&mut tx, &execution, "gone")
+        .complete_in_sqlx(&mut tx, &execution, "rolled back")
         .await
         .unwrap();
     drop(tx);
@@ -122,7 +122,7 @@ async fn a_completion_is_written_with_the_applications_data_or_not_at_all() {
     let mut tx = immediate(&mut conn).await;
     write_entry(&mut tx).await;
     storage
-        .complete_in_sqlx(&mut tx, &execution, "kept")
+        .complete_in_sqlx(&mut tx, &execution, "stored")
         .await
         .unwrap();
     let again = storage.complete_in_sqlx(&mut tx, &execution, "twice").await;
@@ -130,7 +130,7 @@ async fn a_completion_is_written_with_the_applications_data_or_not_at_all() {
     within(tx.commit()).await.unwrap();
     let done = get(&storage, id).await.unwrap();
     assert_eq!((done.status, done.owner), (TaskStatus::Success, None));
-    assert_eq!(done.result.unwrap().bytes, b"\"kept\"");
+    assert_eq!(done.result.unwrap().bytes, b"\"stored\"");
     assert_eq!(count(&plain, "book"), 1);
     assert_eq!(
         claimed(&storage, "then").await.payload,
@@ -140,9 +140,9 @@ async fn a_completion_is_written_with_the_applications_data_or_not_at_all() {
 
 #[tokio::test]
 async fn a_lost_lease_completes_nothing() {
-    let place = Place::new();
-    let storage = place.open();
-    let mut conn = connect(&place.path).await;
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = connect(&db.path).await;
     enqueue(&storage, task("a", 1)).await.unwrap();
     let cancelled = claimed(&storage, "a").await;
     let cancel = settle::cancel(&cancelled).into_change().unwrap();
@@ -160,16 +160,16 @@ async fn a_lost_lease_completes_nothing() {
 }
 
 #[tokio::test]
-async fn what_fails_half_way_is_undone_though_the_application_commits() {
-    let place = Place::new();
-    let storage = place.open();
+async fn a_partial_completion_is_undone_even_if_the_application_commits() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     let id = enqueue(&storage, task("a", 1)).await.unwrap();
     let execution = Execution(claimed(&storage, "a").await, vec![task("then", 2)]);
-    let plain = place.plain();
+    let plain = db.plain();
     plain
         .execute("UPDATE omniq_high_water SET id = ?1", [i64::MAX])
         .unwrap();
-    let mut conn = connect(&place.path).await;
+    let mut conn = connect(&db.path).await;
     let mut tx = immediate(&mut conn).await;
     let failed = storage.complete_in_sqlx(&mut tx, &execution, &1).await;
     failed.unwrap_err();
@@ -177,12 +177,12 @@ async fn what_fails_half_way_is_undone_though_the_application_commits() {
     assert_eq!(get(&storage, id).await.unwrap().status, TaskStatus::Running);
 }
 
-/// It can't be told from an immediate one; but what it can't do is said, and changes nothing.
+/// A deferred transaction can't be distinguished from an immediate one. It fails with advice, and changes nothing.
 #[tokio::test]
 async fn a_deferred_transaction_that_is_too_late_for_the_lock_is_refused() {
-    let place = Place::new();
-    let storage = place.open();
-    let mut conn = connect(&place.path).await;
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = connect(&db.path).await;
     let mut tx = within(conn.begin()).await.unwrap();
     assert_eq!(number(&mut tx, "SELECT count(*) FROM omniq_task").await, 0);
     let id = enqueue(&storage, task("a", 1)).await.unwrap();
@@ -194,7 +194,7 @@ async fn a_deferred_transaction_that_is_too_late_for_the_lock_is_refused() {
     assert!(error.is_retryable());
     within(tx.commit()).await.unwrap();
 
-    // In time, it gets the lock, and the writer waits for it.
+    // If no other connection has written since, it gets the lock, and the writer waits for it.
     let mut tx = within(conn.begin()).await.unwrap();
     let second = storage.enqueue_in_sqlx(&mut tx, call("b")).await.unwrap();
     assert!(second > id);
@@ -205,8 +205,8 @@ async fn a_deferred_transaction_that_is_too_late_for_the_lock_is_refused() {
 
 #[tokio::test]
 async fn another_database_is_refused() {
-    let (place, other) = (Place::new(), Place::new());
-    let (storage, _other) = (place.open(), other.open());
+    let (db, other) = (TestDatabase::new(), TestDatabase::new());
+    let (storage, _other) = (db.open(), other.open());
     let in_memory = SqliteStorage::open_in_memory(&CoreSettings::default()).unwrap();
     let mut conn = connect(&other.path).await;
     let mut tx = immediate(&mut conn).await;
@@ -228,12 +228,15 @@ async fn another_database_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ids_rise_in_the_order_of_commits_whoever_gives_them() {
-    rise_beside(|storage, path, number| tokio::spawn(by_hand(storage, path, number))).await;
+async fn ids_of_the_queue_and_of_transactions_rise_in_the_order_of_commits() {
+    check_ids_beside_the_queue(|storage, path, number| {
+        tokio::spawn(by_transactions(storage, path, number))
+    })
+    .await;
 }
 
-/// Every third transaction is rolled back.
-async fn by_hand(storage: Arc<SqliteStorage>, path: PathBuf, number: u64) -> Vec<TaskId> {
+/// Enqueues in transactions, every third of which is rolled back.
+async fn by_transactions(storage: Arc<SqliteStorage>, path: PathBuf, number: u64) -> Vec<TaskId> {
     let mut conn = connect(&path).await;
     let mut ids = Vec::new();
     for round in 0..30 {

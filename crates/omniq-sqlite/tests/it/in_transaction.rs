@@ -1,4 +1,4 @@
-//! Tasks that commit with the application's own data, in a transaction of rusqlite.
+//! Tests tasks that commit with the application's own data, in a transaction of rusqlite.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use omniq_sqlite::SqliteStorage;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde::Serialize;
 
-use crate::common::{LEASE, NOW, Place, claim_of, enqueue, owner, start, task, within};
+use crate::common::{LEASE, NOW, TestDatabase, claim_of, enqueue, owner, start, task, within};
 
-/// While the queue is busy, SQLite lets another connection have the lock only by chance.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The busy timeout of the application's connection. It is long because another connection gets SQLite's lock only by
+/// chance while the queue is busy.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The application's own table.
 pub(crate) const BOOK: &str = "CREATE TABLE book (entry TEXT)";
@@ -34,7 +35,7 @@ pub(crate) fn count(conn: &Connection, table: &str) -> u32 {
     conn.query_row(&sql, [], |row| row.get(0)).unwrap()
 }
 
-/// A handler's execution, as this crate sees it.
+/// A handler's execution, and the follow-up tasks that it requested.
 pub(crate) struct Execution(pub(crate) Task, pub(crate) Vec<omniq_core::NewTask>);
 
 impl Completes for Execution {
@@ -48,14 +49,14 @@ impl Completes for Execution {
 
 pub(crate) async fn claimed(storage: &SqliteStorage, name: &str) -> Task {
     let mut claimed = within(storage.claim(claim_of(name))).await.unwrap();
-    claimed.tasks.pop().expect("there is one")
+    claimed.tasks.pop().expect("there is a task")
 }
 
 pub(crate) async fn get(storage: &SqliteStorage, id: TaskId) -> Option<Task> {
     within(storage.get(vec![id])).await.unwrap().remove(0)
 }
 
-/// Looks by itself so rarely that a test would not see it.
+/// Opens a storage that polls so rarely that no poll happens during a test.
 pub(crate) fn without_polls(path: &Path) -> SqliteStorage {
     let mut settings = CoreSettings::default();
     settings.poll_interval = Duration::from_secs(3600);
@@ -65,19 +66,19 @@ pub(crate) fn without_polls(path: &Path) -> SqliteStorage {
 }
 
 #[tokio::test]
-async fn a_task_is_there_with_the_applications_data_or_not_at_all() {
-    let place = Place::new();
-    let storage = without_polls(&place.path);
-    let mut conn = place.plain();
+async fn a_task_is_committed_atomically_with_the_applications_data() {
+    let db = TestDatabase::new();
+    let storage = without_polls(&db.path);
+    let mut conn = db.plain();
     conn.execute_batch(BOOK).unwrap();
     conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
 
     let tx = immediate(&mut conn);
     write_entry(&tx);
-    let gone = storage.enqueue_in(&tx, call("a").arg(1)).unwrap();
+    let rolled_back = storage.enqueue_in(&tx, call("a").arg(1)).unwrap();
     assert_eq!(count(&tx, "omniq_task"), 1);
     tx.rollback().unwrap();
-    assert_eq!(get(&storage, gone).await, None);
+    assert_eq!(get(&storage, rolled_back).await, None);
     for table in ["book", "omniq_task", "omniq_lane"] {
         assert_eq!(count(&conn, table), 0, "{table}");
     }
@@ -87,23 +88,25 @@ async fn a_task_is_there_with_the_applications_data_or_not_at_all() {
     let first = storage.enqueue_in(&tx, call("b").arg(1)).unwrap();
     let second = storage.enqueue_in(&tx, call("b").arg(2)).unwrap();
     tx.commit().unwrap();
-    assert!(gone <= second && first < second);
+    assert!(rolled_back <= second && first < second);
     assert_eq!(count(&conn, "book"), 1);
     let task = get(&storage, first).await.unwrap();
     assert_eq!((task.name.as_str(), task.queue.as_str()), ("b", "mine"));
     assert_eq!(task.max_attempts, 7);
-    let got = claimed(&storage, "b").await;
-    assert_eq!(got.id, first);
+    let task = claimed(&storage, "b").await;
+    assert_eq!(task.id, first);
 }
 
 #[tokio::test]
-async fn a_lane_that_was_rolled_back_is_nobodys() {
-    let place = Place::new();
-    let (storage, other) = (place.open(), place.open());
-    let mut conn = place.plain();
+async fn a_lane_that_was_rolled_back_is_not_remembered() {
+    let db = TestDatabase::new();
+    let (storage, other) = (db.open(), db.open());
+    let mut conn = db.plain();
     for round in 0..4_u64 {
         let tx = immediate(&mut conn);
-        storage.enqueue_in(&tx, call("gone").arg(round)).unwrap();
+        storage
+            .enqueue_in(&tx, call("rolled back").arg(round))
+            .unwrap();
         tx.rollback().unwrap();
         let name = format!("name{round}");
         let id = enqueue(&storage, task(&name, round)).await.unwrap();
@@ -118,9 +121,9 @@ async fn a_lane_that_was_rolled_back_is_nobodys() {
 
 #[tokio::test]
 async fn a_unique_key_answers_with_the_task_that_holds_it() {
-    let place = Place::new();
-    let storage = place.open();
-    let mut conn = place.plain();
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = db.plain();
     let order = || call("a").unique_key("k");
 
     let tx = immediate(&mut conn);
@@ -144,9 +147,9 @@ async fn a_unique_key_answers_with_the_task_that_holds_it() {
 
 #[tokio::test]
 async fn a_transaction_without_the_write_lock_is_refused() {
-    let place = Place::new();
-    let storage = place.open();
-    let mut conn = place.plain();
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let mut conn = db.plain();
     conn.execute_batch(BOOK).unwrap();
     let refused = |tx: &Transaction<'_>| {
         let error = storage.enqueue_in(tx, call("a")).unwrap_err();
@@ -157,7 +160,7 @@ async fn a_transaction_without_the_write_lock_is_refused() {
     refused(&tx);
     assert_eq!(count(&tx, "book"), 0);
     refused(&tx);
-    // One that has written has the lock, whatever it began as.
+    // A transaction that has written has the lock, however it was begun.
     write_entry(&tx);
     storage.enqueue_in(&tx, call("a")).unwrap();
     tx.execute_batch("COMMIT").unwrap();
@@ -172,17 +175,17 @@ async fn a_transaction_without_the_write_lock_is_refused() {
 
 #[tokio::test]
 async fn a_connection_to_another_database_is_refused() {
-    let (place, other) = (Place::new(), Place::new());
-    let storage = place.open();
+    let (db, other) = (TestDatabase::new(), TestDatabase::new());
+    let storage = db.open();
     drop(other.open());
-    let copy = place.folder.path().join("copy.db");
-    let copying = place.plain();
+    let copy = db.folder.path().join("copy.db");
+    let copying = db.plain();
     copying
         .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
         .unwrap();
     let attached = Connection::open_in_memory().unwrap();
     attached
-        .execute("ATTACH ?1 AS jobs", [place.path.to_str().unwrap()])
+        .execute("ATTACH ?1 AS jobs", [db.path.to_str().unwrap()])
         .unwrap();
     let cases = [
         (Connection::open_in_memory().unwrap(), "no tables of OmniQ"),
@@ -196,20 +199,20 @@ async fn a_connection_to_another_database_is_refused() {
         assert_eq!(error.kind(), ErrorKind::Settings);
         assert!(error.to_string().contains(expected), "{error}");
     }
-    // The same file by another path is no other database.
-    let link = place.folder.path().join("link");
-    std::os::unix::fs::symlink(place.folder.path(), &link).unwrap();
+    // The same file by another path is the same database.
+    let link = db.folder.path().join("link");
+    std::os::unix::fs::symlink(db.folder.path(), &link).unwrap();
     let mut conn = crate::common::plain(&link.join("jobs.db"));
     let tx = immediate(&mut conn);
     storage.enqueue_in(&tx, call("a")).unwrap();
 }
 
-/// SQLite looks for a table among the temporary ones first.
+/// SQLite searches the temporary tables first for a name.
 #[tokio::test]
-async fn a_temporary_table_of_the_same_name_takes_nothing_away() {
-    let place = Place::new();
-    let storage = without_polls(&place.path);
-    let mut conn = place.plain();
+async fn a_temporary_table_of_the_same_name_is_not_used() {
+    let db = TestDatabase::new();
+    let storage = without_polls(&db.path);
+    let mut conn = db.plain();
     for table in ["omniq_task", "omniq_lane", "omniq_high_water"] {
         let sql = format!("CREATE TEMP TABLE {table} AS SELECT * FROM main.{table}");
         conn.execute_batch(&sql).unwrap();
@@ -242,10 +245,10 @@ async fn a_storage_in_memory_is_refused() {
 }
 
 #[tokio::test]
-async fn a_ring_wakes_the_sleepers_of_every_handle() {
-    let place = Place::new();
-    let (here, there) = (without_polls(&place.path), without_polls(&place.path));
-    let mut conn = place.plain();
+async fn ring_wakes_the_waiting_claims_of_every_handle() {
+    let db = TestDatabase::new();
+    let (here, there) = (without_polls(&db.path), without_polls(&db.path));
+    let mut conn = db.plain();
     let request = || ClaimRequest::new(owner(1), ClaimFilter::any().names(["a"]), NOW, LEASE);
     let mut parked = [
         here.claim(request().park(None)),
@@ -263,7 +266,7 @@ async fn a_ring_wakes_the_sleepers_of_every_handle() {
     tx.commit().unwrap();
     here.ring();
     for claim in parked {
-        let news = within(claim).await.unwrap();
-        assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
+        let answer = within(claim).await.unwrap();
+        assert!(answer.next_due.is_some_and(|due| due <= NOW), "{answer:?}");
     }
 }

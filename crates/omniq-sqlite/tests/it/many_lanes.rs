@@ -1,4 +1,4 @@
-//! Many lanes: what is remembered of them between claims is what a look at all of them would find.
+//! Tests many lanes: what is remembered of them between claims is what reading all of them would find.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use omniq_core::storage::{ClaimFilter, ClaimRequest};
 use omniq_core::{Due, NewTask, Outcome, Storage, Task, TaskId, Timestamp};
 use omniq_sqlite::SqliteStorage;
 
-use crate::common::{LEASE, NOW, Place, enqueue, owner, seed, start, task, within};
+use crate::common::{LEASE, NOW, TestDatabase, enqueue, owner, seed, start, task, within};
 
-/// More than the storage looks at again and again.
+/// More lanes than the storage reads again after each write of another connection.
 const LANES: u64 = 150;
 
 fn in_lane(lane: u64, priority: i32, eta: Timestamp) -> NewTask {
@@ -34,37 +34,39 @@ async fn release(storage: &SqliteStorage, task: &Task) {
     within(storage.settle(vec![change], NOW)).await.unwrap();
 }
 
-/// Two handles enqueue, claim and give back in turn; each claim must find the first tasks of all lanes. Time goes
-/// on by a second for each claim of another handle than the last, so that all lanes may be looked at again.
+/// Two handles enqueue, claim and release alternately; each claim must find the first tasks of all lanes. The time
+/// advances by a second before each claim, so that all lanes may be read again.
 #[tokio::test]
-async fn a_claim_finds_the_first_of_all_lanes_whoever_wrote_last() {
+async fn a_claim_finds_the_first_tasks_of_all_lanes_after_writes_of_any_handle() {
     let seed = seed();
-    let mut dice = fastrand::Rng::with_seed(seed);
-    let place = Place::new();
-    let handles = [place.open(), place.open()];
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let db = TestDatabase::new();
+    let handles = [db.open(), db.open()];
     let filter = Arc::new(ClaimFilter::any());
     let mut waiting: BTreeMap<(i32, Timestamp, TaskId), ()> = BTreeMap::new();
     let mut now = NOW;
     for _ in 0..300 {
-        let storage = &handles[dice.usize(..2)];
-        let some: Vec<_> = (0..dice.usize(1..12))
+        let storage = &handles[rng.usize(..2)];
+        let new_tasks: Vec<_> = (0..rng.usize(1..12))
             .map(|_| {
-                let eta = now.before(Duration::from_millis(dice.u64(0..50)));
-                in_lane(dice.u64(..LANES), dice.i32(-2..3), eta)
+                let eta = now.before(Duration::from_millis(rng.u64(0..50)));
+                in_lane(rng.u64(..LANES), rng.i32(-2..3), eta)
             })
             .collect();
-        let ids = within(storage.enqueue(some.clone(), now)).await.unwrap();
-        for (task, id) in some.iter().zip(ids) {
+        let ids = within(storage.enqueue(new_tasks.clone(), now))
+            .await
+            .unwrap();
+        for (task, id) in new_tasks.iter().zip(ids) {
             waiting.insert((-task.priority, task.eta.resolve(now), id.id()), ());
         }
         now = now.after(Duration::from_secs(1));
-        let storage = &handles[dice.usize(..2)];
-        let claimed = claim(storage, any(dice.usize(1..15), now, &filter)).await;
+        let storage = &handles[rng.usize(..2)];
+        let claimed = claim(storage, any(rng.usize(1..15), now, &filter)).await;
         for task in &claimed {
             let expected = waiting.pop_first().unwrap().0;
             assert_eq!((-task.priority, task.eta, task.id), expected);
         }
-        for task in claimed.iter().filter(|_| dice.u8(..4) == 0) {
+        for task in claimed.iter().filter(|_| rng.u8(..4) == 0) {
             release(storage, task).await;
             waiting.insert((-task.priority, task.eta, task.id), ());
         }
@@ -76,9 +78,9 @@ async fn a_claim_finds_the_first_of_all_lanes_whoever_wrote_last() {
 }
 
 #[tokio::test]
-async fn new_tasks_of_another_process_are_found_at_once_in_old_lanes() {
-    let place = Place::new();
-    let (one, other) = (place.open(), place.open());
+async fn new_tasks_of_another_process_are_found_immediately_in_known_lanes() {
+    let db = TestDatabase::new();
+    let (one, other) = (db.open(), db.open());
     let filter = Arc::new(ClaimFilter::any());
     let all = (0..LANES).map(|lane| in_lane(lane, 0, NOW)).collect();
     within(one.enqueue(all, NOW)).await.unwrap();
@@ -93,12 +95,12 @@ async fn new_tasks_of_another_process_are_found_at_once_in_old_lanes() {
     }
 }
 
-/// Whoever sleeps was told of all there was: what another process gives back wakes a parked claim, however old its
-/// own time is, and is found by one that comes later at the same time.
+/// A task that another process releases wakes a parked claim, however old the claim's own time is, and is found by
+/// a later claim at the same time.
 #[tokio::test]
-async fn what_another_process_gives_back_is_not_missed() {
-    let place = Place::new();
-    let (one, other) = (place.open(), place.open());
+async fn tasks_that_another_process_releases_are_found() {
+    let db = TestDatabase::new();
+    let (one, other) = (db.open(), db.open());
     let names = (0..LANES).map(|lane| format!("name{lane}"));
     let filter = Arc::new(ClaimFilter::any().names(names));
     let all = (0..LANES).map(|lane| in_lane(lane, 0, NOW)).collect();
@@ -119,8 +121,8 @@ async fn what_another_process_gives_back_is_not_missed() {
     enqueue(&other, task("else", 1)).await.unwrap();
     start(&mut parked);
     release(&one, &claimed[77]).await;
-    let news = within(parked).await.unwrap();
-    assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
+    let answer = within(parked).await.unwrap();
+    assert!(answer.next_due.is_some_and(|due| due <= NOW), "{answer:?}");
     assert_eq!(
         claim(&other, any(1, NOW, &filter)).await[0].id,
         claimed[77].id
@@ -128,9 +130,9 @@ async fn what_another_process_gives_back_is_not_missed() {
 }
 
 #[tokio::test]
-async fn what_has_come_due_is_found_in_every_lane() {
-    let place = Place::new();
-    let storage = place.open();
+async fn due_tasks_are_found_in_every_lane() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     let filter = Arc::new(ClaimFilter::any());
     let later = |lane| NOW.after(Duration::from_secs(lane + 1));
     let all = (0..LANES)

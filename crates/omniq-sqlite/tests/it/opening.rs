@@ -1,4 +1,4 @@
-//! What can't be opened is refused with a text that helps, and is left as it was.
+//! Tests that a database that can't be opened is refused with a helpful text, and left unchanged.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use omniq_core::{Error, ErrorKind, Storage};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::common::{NOW, Place, enqueue, open, plain, task, within};
+use crate::common::{NOW, TestDatabase, enqueue, open, plain, task, within};
 
-/// Every file below a folder, with its bytes.
-fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+/// Returns every file in a folder, with its bytes.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let files = paths.filter(|path| path.is_file());
@@ -20,24 +20,27 @@ fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// The error, which must name the path and say each of `texts`; the folder must stay as it was.
+/// Returns the error of opening `path`. It must name the path and contain `texts`, and leave the folder unchanged.
 fn refused(folder: &Path, path: &Path, texts: &[&str]) -> Error {
-    let before = bytes(folder);
+    let before = contents(folder);
     let error = match open(path) {
         Ok(_) => panic!("{} was opened", path.display()),
         Err(error) => error,
     };
     assert_eq!(error.kind(), ErrorKind::Storage);
-    let text = error.to_string();
+    let text = error.chain().to_string();
     for part in texts.iter().chain(&[path.to_str().unwrap()]) {
         assert!(text.contains(part), "{part:?} is missing in {text:?}");
     }
-    assert!(bytes(folder) == before, "{text}, and something was changed");
+    assert!(
+        contents(folder) == before,
+        "{text}, but something was changed"
+    );
     error
 }
 
 #[test]
-fn what_is_no_place_for_a_database_is_refused() {
+fn a_path_that_cannot_hold_a_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let text = folder.join("notes.txt");
@@ -48,8 +51,8 @@ fn what_is_no_place_for_a_database_is_refused() {
     assert!(!error.is_retryable());
     let error = refused(folder, &folder.join("folder"), &["is a folder"]);
     assert!(!error.is_retryable());
-    let no_place = [folder.join("missing").join("jobs.db"), text.join("jobs.db")];
-    for path in no_place {
+    let paths = [folder.join("missing").join("jobs.db"), text.join("jobs.db")];
+    for path in paths {
         refused(
             folder,
             &path,
@@ -60,8 +63,8 @@ fn what_is_no_place_for_a_database_is_refused() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_folder_that_takes_no_files_is_refused() {
-    // Nobody can make a file here, not even the superuser.
+fn a_folder_that_accepts_no_files_is_refused() {
+    // Nobody can create a file here, not even the superuser.
     let path = Path::new("/proc/jobs.db");
     let error = open(path).err().unwrap().to_string();
     assert!(
@@ -71,18 +74,18 @@ fn a_folder_that_takes_no_files_is_refused() {
 }
 
 #[test]
-fn a_newer_schema_is_refused_and_left_as_it_is() {
+fn a_newer_schema_is_refused_and_left_unchanged() {
     for mode in ["delete", "wal"] {
-        let place = Place::new();
-        drop(place.open());
-        let conn = place.plain();
+        let db = TestDatabase::new();
+        drop(db.open());
+        let conn = db.plain();
         conn.pragma_update(None, "journal_mode", mode).unwrap();
         conn.execute("INSERT INTO omniq_schema (version) VALUES (99)", [])
             .unwrap();
         drop(conn);
         let texts = ["schema 99", "up to 1", "newer OmniQ"];
-        refused(place.folder.path(), &place.path, &texts);
-        let found = place
+        refused(db.folder.path(), &db.path, &texts);
+        let found = db
             .plain()
             .query_row("PRAGMA journal_mode", [], |row| row.get(0));
         assert_eq!(found, Ok(mode.to_owned()));
@@ -91,20 +94,20 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
 
 #[test]
 fn a_disk_without_shared_memory_is_refused() {
-    let place = Place::new();
-    let conn = Connection::open(&place.path).unwrap();
+    let db = TestDatabase::new();
+    let conn = Connection::open(&db.path).unwrap();
     conn.execute_batch("CREATE TABLE mine (n); INSERT INTO mine VALUES (1)")
         .unwrap();
     drop(conn);
-    place.disk.share_no_memory();
+    db.disk.share_no_memory();
     let texts = ["journal_mode", "\"delete\"", "\"wal\"", "use a local disk"];
-    refused(place.folder.path(), &place.path, &texts);
+    refused(db.folder.path(), &db.path, &texts);
 }
 
 #[tokio::test]
-async fn an_applications_own_database_keeps_what_is_its_own() {
-    let place = Place::new();
-    let conn = Connection::open(&place.path).unwrap();
+async fn an_applications_own_tables_and_settings_stay_unchanged() {
+    let db = TestDatabase::new();
+    let conn = Connection::open(&db.path).unwrap();
     conn.execute_batch(
         "PRAGMA user_version = 7;
          PRAGMA application_id = 77;
@@ -113,7 +116,7 @@ async fn an_applications_own_database_keeps_what_is_its_own() {
          INSERT INTO orders VALUES (1, 'first'), (2, 'second')",
     )
     .unwrap();
-    let storage = place.open();
+    let storage = db.open();
     enqueue(&storage, task("a", 1)).await.unwrap();
     conn.execute("INSERT INTO orders VALUES (3, 'third')", [])
         .unwrap();
@@ -136,53 +139,56 @@ async fn an_applications_own_database_keeps_what_is_its_own() {
 }
 
 #[test]
-fn many_that_open_a_new_database_at_once_all_can() {
+fn many_threads_can_open_a_new_database_at_the_same_time() {
     const OPENERS: usize = 8;
     for _ in 0..10 {
-        let place = Place::new();
+        let db = TestDatabase::new();
         let start = Barrier::new(OPENERS);
         std::thread::scope(|scope| {
             for _ in 0..OPENERS {
                 scope.spawn(|| {
                     start.wait();
-                    open(&place.path).map(drop).unwrap();
+                    open(&db.path).map(drop).unwrap();
                 });
             }
         });
         let sql = "SELECT group_concat(version) FROM omniq_schema";
-        let versions: String = place.plain().query_row(sql, [], |row| row.get(0)).unwrap();
+        let versions: String = db.plain().query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(versions, "1");
     }
 }
 
-/// Somebody else's table that happens to have the name of ours.
+/// A table of the application may happen to have the name of ours.
 #[test]
-fn a_strange_schema_table_is_refused() {
-    let place = Place::new();
-    let conn = Connection::open(&place.path).unwrap();
+fn a_foreign_schema_table_is_refused() {
+    let db = TestDatabase::new();
+    let conn = Connection::open(&db.path).unwrap();
     conn.execute_batch("CREATE TABLE omniq_schema (text TEXT)")
         .unwrap();
     drop(conn);
     refused(
-        place.folder.path(),
-        &place.path,
+        db.folder.path(),
+        &db.path,
         &["can't be read as an OmniQ database"],
     );
 }
 
 #[tokio::test]
-async fn a_damaged_database_is_named() {
-    let place = Place::new();
-    let storage = place.open();
+async fn the_error_for_a_damaged_task_names_it() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     let id = enqueue(&storage, task("a", 1)).await.unwrap();
     let sql = "UPDATE omniq_task SET backoff = 'x' WHERE id = ?1";
-    place.plain().execute(sql, [id.as_i64()]).unwrap();
+    db.plain().execute(sql, [id.as_i64()]).unwrap();
     let error = within(storage.get(vec![id])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(error.to_string().contains(&id.to_string()), "{error}");
     let again = within(storage.enqueue(vec![task("a", 2)], NOW)).await;
-    assert!(again.is_ok(), "looking at it hurts nobody else");
-    let count: u32 = plain(&place.path)
+    assert!(
+        again.is_ok(),
+        "reading the damaged task does not affect other calls"
+    );
+    let count: u32 = plain(&db.path)
         .query_row("SELECT count(*) FROM omniq_task", [], |row| row.get(0))
         .unwrap();
     assert_eq!(count, 2);

@@ -1,12 +1,12 @@
-//! How SQLite goes about the statements that run for every task: by an index, whatever the size.
+//! Pins the query plans of statements that run for every task: they use an index, whatever the size.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::common::Place;
+use crate::common::TestDatabase;
 use crate::statements::statement;
 
-/// Rows of every status, and statistics of them.
+/// Inserts rows of every status, and collects statistics of them.
 const MANY: &str = "
     INSERT INTO omniq_lane (id, queue, name, format)
         SELECT value, 'default', 'name' || value, 0 FROM generate_series(1, 50);
@@ -19,10 +19,10 @@ const MANY: &str = "
         SELECT value, 1, '{}' FROM generate_series(1, 2000);
     ANALYZE";
 
-fn database(many: bool) -> (Place, Connection) {
-    let place = Place::new();
-    drop(place.open());
-    let conn = place.plain();
+fn database(many: bool) -> (TestDatabase, Connection) {
+    let db = TestDatabase::new();
+    drop(db.open());
+    let conn = db.plain();
     if many {
         let series = "(WITH RECURSIVE c(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM c
             WHERE value < ?) SELECT value FROM c)";
@@ -33,10 +33,10 @@ fn database(many: bool) -> (Place, Connection) {
         }
         conn.execute_batch(&sql).unwrap();
     }
-    (place, conn)
+    (db, conn)
 }
 
-/// The steps of a statement's plan. With statistics, SQLite looks at the values as well.
+/// Returns the steps of a statement's plan. If there are statistics, SQLite may also consider the values.
 fn plan(conn: &Connection, name: &str, values: &[i64]) -> Vec<String> {
     let sql = format!("EXPLAIN QUERY PLAN {}", statement(name));
     let values = values.iter().copied().map(Value::Integer);
@@ -47,30 +47,30 @@ fn plan(conn: &Connection, name: &str, values: &[i64]) -> Vec<String> {
 
 const BY_ID: &str = "SEARCH main.omniq_task USING INTEGER PRIMARY KEY (rowid=?)";
 
-/// The statement, values to bind, and the step that must be there.
+/// The statement, values to bind, and the step that must be in its plan.
 const EXPECTED: [(&str, &[i64], &str); 22] = [
     ("ready.sql", &[3, 1], "omniq_task_ready (lane=?)"),
     ("next_waiting.sql", &[3], "omniq_task_waiting (lane=?)"),
     (
-        "come_due.sql",
+        "mark_due.sql",
         &[3, 9_000, 10],
         "omniq_task_waiting (lane=? AND eta<?)",
     ),
     ("claim.sql", &[100, 1, 9_000, 1], BY_ID),
     ("settle.sql", &[100, 1, 1, 2, 1, 0, 5, 5, 0, 0, 1], BY_ID),
-    ("standing.sql", &[100], BY_ID),
-    ("keys_of.sql", &[100], BY_ID),
+    ("status_and_lease.sql", &[100], BY_ID),
+    ("unique_keys_of_task.sql", &[100], BY_ID),
     ("get.sql", &[100], BY_ID),
     (
-        "tasks.sql",
+        "get_many.sql",
         &[100],
         "SEARCH t USING INTEGER PRIMARY KEY (rowid=?)",
     ),
-    ("finished.sql", &[100], BY_ID),
-    ("forget.sql", &[100], BY_ID),
+    ("finished_or_unknown.sql", &[100], BY_ID),
+    ("delete_task.sql", &[100], BY_ID),
     ("renew.sql", &[100, 1, 1], BY_ID),
-    ("note.sql", &[100, 1, 1, 0, 5], BY_ID),
-    ("held.sql", &[100, 1], BY_ID),
+    ("record_progress.sql", &[100, 1, 1, 0, 5], BY_ID),
+    ("status_if_held.sql", &[100, 1], BY_ID),
     (
         "key_holder.sql",
         &[1, 1],
@@ -88,7 +88,7 @@ const EXPECTED: [(&str, &[i64], &str); 22] = [
         "SEARCH main.omniq_error USING PRIMARY KEY (task=?)",
     ),
     (
-        "forget_errors.sql",
+        "delete_errors.sql",
         &[100],
         "SEARCH main.omniq_error USING PRIMARY KEY (task=?)",
     ),
@@ -116,7 +116,7 @@ fn hot_statements_go_by_their_index() {
                 found,
                 "{name}, many rows: {many}: {expected:?} is missing in {plan:#?}"
             );
-            // The list that goes in is read from end to end.
+            // A list that is a parameter is scanned.
             let slow = |step: &String| {
                 step.contains("TEMP B-TREE")
                     || step.contains("SCAN") && !step.contains("VIRTUAL TABLE")

@@ -1,4 +1,4 @@
-//! Each statement says what goes in and what it changes, is used, and fits the others.
+//! Tests the files of statements: each has a header, is used, and fits the others.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Every file below a folder with this ending.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+/// Returns every file below a folder with this extension.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files(&path, ending));
-        } else if path.extension().is_some_and(|e| e == ending) {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
             found.push(path);
         }
     }
@@ -25,7 +25,7 @@ pub(crate) fn statement(name: &str) -> String {
 }
 
 #[test]
-fn every_statement_begins_with_what_goes_in_or_comes_out() {
+fn every_statement_header_describes_parameters_results_and_changes() {
     let statements = files(&source().join("sql"), "sql");
     assert!(statements.len() > 20);
     for path in statements {
@@ -46,7 +46,7 @@ fn every_statement_begins_with_what_goes_in_or_comes_out() {
         };
         assert!(
             head.contains(part),
-            "{} does not say {part}",
+            "the header of {} has no {part}",
             path.display()
         );
     }
@@ -69,7 +69,7 @@ fn every_statement_is_used() {
     }
 }
 
-/// The columns between two words, without their table.
+/// Returns the columns between two words, without their table.
 fn columns(sql: &str, from: &str, to: &str) -> Vec<String> {
     let (_, rest) = sql.split_once(from).unwrap();
     let list = rest.split_once(to).map_or(rest, |(list, _)| list);
@@ -77,11 +77,11 @@ fn columns(sql: &str, from: &str, to: &str) -> Vec<String> {
     list.split(',').map(bare).collect()
 }
 
-/// A row is read by position.
+/// `row.rs` reads columns by position.
 #[test]
-fn whole_tasks_come_in_one_order_of_columns() {
+fn complete_tasks_have_one_order_of_columns() {
     let get = columns(&statement("get.sql"), "SELECT ", "FROM");
     assert_eq!(get.len(), 26);
-    assert_eq!(columns(&statement("tasks.sql"), "SELECT ", "FROM"), get);
+    assert_eq!(columns(&statement("get_many.sql"), "SELECT ", "FROM"), get);
     assert_eq!(columns(&statement("list.sql"), "SELECT ", "FROM"), get);
 }

@@ -1,10 +1,10 @@
-//! A process that may open no more files. The limit is that of a whole process, so it is another one: this
-//! program itself, with one test.
+//! Tests a process that may open no more files. The limit is that of a process, so this program starts itself with
+//! this one test.
 
 use std::fs::File;
 use std::process::Command;
 
-use crate::common::{Place, open};
+use crate::common::{TestDatabase, open};
 
 const NAME: &str = "too_many_files::the_limit_is_named";
 const MARK: &str = "OMNIQ_TEST_FEW_FILES";
@@ -25,18 +25,18 @@ fn the_limit_is_named() {
     assert!(ended.status.success(), "{ended:?}");
 }
 
-/// With no file left, then one, and so on, until there are enough.
+/// Opens the database when no more file may be opened, then one more, and so on, until there are enough.
 fn with_few_files() {
-    let place = Place::new();
-    drop(place.open());
+    let db = TestDatabase::new();
+    drop(db.open());
     let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     let mut errors = Vec::new();
     let opened = loop {
-        match open(&place.path) {
+        match open(&db.path) {
             Ok(opened) => break opened,
             Err(error) => errors.push(error),
         }
-        files.pop().expect("it is never opened");
+        files.pop().expect("the database is never opened");
     };
     drop(opened);
     assert!(errors.len() >= 3, "{errors:?}");

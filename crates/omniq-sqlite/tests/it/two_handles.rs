@@ -1,4 +1,4 @@
-//! Two storages on one file, as two processes have them; and a client that only knows SQL.
+//! Tests two storages on one file, as two processes have them, and a client that only uses SQL.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use omniq_core::{Storage, Timestamp};
 use omniq_sqlite::SqliteStorage;
 use tokio::task::JoinSet;
 
-use crate::common::{LEASE, NOW, Place, claim_of, enqueue, owner, start, task, within};
+use crate::common::{LEASE, NOW, TestDatabase, claim_of, enqueue, owner, start, task, within};
 
 #[tokio::test]
 async fn an_enqueue_on_one_wakes_a_claim_that_is_parked_on_the_other() {
-    let place = Place::new();
-    let (one, other) = (place.open(), place.open());
+    let db = TestDatabase::new();
+    let (one, other) = (db.open(), db.open());
     for round in 1..=3 {
         let mut parked = other.claim(claim_of("a").park(None));
         start(&mut parked);
@@ -20,8 +20,8 @@ async fn an_enqueue_on_one_wakes_a_claim_that_is_parked_on_the_other() {
         enqueue(&other, task("else", round)).await.unwrap();
         start(&mut parked);
         let id = enqueue(&one, task("a", round)).await.unwrap();
-        let news = within(parked).await.unwrap();
-        assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
+        let answer = within(parked).await.unwrap();
+        assert!(answer.next_due.is_some_and(|due| due <= NOW), "{answer:?}");
         let claimed = within(other.claim(claim_of("a"))).await.unwrap();
         assert_eq!(claimed.tasks[0].id, id);
     }
@@ -29,8 +29,8 @@ async fn an_enqueue_on_one_wakes_a_claim_that_is_parked_on_the_other() {
 
 #[tokio::test]
 async fn lanes_that_one_adds_are_seen_by_the_other() {
-    let place = Place::new();
-    let (one, other) = (place.open(), place.open());
+    let db = TestDatabase::new();
+    let (one, other) = (db.open(), db.open());
     let filter = Arc::new(ClaimFilter::any());
     for round in 0..5 {
         let (here, there) = if round % 2 == 0 {
@@ -47,13 +47,13 @@ async fn lanes_that_one_adds_are_seen_by_the_other() {
         let request = ClaimRequest::new(owner(1), filter.clone(), NOW, LEASE);
         let claimed = within(there.claim(request)).await.unwrap();
         assert_eq!(claimed.tasks[0].name, name);
-        // The same lane from the other side is no second one.
+        // The other handle does not create the same lane again.
         enqueue(there, task(&name, 99)).await.unwrap();
         let request = ClaimRequest::new(owner(1), filter.clone(), NOW, LEASE);
         assert_eq!(within(here.claim(request)).await.unwrap().tasks.len(), 1);
     }
     let sql = "SELECT count(*) FROM omniq_lane";
-    let lanes: u32 = place.plain().query_row(sql, [], |row| row.get(0)).unwrap();
+    let lanes: u32 = db.plain().query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(lanes, 5);
 }
 
@@ -69,8 +69,8 @@ async fn enqueue_many(storage: Arc<SqliteStorage>, from: u64) -> Vec<i64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_of_both_rise_and_never_collide() {
-    let place = Place::new();
-    let storages = [Arc::new(place.open()), Arc::new(place.open())];
+    let db = TestDatabase::new();
+    let storages = [Arc::new(db.open()), Arc::new(db.open())];
     let mut producers = JoinSet::new();
     for number in 0..6 {
         let storage = storages[number as usize % 2].clone();
@@ -85,85 +85,85 @@ async fn ids_of_both_rise_and_never_collide() {
     all.dedup();
     assert_eq!(all.len(), 600);
     let sql = "SELECT (SELECT max(id) FROM omniq_task) - (SELECT id FROM omniq_high_water)";
-    let above: i64 = place.plain().query_row(sql, [], |row| row.get(0)).unwrap();
+    let above: i64 = db.plain().query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(above, 0);
 }
 
-/// The least that a plain client has to say; everything else has a default.
-const BY_HAND: &str = "
+/// The minimum that a client has to insert; all other columns have a default.
+const PLAIN_INSERT: &str = "
     INSERT OR IGNORE INTO omniq_lane (queue, name, format) VALUES ('default', 'a', 0);
     INSERT INTO omniq_task (lane, eta, payload, enqueued_at)
         SELECT id, 0, CAST('{\"args\":[5]}' AS BLOB), 0 FROM omniq_lane
         WHERE queue = 'default' AND name = 'a' AND format = 0";
 
 #[tokio::test]
-async fn a_task_put_in_by_hand_is_found() {
-    let place = Place::new();
-    let storage = place.open();
+async fn a_task_inserted_by_plain_sql_is_found() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     let mut parked = storage.claim(claim_of("a").park(None));
     start(&mut parked);
     enqueue(&storage, task("else", 1)).await.unwrap();
     start(&mut parked);
-    let conn = place.plain();
-    conn.execute_batch(&format!("BEGIN IMMEDIATE; {BY_HAND}; COMMIT"))
+    let conn = db.plain();
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {PLAIN_INSERT}; COMMIT"))
         .unwrap();
-    let news = within(parked).await.unwrap();
-    assert!(news.next_due.is_some_and(|due| due <= NOW), "{news:?}");
+    let answer = within(parked).await.unwrap();
+    assert!(answer.next_due.is_some_and(|due| due <= NOW), "{answer:?}");
     let claimed = within(storage.claim(claim_of("a"))).await.unwrap();
-    let by_hand = &claimed.tasks[0];
-    assert_eq!(by_hand.id.as_i64(), conn.last_insert_rowid());
-    assert_eq!(by_hand.payload.bytes, task("a", 5).payload.bytes);
-    assert_eq!(by_hand.max_attempts, task("a", 5).max_attempts);
-    assert_eq!(by_hand.enqueued_at, Timestamp(0));
+    let inserted = &claimed.tasks[0];
+    assert_eq!(inserted.id.as_i64(), conn.last_insert_rowid());
+    assert_eq!(inserted.payload.bytes, task("a", 5).payload.bytes);
+    assert_eq!(inserted.max_attempts, task("a", 5).max_attempts);
+    assert_eq!(inserted.enqueued_at, Timestamp(0));
     let next = enqueue(&storage, task("a", 6)).await.unwrap();
-    assert!(next > by_hand.id, "its id is not given again");
+    assert!(next > inserted.id, "its id is not assigned again");
 }
 
 #[tokio::test]
 async fn a_lease_is_void_on_both_once_it_is_settled_on_one() {
-    let place = Place::new();
-    let (one, other) = (place.open(), place.open());
+    let db = TestDatabase::new();
+    let (one, other) = (db.open(), db.open());
     enqueue(&one, task("a", 1)).await.unwrap();
     let claimed = within(one.claim(claim_of("a"))).await.unwrap();
     let lease = claimed.tasks[0].lease();
     let held = within(other.held(vec![lease])).await.unwrap();
     assert_eq!(held, [omniq_core::storage::Hold::Held]);
-    let change = crate::common::done(&claimed.tasks[0]);
+    let change = crate::common::success(&claimed.tasks[0]);
     within(other.settle(vec![change], NOW)).await.unwrap();
     let renewed = within(one.renew(vec![lease], LEASE)).await.unwrap();
     assert_eq!(renewed, [omniq_core::storage::Hold::Lost]);
 }
 
-fn turn(place: &Place) -> std::fs::File {
-    std::fs::File::open(place.folder.path().join("jobs.db-omniq/turn")).unwrap()
+fn write_lock(db: &TestDatabase) -> std::fs::File {
+    std::fs::File::open(db.folder.path().join("jobs.db-omniq/turn")).unwrap()
 }
 
 #[tokio::test]
-async fn who_writes_has_the_turn_until_it_has_committed() {
-    let place = Place::new();
-    let storage = place.open();
+async fn the_writer_has_the_write_lock_until_it_has_committed() {
+    let db = TestDatabase::new();
+    let storage = db.open();
     enqueue(&storage, task("a", 1)).await.unwrap();
-    let turn = turn(&place);
-    let gate = place.disk.close_gate();
+    let write_lock = write_lock(&db);
+    let gate = db.disk.close_gate();
     let mut writes = storage.enqueue(vec![task("a", 2)], NOW);
     start(&mut writes);
-    place.disk.wait_until_blocked();
-    assert!(turn.try_lock().is_err());
+    db.disk.wait_until_blocked();
+    assert!(write_lock.try_lock().is_err());
     drop(gate);
     within(writes).await.unwrap();
-    turn.try_lock().unwrap();
+    write_lock.try_lock().unwrap();
 }
 
-/// As a process does that was stopped with it, and does not hold SQLite's lock.
+/// A process may have been stopped with the write lock of OmniQ, but without SQLite's lock.
 #[tokio::test]
-async fn who_keeps_the_turn_does_not_stop_the_others() {
-    let place = Place::new();
-    let storage = place.open();
-    let turn = turn(&place);
-    turn.lock().unwrap();
+async fn a_process_that_keeps_the_write_lock_does_not_stop_others() {
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let write_lock = write_lock(&db);
+    write_lock.lock().unwrap();
     for number in 1..=50 {
         enqueue(&storage, task("a", number)).await.unwrap();
     }
-    turn.unlock().unwrap();
+    write_lock.unlock().unwrap();
     enqueue(&storage, task("a", 51)).await.unwrap();
 }

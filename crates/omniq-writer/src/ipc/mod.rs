@@ -17,6 +17,7 @@
 //! | `mounts` | which file systems other machines may share |
 
 mod atomic_publish;
+mod boot_id;
 mod doorbell;
 mod folder;
 mod fs_events;
@@ -34,6 +35,7 @@ mod watcher;
 mod write_at;
 mod write_lock;
 
+pub use boot_id::BootId;
 pub use doorbell::Doorbell;
 pub use folder::Folder;
 pub use liveness::{DeadOwner, OwnerState};

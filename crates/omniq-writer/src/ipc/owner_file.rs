@@ -1,13 +1,10 @@
 //! The content of an owner's file: the boot and the process of its owner, and the identity of the file itself.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{File, Metadata};
 use std::io;
-use std::path::Path;
 
+use super::boot_id::BootId;
 use super::regular_file;
-
-/// Stands for the boot id where there is none.
-const NO_BOOT: &str = "-";
 
 /// The largest content that is read, in bytes; what we write is shorter.
 const MAX_LENGTH: u64 = 512;
@@ -15,7 +12,7 @@ const MAX_LENGTH: u64 = 512;
 /// The lines of the file that are read back.
 #[derive(Debug)]
 pub(crate) struct OwnerFile {
-    boot: String,
+    boot: BootId,
     /// The device and inode number of the file it was written into.
     file_id: String,
 }
@@ -25,7 +22,7 @@ pub(crate) fn content_for(file: &File) -> io::Result<String> {
     let file_id = file_id(&file.metadata()?);
     Ok(format!(
         "{}\n{}\n{file_id}\n",
-        boot_id(),
+        BootId::current().as_str(),
         std::process::id()
     ))
 }
@@ -37,7 +34,7 @@ impl OwnerFile {
         let text = regular_file::read_all(file, MAX_LENGTH).ok()?;
         let text = String::from_utf8(text).ok()?;
         let mut lines = text.lines();
-        let boot = lines.next()?.to_owned();
+        let boot = BootId::from_text(lines.next()?);
         let file_id = lines.nth(1).unwrap_or_default().to_owned();
         let content = Self { boot, file_id };
         if content.was_written_into(&file.metadata().ok()?) {
@@ -57,8 +54,7 @@ impl OwnerFile {
 
     /// Whether the machine was rebooted since. False where boots have no id.
     pub(crate) fn is_of_an_earlier_boot(&self) -> bool {
-        let now = boot_id();
-        now != NO_BOOT && self.boot != NO_BOOT && self.boot != now
+        self.boot.is_same_as(&BootId::current()) == Some(false)
     }
 }
 
@@ -74,14 +70,11 @@ fn file_id(_: &Metadata) -> String {
     String::new()
 }
 
-fn boot_id() -> String {
-    let id = fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id"));
-    id.map_or_else(|_| NO_BOOT.to_owned(), |id| id.trim().to_owned())
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn is_accepted(boot: &str, id: &str) -> bool {
@@ -102,14 +95,15 @@ mod tests {
 
     #[test]
     fn content_that_was_written_into_another_file_is_ignored() {
-        for boot in [NO_BOOT, &boot_id(), "an-earlier-boot"] {
+        let current = BootId::current();
+        for boot in ["-", current.as_str(), "an-earlier-boot"] {
             assert!(is_accepted(boot, "own"));
             assert!(!is_accepted(boot, ""));
             assert!(!is_accepted(boot, "1 1"));
         }
-        assert!(!is_accepted(NO_BOOT, "another device"));
-        assert!(!is_accepted(&boot_id(), "another device"));
-        let boots_have_ids = boot_id() != NO_BOOT;
+        assert!(!is_accepted("-", "another device"));
+        assert!(!is_accepted(current.as_str(), "another device"));
+        let boots_have_ids = current.as_str() != "-";
         assert_eq!(
             is_accepted("an-earlier-boot", "another device"),
             boots_have_ids

@@ -307,7 +307,7 @@ impl<const MAX_MILLIS: u64> Engine for FakeEngine<MAX_MILLIS> {
         let Some(stored) = tasks.find(|stored| stored.task.id == change.id) else {
             return Ok(Settled::NotFound);
         };
-        if let Some(refused) = stored.refuses(change) {
+        if let Some(refused) = stored.rejection(change) {
             return Ok(refused);
         }
         stored.apply(change, now);

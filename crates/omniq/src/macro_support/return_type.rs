@@ -1,8 +1,8 @@
-//! What a task's function gives back: a value, or a `Result`, whatever alias that hides behind.
+//! Detects whether a task's function returns a plain value or a `Result`, and checks the types of its signature.
 //!
-//! `#[omniq::task]` asks [`Probe`] whether the return type is a `Result`, and picks the half of [`Returned`]
-//! that fits. Both are decided by the compiler from the type itself, so no alias can pass a failure off as a
-//! success.
+//! `#[omniq::task]` reads from [`Probe`] whether the return type is a `Result`, and uses the implementation of
+//! [`Returned`] for that case. The compiler decides both from the type itself, so a `Result` behind a type alias is
+//! recognised, too, and its failure can't be stored as a success.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -12,16 +12,15 @@ use omniq_core::Result;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Becomes the outcome of an attempt. A `Result` does so whatever its error is: [`error`] refuses one that
-/// can't be told.
+/// The return value of a task's function. A `Result` implements it for any error type: [`error`] rejects unsuitable ones.
 pub trait Returned<const FALLIBLE: bool> {
-    /// What it returns when all is well.
+    /// The type of the value in case of success.
     type Value;
 
-    /// What it returns when it is not.
+    /// The type of the error in case of failure.
     type Error;
 
-    /// One or the other.
+    /// Converts the return value to a `Result`.
     fn into_result(self) -> Result<Self::Value, Self::Error>;
 }
 
@@ -43,18 +42,18 @@ impl<T, E> Returned<true> for Result<T, E> {
     }
 }
 
-/// Asks of a type whether it is a `Result`.
+/// Shows whether the type `R` is a `Result`: by this constant for a `Result`, by that of [`Plain`] for other types.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<R>);
 
 impl<T, E> Probe<Result<T, E>> {
-    /// It is one.
+    /// The type is a `Result`.
     pub const FALLIBLE: bool = true;
 }
 
-/// What is seen of a [`Probe`] where it does not know better itself.
+/// The fallback of [`Probe`] for types that are not a `Result`.
 pub trait Plain {
-    /// It is none.
+    /// The type is not a `Result`.
     const FALLIBLE: bool = false;
 }
 

@@ -1,6 +1,6 @@
-//! The name of a task from its place in the code, at compile time.
+//! Derives the name of a task from its module path at compile time.
 
-/// `my_crate::images::resize` → the part below the crate, with dots: how long it is.
+/// Returns the length in bytes of the name that [`name_bytes`] derives from a path.
 pub const fn name_len(path: &str) -> usize {
     let bytes = path.as_bytes();
     let mut from = below_crate(bytes);
@@ -12,7 +12,8 @@ pub const fn name_len(path: &str) -> usize {
     len
 }
 
-/// `my_crate::images::resize` → `images.resize`, in UTF-8. `N` is its [`name_len`].
+/// Derives the name from a path: `my_crate::images::resize` becomes `images.resize`, in UTF-8. `N` must be the path's
+/// [`name_len`].
 pub const fn name_bytes<const N: usize>(path: &str) -> [u8; N] {
     let bytes = path.as_bytes();
     let mut from = below_crate(bytes);
@@ -25,25 +26,25 @@ pub const fn name_bytes<const N: usize>(path: &str) -> [u8; N] {
     name
 }
 
-/// The byte of the name that comes from here, and where the one after it does.
+/// Returns the byte of the name that comes from this position of the path, and the position for the next byte.
 const fn next(path: &[u8], at: usize) -> (u8, usize) {
     match path[at] {
-        b':' => (b'.', without_mark(path, at + 2)),
+        b':' => (b'.', skip_raw_prefix(path, at + 2)),
         byte => (byte, at + 1),
     }
 }
 
-/// Where the part below the crate begins.
+/// Returns the position after the crate's name.
 const fn below_crate(path: &[u8]) -> usize {
     let mut at = 0;
     while at < path.len() && path[at] != b':' {
         at += 1;
     }
-    without_mark(path, if at == path.len() { 0 } else { at + 2 })
+    skip_raw_prefix(path, if at == path.len() { 0 } else { at + 2 })
 }
 
-/// Behind the `r#` of a word that Rust keeps for itself.
-const fn without_mark(path: &[u8], at: usize) -> usize {
+/// Skips the `r#` of a raw identifier.
+const fn skip_raw_prefix(path: &[u8], at: usize) -> usize {
     if at + 1 < path.len() && path[at] == b'r' && path[at + 1] == b'#' {
         return at + 2;
     }
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_crate_is_left_out_and_colons_become_dots() {
+    fn a_name_omits_the_crate_and_has_dots_instead_of_colons() {
         const PATH: &str = "my_crate::images::große::resize";
         const NAME: [u8; name_len(PATH)] = name_bytes(PATH);
         assert_eq!(str::from_utf8(&NAME), Ok("images.große.resize"));

@@ -1,5 +1,5 @@
-//! The background thread: it renews leases, sweeps, stores progress and answers waits. There is one in a process,
-//! for all its queues, so that a handler that blocks its own runtime costs nobody a lease.
+//! The background thread: it renews leases, sweeps, stores progress and answers waits. Each process has one for all its
+//! queues, so that a handler that blocks its own runtime does not delay the renewal of leases.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,7 +15,7 @@ use super::identity::Process;
 pub(crate) struct Background {
     runtime: Handle,
     process: Process,
-    /// Dropping it ends the thread. Present until this is dropped.
+    /// Dropping this sender ends the thread. It is present until the `Background` is dropped.
     end: Option<oneshot::Sender<()>>,
 }
 
@@ -47,9 +47,9 @@ impl Background {
             .build()
             .map_err(refused)?;
         let handle = runtime.handle().clone();
-        let (end, ended) = oneshot::channel::<()>();
+        let (end, end_requested) = oneshot::channel::<()>();
         // The sender is never used, only dropped.
-        let run = move || drop(runtime.block_on(ended));
+        let run = move || drop(runtime.block_on(end_requested));
         std::thread::Builder::new()
             .name("omniq-background".into())
             .spawn(run)
@@ -61,7 +61,7 @@ impl Background {
         })
     }
 
-    /// Runs work that handlers must not block.
+    /// Runs a future on the background thread, where no handler can block it.
     pub(crate) fn spawn(
         &self,
         work: impl Future<Output = ()> + Send + 'static,

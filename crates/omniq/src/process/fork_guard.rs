@@ -13,7 +13,7 @@ use omniq_core::{Change, NewTask, OwnerId, Result, Storage, Task, TaskId, Timest
 
 use super::identity::Process;
 
-/// Stands in front of every storage, so that no call can bypass the check.
+/// Wraps the storage of a queue, so that every call is checked.
 pub(crate) struct ForkGuard {
     storage: Arc<dyn Storage>,
     process: Process,

@@ -1,4 +1,4 @@
-//! Tells the process that opened a queue from its forked children.
+//! Distinguishes the process that opened a queue from its forked children.
 //!
 //! A forked child has the queue's memory, but none of its threads: commands sent to them would never be answered.
 
@@ -9,12 +9,12 @@ use omniq_core::{Error, ErrorKind, Result};
 pub(crate) struct Process(u32);
 
 impl Process {
-    /// This process.
+    /// Returns this process.
     pub(crate) fn current() -> Self {
         Self(std::process::id())
     }
 
-    /// Whether this is still that process, and not a forked child of it.
+    /// Returns whether the calling process is the one that created the value, and not a forked child of it.
     pub(crate) fn is_this(self) -> bool {
         self == Self::current()
     }

@@ -1,4 +1,5 @@
-//! What belongs to this process and not to a single queue: who it is, its background thread, its signals.
+//! What belongs to the process and not to a single queue: its identity, its owner id, its background thread and its
+//! signals.
 
 mod background;
 mod fork_guard;

@@ -7,7 +7,7 @@ use omniq_core::OwnerId;
 
 use super::identity::Process;
 
-/// Returns the owner of every lease that this process takes. It is drawn at random once; a forked child draws its own.
+/// Returns the owner id of all leases of this process. It is a random number, drawn once; a forked child draws its own.
 pub(crate) fn this_process() -> OwnerId {
     static OWNER: Mutex<Option<(Process, OwnerId)>> = Mutex::new(None);
     let process = Process::current();

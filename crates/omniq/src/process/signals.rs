@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// The signals that ask the process to end. None that arrives after `listen` is missed.
+/// The signals that ask the process to end. No signal that arrives after [`listen`](Self::listen) is missed.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,

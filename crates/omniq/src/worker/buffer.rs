@@ -17,11 +17,11 @@ pub(super) struct Buffer(Mutex<Tasks>);
 #[derive(Default)]
 struct Tasks {
     waiting: VecDeque<Waiting>,
-    /// At this length it is time to claim again.
+    /// When only this many tasks are left, it is time to claim again.
     low: usize,
 }
 
-/// A task that waits.
+/// A task that waits for a seat.
 pub(super) struct Waiting {
     pub(super) execution: Arc<Execution>,
     /// Present for a marked task.
@@ -38,7 +38,7 @@ impl Buffer {
         self.lock().waiting.len()
     }
 
-    /// Adds claimed tasks; when `low` of them are left, it will be time to claim again.
+    /// Adds claimed tasks, and sets the number of tasks at which it is time to claim again.
     pub(super) fn add(&self, executions: impl IntoIterator<Item = Arc<Execution>>, low: usize) {
         let since = clock::instant();
         let mut tasks = self.lock();
@@ -61,7 +61,7 @@ impl Buffer {
         });
     }
 
-    /// Takes the next task; also says whether it is time to claim again.
+    /// Takes the next task. Also returns whether it is time to claim again.
     pub(super) fn next(&self) -> Option<(Waiting, bool)> {
         let mut tasks = self.lock();
         let next = tasks.waiting.pop_front()?;
@@ -69,7 +69,7 @@ impl Buffer {
         Some((next, left == tasks.low || left == 0))
     }
 
-    /// The time since which the oldest task waits.
+    /// Returns since when the oldest task has been waiting.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.lock().waiting.iter().map(|one| one.since).min()
     }

@@ -1,4 +1,4 @@
-//! Sets up a worker pool: checks the options, and starts it.
+//! The builder of a worker pool: checks its options, and starts the pool.
 
 use std::any::{TypeId, type_name};
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ use crate::{AsyncOmniQ, Handler, TaskContext, TaskDef};
 
 const DEFAULT_CONCURRENCY: usize = 8;
 
-/// Sets up a worker pool; nothing happens before [`start`](Self::start).
+/// Builds a worker pool. The pool runs from [`start`](Self::start) on.
 #[must_use = "a pool does nothing until it is started"]
 pub struct WorkerBuilder {
     omniq: AsyncOmniQ,
@@ -55,25 +55,25 @@ impl WorkerBuilder {
         &self.omniq
     }
 
-    /// How many handlers run at the same time, at least 1; 8 by default.
+    /// Sets how many handlers run at the same time. At least 1; 8 by default.
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.concurrency = handlers;
         self
     }
 
-    /// Takes tasks from these queues only; from every queue by default.
+    /// Takes tasks only from these queues. By default, the pool takes tasks from every queue.
     pub fn queues<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.queues = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Runs the tasks of a definition.
+    /// Adds the handler of a task definition, such as a function with `#[omniq::task]`.
     pub fn task<D: TaskDef>(self) -> Self {
         self.with_handler(D::NAME, D::handler())
     }
 
-    /// Runs the tasks of this name with an async function of the context and the arguments; for one that
-    /// blocks, see [`Handler::blocking`].
+    /// Adds a handler for the tasks with this name: an async function of the context and the arguments. For a function
+    /// that blocks, see [`Handler::blocking`].
     pub fn handler<F, Fut, T>(self, name: &str, function: F) -> Self
     where
         F: Fn(TaskContext, Args) -> Fut + Send + Sync + 'static,
@@ -83,13 +83,14 @@ impl WorkerBuilder {
         self.with_handler(name, Handler::new(function))
     }
 
-    /// Runs the tasks of this name with a handler: one that blocks, say, or reads its arguments typed.
+    /// Adds a handler for the tasks with this name, for example one that blocks or has typed arguments.
     pub fn with_handler(mut self, name: &str, handler: Handler) -> Self {
         self.handlers.push((name.to_owned(), handler));
         self
     }
 
-    /// A value for [`TaskContext::state`]; one per type, the last one counts.
+    /// Adds a value for [`TaskContext::state`] and for parameters of type [`State`](crate::State). There is one value per
+    /// type: a later one replaces an earlier one.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         let state = NamedState {
             name: type_name::<T>(),
@@ -99,24 +100,28 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long a stopping pool waits for running handlers; from the settings by default.
+    /// Sets how long a stopping pool waits for running handlers. By default, the value of the settings.
     pub fn grace(mut self, span: Duration) -> Self {
         self.grace = Some(span);
         self
     }
 
-    /// How many tasks are claimed ahead of the free seats, at most 10,000. 0 claims only for free seats.
-    /// From the settings by default, which let the pool measure it: about what it finishes while one claim
-    /// is under way, none for slow handlers. What could not start within 50 ms is given back.
+    /// Sets how many tasks are claimed ahead of the free seats, at most 10,000; 0 claims only for free seats. By default,
+    /// the value of the settings. If that is not set either, the pool measures the number: about as many tasks as it
+    /// finishes during one claim, and none if handlers are slow. Tasks that have not started within 50 ms are released.
     pub fn prefetch(mut self, tasks: usize) -> Self {
         self.prefetch = Some(tasks);
         self
     }
 
-    /// Starts the pool. It takes only tasks that it has a handler for.
+    /// Starts the pool. It takes only tasks for which it has a handler.
     ///
-    /// An error of kind `Settings` if no handler was named, or one name twice; if a task needs a state that
-    /// the pool was not given; if the concurrency is 0, or a queue's name is empty.
+    /// # Errors
+    ///
+    /// Of kind `Settings` if there is no handler, or two have the same name; if a handler needs a state that the pool was
+    /// not given; if the concurrency or the prefetch is out of range; if the list of queues is empty or contains an empty
+    /// name. Of kind `Closed` if the queue was closed, or in a forked child. Of kind `Storage` if the background thread
+    /// can't be started.
     pub async fn start(self) -> Result<AsyncWorkerPool> {
         self.omniq.queue().process().check()?;
         self.check()?;
@@ -148,8 +153,8 @@ impl WorkerBuilder {
             writing_progress: Mutex::new(()),
             stop_request: OnceLock::new(),
             stopping: Token::default(),
-            grace_over: Token::default(),
-            claimed_last: Token::default(),
+            grace_expired: Token::default(),
+            claiming_ended: Token::default(),
             settled: Token::default(),
             finished: AtomicU64::new(0),
             released: AtomicU64::new(0),
@@ -159,46 +164,46 @@ impl WorkerBuilder {
     }
 
     fn check(&self) -> Result<()> {
-        let most = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
-        if self.concurrency == 0 || self.concurrency > most {
+        let max = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
+        if self.concurrency == 0 || self.concurrency > max {
             let text = format!(
-                "a pool's concurrency is {}, but must be 1 to {most}",
+                "a pool's concurrency is {}, but must be 1 to {max}",
                 self.concurrency
             );
-            return refused(text);
+            return settings_error(text);
         }
         check_prefetch(self.prefetch)?;
         if self.queues.as_ref().is_some_and(Vec::is_empty) {
-            return refused(
-                "a pool's list of queues is empty: leave it out to take from every queue",
+            return settings_error(
+                "a pool's list of queues is empty: omit it to take tasks from every queue",
             );
         }
         if self.queues.iter().flatten().any(String::is_empty) {
-            return refused("a pool's list of queues holds an empty name");
+            return settings_error("a pool's list of queues contains an empty name");
         }
         self.check_handlers()
     }
 
     fn check_handlers(&self) -> Result<()> {
         if self.handlers.is_empty() {
-            return refused(
+            return settings_error(
                 "a pool has no handler: add one with .handler(name, function) or .task::<D>()",
             );
         }
         let mut names = std::collections::HashSet::new();
         for (name, handler) in &self.handlers {
             if name.is_empty() {
-                return refused("a handler's name is empty");
+                return settings_error("a handler's name is empty");
             }
             if !names.insert(name) {
-                return refused(format!(
-                    "two handlers have the name {name:?}: a pool takes one of each, once; give one of them \
-                     another, as by #[omniq::task(name = \"…\")]"
+                return settings_error(format!(
+                    "two handlers have the name {name:?}: a pool can have only one handler for a name; give one of \
+                     them another name, for example with #[omniq::task(name = \"…\")]"
                 ));
             }
-            let mut needs = handler.asks_for().iter();
+            let mut needs = handler.required_states().iter();
             if let Some(need) = needs.find(|need| !self.states.contains_key(&need.id)) {
-                return refused(self.missing_state(name, need.name));
+                return settings_error(self.missing_state(name, need.name));
             }
         }
         Ok(())
@@ -206,20 +211,21 @@ impl WorkerBuilder {
 }
 
 impl WorkerBuilder {
+    /// Returns the error text for a handler that needs a state which the pool was not given.
     fn missing_state(&self, task: &str, wanted: &str) -> String {
-        let mut given: Vec<_> = self.states.values().map(|state| state.name).collect();
-        given.sort_unstable();
-        let given = match given.is_empty() {
+        let mut present: Vec<_> = self.states.values().map(|state| state.name).collect();
+        present.sort_unstable();
+        let present = match present.is_empty() {
             true => String::new(),
-            false => format!("; it was given {}", given.join(", ")),
+            false => format!("; it has {}", present.join(", ")),
         };
         format!(
-            "the task {task:?} needs a state of type {wanted}: give the pool one with .state(value){given}"
+            "the task {task:?} needs a state of type {wanted}: give the pool one with .state(value){present}"
         )
     }
 }
 
-fn refused<T>(text: impl Into<String>) -> Result<T> {
+fn settings_error<T>(text: impl Into<String>) -> Result<T> {
     Err(Error::new(ErrorKind::Settings, text))
 }
 
@@ -235,7 +241,7 @@ impl fmt::Debug for WorkerBuilder {
 }
 
 impl AsyncOmniQ {
-    /// Returns a builder for a worker pool, to be set up and started.
+    /// Returns a builder for a worker pool: add handlers to it, then start it.
     pub fn worker(&self) -> WorkerBuilder {
         WorkerBuilder::new(self.clone())
     }

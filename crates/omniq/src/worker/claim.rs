@@ -1,4 +1,4 @@
-//! Claims due tasks: for the seats that are free first, and some ahead.
+//! Claims due tasks: for free seats first, and then some ahead.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +20,13 @@ use crate::storage_retry::StorageRetry;
 /// A claimed task that has not started within this time is released.
 const START_WITHIN: Duration = Duration::from_millis(50);
 
-/// A claim that is running; it returns its claimer.
+/// A claim in progress. It returns its claimer and the claimed tasks.
 type RunningClaim = BoxFuture<'static, (Claimer, Vec<Task>)>;
 
-/// What a claim needs.
+/// What a claim needs: its poller, and the state of the storage's failures.
 struct Claimer {
     poller: Poller,
-    /// Shared with the next claimer: a claim that is abandoned does not change the storage's condition.
+    /// Shared with the next claimer, because an abandoned claim does not mean that the storage works again.
     retry: Arc<Mutex<StorageRetry>>,
 }
 
@@ -43,9 +43,9 @@ impl Claimer {
     }
 }
 
-/// Claims until the pool stops, then releases what has not started.
+/// Claims tasks until the pool stops, then releases those that have not started.
 pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
-    let _end = pool.claimed_last.fire_on_drop();
+    let _fire_on_exit = pool.claiming_ended.fire_on_drop();
     let mut running: Option<RunningClaim> = None;
     let retry = Arc::new(Mutex::new(StorageRetry::new("claiming tasks")));
     let mut idle = Some(Claimer::new(&pool, &retry));
@@ -54,7 +54,7 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
         if let Some(limit) = tasks_to_claim(&pool)
             && let Some(claimer) = idle.take()
         {
-            pool.held.claim_begins();
+            pool.held.start_claim();
             running = Some(Box::pin(claim(Arc::clone(&pool), claimer, limit)));
         }
         let release_at = pool.buffer.oldest().map(|claimed| claimed + START_WITHIN);
@@ -66,12 +66,12 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
                 accept(&pool, &claimer, tasks, &reports);
                 idle = Some(claimer);
             }
-            // Seats that become free in this moment share the claim, and the claim shares the commit of the
-            // outcomes that freed them.
+            // Seats that become free at this moment share the claim, and the claim shares the commit of the outcomes
+            // that freed them.
             () = pool.seat_or_room.notified() => tokio::task::yield_now().await,
             () = sleep_until(release_at) => {
                 pool.pace.stall();
-                // A claim that is still parked would take them back at once.
+                // A parked claim would immediately claim the released tasks again.
                 running = None;
                 idle = Some(Claimer::new(&pool, &retry));
                 let late = pool.buffer.take_late(START_WITHIN, clock::instant());
@@ -86,7 +86,7 @@ pub(super) async fn claim_loop(pool: Arc<Shared>, reports: Reports) {
     release(&pool, pool.buffer.take_all(), &reports).await;
 }
 
-/// Returns how many tasks to claim now; `None` while enough are waiting.
+/// Returns how many tasks to claim now; `None` if enough are waiting.
 fn tasks_to_claim(pool: &Shared) -> Option<usize> {
     let (waiting, prefetch) = (pool.buffer.len(), pool.pace.prefetch());
     let room = pool.seats.available_permits() + prefetch;
@@ -94,6 +94,7 @@ fn tasks_to_claim(pool: &Shared) -> Option<usize> {
     (!enough && room > waiting).then(|| room - waiting)
 }
 
+/// Claims tasks, and repeats the claim if the storage fails, until the pool stops.
 async fn claim(pool: Arc<Shared>, mut claimer: Claimer, limit: usize) -> (Claimer, Vec<Task>) {
     loop {
         match claimer.poller.claim(limit, pool.stopping.fired()).await {
@@ -114,6 +115,7 @@ async fn claim(pool: Arc<Shared>, mut claimer: Claimer, limit: usize) -> (Claime
     }
 }
 
+/// Waits for the claim in progress; without one, waits forever.
 async fn answer_of(running: &mut Option<RunningClaim>) -> (Claimer, Vec<Task>) {
     match running {
         Some(claim) => claim.await,
@@ -121,6 +123,7 @@ async fn answer_of(running: &mut Option<RunningClaim>) -> (Claimer, Vec<Task>) {
     }
 }
 
+/// Waits until this time; without one, waits forever.
 async fn sleep_until(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
@@ -128,6 +131,7 @@ async fn sleep_until(time: Option<Instant>) {
     }
 }
 
+/// Adds claimed tasks to the held leases, and to the buffer or, if marked, to those that wait for isolation.
 fn accept(pool: &Arc<Shared>, claimer: &Claimer, tasks: Vec<Task>, reports: &Reports) {
     if let Some(span) = claimer.poller.round_trip() {
         pool.pace.claim_took(span);

@@ -1,4 +1,4 @@
-//! Renews the pool's leases, and tells handlers whose task is no longer theirs to stop.
+//! Renews the pool's leases, and asks handlers to stop whose lease is lost or whose task was cancelled.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,26 +13,26 @@ use super::shared::Shared;
 use crate::clock;
 use crate::storage_retry::StorageRetry;
 
-/// Beats until the pool's last outcome is settled. The watch is older than the pool's first claim, so that
-/// no cancel of what it claims is missed.
+/// Renews leases until the pool's last outcome is settled. The subscription `watch` was made before the pool's first
+/// claim, so that no cancellation of a claimed task is missed.
 pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
     let lease_for = pool.settings().lease();
     let mut retry = StorageRetry::new("renewing leases");
-    let mut next_beat = clock::instant() + lease_for / 3;
+    let mut next_renewal = clock::instant() + lease_for / 3;
     loop {
         tokio::select! {
             () = pool.settled.fired() => return,
-            () = sleep_until(next_beat) => {
+            () = sleep_until(next_renewal) => {
                 let wait = match renew(&pool, lease_for).await {
-                    Ok(any) => {
-                        if any {
+                    Ok(renewed) => {
+                        if renewed {
                             retry.succeeded();
                         }
                         lease_for / 3
                     }
                     Err(error) => retry.failed(&error).min(lease_for / 3),
                 };
-                next_beat = clock::instant() + wait;
+                next_renewal = clock::instant() + wait;
             }
             () = pool.check_leases.notified() => check_all(&pool, &mut retry).await,
             signal = watch.next() => handle_signal(&pool, &mut watch, signal, &mut retry).await,
@@ -40,7 +40,7 @@ pub(super) async fn heartbeat_loop(pool: Arc<Shared>, mut watch: Watch) {
     }
 }
 
-/// Says whether there was any.
+/// Renews all leases of the pool. Returns `false` if there are none.
 async fn renew(pool: &Shared, lease_for: Duration) -> Result<bool> {
     let leases = pool.held.leases();
     if leases.is_empty() {
@@ -51,19 +51,19 @@ async fn renew(pool: &Shared, lease_for: Duration) -> Result<bool> {
         .storage()
         .renew(leases.clone(), lease_for)
         .await?;
-    stop_others(pool, leases, answers);
+    stop_not_held(pool, leases, answers);
     Ok(true)
 }
 
-/// Stops the handlers of all leases that are not simply held.
-fn stop_others(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
+/// Asks the handlers of lost leases and cancelled tasks to stop.
+fn stop_not_held(pool: &Shared, leases: Vec<Lease>, answers: Vec<Hold>) {
     let pairs = leases.into_iter().zip(answers);
-    let others: HashSet<Lease> = pairs
+    let not_held: HashSet<Lease> = pairs
         .filter(|(_, hold)| *hold != Hold::Held)
         .map(|(lease, _)| lease)
         .collect();
-    if !others.is_empty() {
-        pool.held.stop(|lease| others.contains(&lease));
+    if !not_held.is_empty() {
+        pool.held.stop(|lease| not_held.contains(&lease));
     }
 }
 
@@ -82,7 +82,7 @@ async fn handle_signal(
         Some(Signal::Unknown) => check_all(pool, retry).await,
         Some(_) => {}
         None => {
-            // Meanwhile no lease is renewed.
+            // No lease is renewed during this wait, so it must be shorter than a lease.
             let settings = pool.settings();
             tokio::time::sleep(settings.poll_interval().min(settings.lease() / 3)).await;
             *watch = pool.omniq().storage().watch();
@@ -97,14 +97,14 @@ async fn check_all(pool: &Shared, retry: &mut StorageRetry) {
     check(pool, leases, retry).await;
 }
 
-/// Asks the storage which of these leases are still held, and stops the handlers of the others.
+/// Asks the storage which of these leases are still held, and asks the handlers of the others to stop.
 async fn check(pool: &Shared, leases: Vec<Lease>, retry: &mut StorageRetry) {
     if leases.is_empty() {
         return;
     }
     match pool.omniq().storage().held(leases.clone()).await {
-        Ok(answers) => stop_others(pool, leases, answers),
-        // The next renewal asks again.
+        Ok(answers) => stop_not_held(pool, leases, answers),
+        // The next renewal returns the same answers.
         Err(error) => {
             retry.failed(&error);
         }

@@ -1,4 +1,4 @@
-//! The leases that a pool answers for, from the claim until they are settled.
+//! The leases that a pool holds, from the claim until the outcome is settled.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,56 +8,64 @@ use omniq_core::storage::{Lease, ProgressUpdate};
 
 use crate::context::Execution;
 
+/// The leases of a pool, with their executions.
 #[derive(Default)]
-pub(super) struct Held(Mutex<Book>);
+pub(super) struct Held(Mutex<Leases>);
 
 #[derive(Default)]
-struct Book {
-    /// By lease: a task may be claimed anew before its last settlement is taken off the list.
+struct Leases {
+    /// The key is the lease, because a task may be claimed again before its previous lease is removed.
     executions: HashMap<Lease, Arc<Execution>>,
-    /// What was heard while a claim was under way: it may be about a task that comes with the answer.
-    heard: Option<Heard>,
+    /// The signals since the start of the claim in progress. They may be about tasks in its answer.
+    during_claim: Option<SignalsDuringClaim>,
 }
 
+/// The signals that arrive while a claim is in progress.
 #[derive(Default)]
-struct Heard {
+struct SignalsDuringClaim {
     cancelled: HashSet<TaskId>,
+    /// A signal arrived that did not say which tasks it is about.
     unknown: bool,
 }
 
 impl Held {
-    fn lock(&self) -> MutexGuard<'_, Book> {
+    fn lock(&self) -> MutexGuard<'_, Leases> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A claim begins: from now on, what is heard is kept for its answer.
-    pub(super) fn claim_begins(&self) {
-        self.lock().heard = Some(Heard::default());
+    /// Starts to collect signals for a claim that is about to be sent.
+    pub(super) fn start_claim(&self) {
+        self.lock().during_claim = Some(SignalsDuringClaim::default());
     }
 
-    /// A claim was answered with these; says whether one of them may have been cancelled meanwhile.
+    /// Adds the executions in the answer of a claim. Returns whether one of their tasks may have been cancelled since the
+    /// claim started.
     pub(super) fn add<'a>(&self, executions: impl Iterator<Item = &'a Arc<Execution>>) -> bool {
-        let mut book = self.lock();
-        let heard = book.heard.take().unwrap_or_default();
-        let mut doubtful = false;
-        for one in executions {
-            doubtful |= heard.unknown || heard.cancelled.contains(&one.task.id);
-            book.executions.insert(one.task.lease(), Arc::clone(one));
+        let mut leases = self.lock();
+        let signals = leases.during_claim.take().unwrap_or_default();
+        let mut maybe_cancelled = false;
+        for execution in executions {
+            let task = &execution.task;
+            maybe_cancelled |= signals.unknown || signals.cancelled.contains(&task.id);
+            leases
+                .executions
+                .insert(task.lease(), Arc::clone(execution));
         }
-        doubtful
+        maybe_cancelled
     }
 
-    pub(super) fn remove(&self, leases: impl Iterator<Item = Lease>) {
-        let mut book = self.lock();
-        leases.for_each(|lease| {
-            book.executions.remove(&lease);
-        });
+    pub(super) fn remove(&self, settled: impl Iterator<Item = Lease>) {
+        let mut leases = self.lock();
+        for lease in settled {
+            leases.executions.remove(&lease);
+        }
     }
 
-    /// All of them; the answer of a claim that is under way will be looked at once more.
+    /// Returns all leases after a signal that does not say which tasks it is about. The tasks in the answer of a claim in
+    /// progress will be checked, too.
     pub(super) fn leases_after_unknown(&self) -> Vec<Lease> {
-        if let Some(heard) = &mut self.lock().heard {
-            heard.unknown = true;
+        if let Some(signals) = &mut self.lock().during_claim {
+            signals.unknown = true;
         }
         self.leases()
     }
@@ -66,35 +74,36 @@ impl Held {
         self.lock().executions.keys().copied().collect()
     }
 
-    /// The executions with a progress that nobody has written down yet, and that progress.
+    /// Takes the progress that is not stored yet, and returns it with its executions.
     pub(super) fn take_updates(&self) -> (Vec<Arc<Execution>>, Vec<ProgressUpdate>) {
-        let book = self.lock();
-        let told = |one: &Arc<Execution>| Some((Arc::clone(one), one.take_update()?));
-        book.executions.values().filter_map(told).unzip()
+        let leases = self.lock();
+        let executions = leases.executions.values();
+        executions
+            .filter_map(|execution| Some((Arc::clone(execution), execution.take_update()?)))
+            .unzip()
     }
 
     pub(super) fn has(&self, lease: Lease) -> bool {
         self.lock().executions.contains_key(&lease)
     }
 
-    /// Records that these tasks were cancelled, and returns the leases that this may be about. The signal may be
-    /// late: a task that was requeued and claimed again since then is not cancelled any more, so the caller
-    /// checks the leases.
+    /// Records that these tasks were cancelled, and returns their leases. The signal may be late: a task that has been
+    /// requeued and claimed again since then is not cancelled any more, so the caller must check the leases.
     pub(super) fn record_cancelled(&self, ids: &[TaskId]) -> Vec<Lease> {
-        let mut book = self.lock();
-        if let Some(heard) = &mut book.heard {
-            heard.cancelled.extend(ids);
+        let mut leases = self.lock();
+        if let Some(signals) = &mut leases.during_claim {
+            signals.cancelled.extend(ids);
         }
         let ids: HashSet<_> = ids.iter().collect();
-        let leases = book.executions.keys().copied();
-        leases.filter(|lease| ids.contains(&lease.id)).collect()
+        let held = leases.executions.keys().copied();
+        held.filter(|lease| ids.contains(&lease.id)).collect()
     }
 
-    /// Tells the handlers of these leases to stop.
+    /// Asks the handlers of these leases to stop.
     pub(super) fn stop(&self, which: impl Fn(Lease) -> bool) {
         for (lease, execution) in &self.lock().executions {
             if which(*lease) {
-                tracing::debug!(task = %lease.id, lease = lease.number, "told to stop");
+                tracing::debug!(task = %lease.id, lease = lease.number, "asked a handler to stop");
                 execution.stop.fire();
             }
         }

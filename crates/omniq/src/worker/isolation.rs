@@ -1,10 +1,11 @@
-//! The right to run a marked task: only one exists in a process.
+//! The exclusive right to run a marked task. Only one task in a process can hold it.
 
 use tokio::sync::{Mutex, MutexGuard};
 
 static ISOLATION: Mutex<()> = Mutex::const_new(());
 
-/// Held while a marked task runs, and until its outcome is written: a death before that would mark it again.
+/// The exclusive right. A marked task holds it until its outcome is written, because the death of the process before that
+/// would mark it again.
 pub(super) struct Isolation {
     _guard: MutexGuard<'static, ()>,
 }

@@ -4,18 +4,18 @@
 //! | --- | --- |
 //! | `builder` | checks how a pool is set up, and starts it |
 //! | `shared` | the state that the other files work on |
-//! | `claim` | claims due tasks for the seats that are free, and some ahead |
+//! | `claim` | claims due tasks for free seats, and some ahead |
 //! | `buffer` | holds claimed tasks until a seat is free |
 //! | `pace` | decides how many tasks are claimed ahead |
-//! | `poison_isolation`, `isolation` | runs tasks that may have killed their owner one at a time |
+//! | `poison_isolation`, `isolation` | run tasks that may have killed their owner one at a time |
 //! | `run` | runs one task after the other in a seat |
-//! | `report` | the way of an outcome from the seat to `settle` |
+//! | `report` | sends outcomes from the seats to `settle` |
 //! | `settle` | records outcomes, many in one write |
 //! | `held` | the leases that the pool has to renew |
 //! | `heartbeat` | renews leases, and asks handlers to stop |
 //! | `progress` | stores the progress of running tasks from time to time |
 //! | `sweep` | takes over tasks of dead owners, and purges old ones |
-//! | `closing`, `stop_summary` | stops all of it |
+//! | `closing`, `stop_summary` | stops the pool, and counts what it did |
 //! | `pool` | the public handle of a pool |
 
 mod buffer;

@@ -1,20 +1,20 @@
-//! How far ahead of its free seats a pool claims.
+//! Decides how many tasks a pool claims ahead of its free seats, from the measured time of handlers and claims.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// More than this many would keep work from other pools.
-const MOST: u64 = 1000;
-/// What is claimed ahead should start within this.
-const SOON: u64 = 25_000_000;
+/// The most tasks to claim ahead: more would take work away from other pools.
+const MAX_AHEAD: u64 = 1000;
+/// The time in nanoseconds within which tasks that are claimed ahead should start.
+const START_WITHIN: u64 = 25_000_000;
 
-/// The pool's own speed, in nanoseconds. Racing updates may lose one; an average forgives that.
+/// The measured speed of a pool, in nanoseconds. An update may be lost to a concurrent one, which an average tolerates.
 pub(super) struct Pace {
     seats: u64,
     fixed: Option<usize>,
     handler_time: AtomicU64,
     claim_time: AtomicU64,
-    /// Something had to be given back, and no handler has ended since.
+    /// A task that was claimed ahead had to be released, and no handler has ended since then.
     stalled: AtomicBool,
 }
 
@@ -29,7 +29,7 @@ impl Pace {
         }
     }
 
-    /// A handler ended after so long.
+    /// Records how long a handler ran.
     pub(super) fn handler_took(&self, span: Duration) {
         average(&self.handler_time, span);
         if self.stalled.load(Ordering::Relaxed) {
@@ -37,17 +37,17 @@ impl Pace {
         }
     }
 
-    /// A claim was answered after so long.
+    /// Records how long a claim took.
     pub(super) fn claim_took(&self, span: Duration) {
         average(&self.claim_time, span);
     }
 
-    /// What was claimed ahead could not be started in time.
+    /// Records that a task that was claimed ahead could not start in time.
     pub(super) fn stall(&self) {
         self.stalled.store(true, Ordering::Relaxed);
     }
 
-    /// How many tasks to claim ahead: about what the pool finishes while one claim is under way.
+    /// Returns how many tasks to claim ahead: about as many as the pool finishes during one claim.
     pub(super) fn prefetch(&self) -> usize {
         if self.stalled.load(Ordering::Relaxed) {
             return 0;
@@ -56,16 +56,16 @@ impl Pace {
             return fixed;
         }
         let handler = self.handler_time.load(Ordering::Relaxed);
-        let claim = self.claim_time.load(Ordering::Relaxed).min(SOON);
-        if handler == 0 || handler > SOON {
+        let claim = self.claim_time.load(Ordering::Relaxed).min(START_WITHIN);
+        if handler == 0 || handler > START_WITHIN {
             return 0;
         }
         let ahead = self.seats.saturating_mul(claim) / handler;
-        usize::try_from(ahead.min(MOST)).unwrap_or(0)
+        usize::try_from(ahead.min(MAX_AHEAD)).unwrap_or(0)
     }
 }
 
-/// An average in which each new value weighs an eighth.
+/// Updates a moving average, in which each new value has the weight 1/8.
 fn average(mean: &AtomicU64, span: Duration) {
     let span = u64::try_from(span.as_nanos())
         .unwrap_or(u64::MAX / 8)
@@ -86,9 +86,9 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn claims_ahead_what_it_finishes_during_a_claim() {
+    fn a_pool_claims_ahead_as_many_tasks_as_it_finishes_during_a_claim() {
         let pace = Pace::new(8, None);
-        assert_eq!(pace.prefetch(), 0, "nothing is known yet");
+        assert_eq!(pace.prefetch(), 0, "nothing was measured yet");
         pace.claim_took(2 * MS);
         pace.handler_took(MS);
         assert_eq!(pace.prefetch(), 16);

@@ -1,7 +1,7 @@
 //! Runs tasks that may have killed their owner one at a time in a process.
 //!
-//! A task is marked when its owner died while it ran. If the process dies again, only the one marked task that
-//! was running is suspect, and its neighbours that were not marked before are marked once.
+//! A task is marked when its owner died while it ran. If the process dies again, only one marked task can be the
+//! cause. The tasks that ran beside it and were not marked before are marked once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::shared::Shared;
 use crate::context::Execution;
 
 /// A marked task that could not start within this time is released, so that another process may run it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Waits until a marked task may run, and then puts it at the head of the buffer. It waits beside the seats, so
-/// that it keeps none from other tasks.
+/// Waits until a marked task may run, and then puts it at the head of the buffer. It does not occupy a
+/// seat while it waits.
 pub(super) async fn wait_for_isolation(
     pool: Arc<Shared>,
     execution: Arc<Execution>,
@@ -27,7 +27,7 @@ pub(super) async fn wait_for_isolation(
         isolation = Isolation::enter() => {
             pool.buffer.add_first(execution, isolation);
             pool.seat_or_room.notify_one();
-            // The stopping pool may have emptied its buffer just before.
+            // A stopping pool may already have emptied its buffer.
             if pool.stopping.is_fired() {
                 release(&pool, pool.buffer.take_all(), &reports).await;
             }
@@ -35,7 +35,7 @@ pub(super) async fn wait_for_isolation(
         }
         () = execution.stop.fired() => Outcome::LeaseLost,
         () = pool.stopping.fired() => Outcome::Released,
-        () = tokio::time::sleep(PATIENCE) => Outcome::Released,
+        () = tokio::time::sleep(LONGEST_WAIT) => Outcome::Released,
     };
     let report = Report {
         execution,

@@ -1,4 +1,4 @@
-//! The public handle of a pool: stops it, and waits for its end.
+//! The public handle of a worker pool: stops it, and waits for its end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::process::{Background, Process, Signals};
 
 /// A running worker pool. Clones are the same pool.
 ///
-/// When the last of them is dropped, it stops with no grace: running handlers are dropped, and their tasks
-/// given back as far as the runtime still lives.
+/// When the last clone is dropped, the pool stops without grace: running async handlers are dropped, and their tasks are
+/// released if the runtime still runs.
 #[derive(Clone)]
-#[must_use = "a dropped pool stops at once"]
+#[must_use = "a dropped pool stops immediately"]
 pub struct AsyncWorkerPool {
     running: Arc<Running>,
 }
@@ -32,8 +32,8 @@ struct Running {
     process: Process,
 }
 
-/// Claims and settles in one task: outcomes, and the claim for the seats that they free, are sent in the same
-/// moment and so share a commit.
+/// Claims and settles in one task: outcomes, and the claim for the seats that they free, are sent at the same moment and
+/// so share a commit.
 async fn work(pool: Arc<Shared>, reports: Reports, inbox: mpsc::Receiver<Report>) {
     let settling = settle_loop(Arc::clone(&pool), inbox);
     tokio::join!(settling, claim_loop(pool, reports));
@@ -54,14 +54,14 @@ impl AsyncWorkerPool {
             "the worker pool starts"
         );
         let watch = shared.omniq().storage().watch();
-        let beating = background.spawn(heartbeat_loop(Arc::clone(&shared), watch));
-        let progressing = background.spawn(progress_loop(Arc::clone(&shared)));
+        let heartbeat = background.spawn(heartbeat_loop(Arc::clone(&shared), watch));
+        let progress = background.spawn(progress_loop(Arc::clone(&shared)));
         // On the background thread as well: a check each second costs less there, and no handler can block it.
-        let sweeping = background.spawn(sweep_loop(Arc::clone(&shared)));
+        let sweep = background.spawn(sweep_loop(Arc::clone(&shared)));
         let closing = Closing {
             background,
             working: tokio::spawn(work(Arc::clone(&shared), reports, inbox)),
-            periodic: [sweeping, beating, progressing],
+            periodic: [sweep, heartbeat, progress],
             shared: Arc::clone(&shared),
         };
         tokio::spawn(close(closing, stopped));
@@ -74,9 +74,9 @@ impl AsyncWorkerPool {
         })
     }
 
-    /// Stops the pool: claims nothing more, releases tasks that have not started, waits for running handlers as
-    /// long as the grace lasts, drops and releases the rest, and returns when all outcomes are written (or
-    /// could not be within 5 s more).
+    /// Stops the pool. It claims no more tasks, releases those that have not started, and waits for running handlers until
+    /// the grace ends; then it drops the handlers that still run, and releases their tasks. Returns the summary when all
+    /// outcomes are written, or 5 seconds after the grace at the latest.
     ///
     /// # Errors
     ///
@@ -88,9 +88,9 @@ impl AsyncWorkerPool {
         self.join().await
     }
 
-    /// Waits until the pool has stopped: because a clone of it was [stopped](Self::stop), because one that runs
-    /// [until a signal](Self::run_until_signal) got one, or because the queue was closed. Returns immediately
-    /// if the pool has stopped before.
+    /// Waits until the pool has stopped: because a clone of it was [stopped](Self::stop), because one that
+    /// [runs until a signal](Self::run_until_signal) got the signal, or because the queue was closed. Returns immediately
+    /// if the pool has already stopped.
     ///
     /// # Errors
     ///
@@ -106,8 +106,9 @@ impl AsyncWorkerPool {
         })
     }
 
-    /// Runs until the process is asked to end (Ctrl-C; on Unix also SIGTERM), then stops; or until a clone of
-    /// the pool is stopped. A second signal drops the handlers that still run, and releases their tasks.
+    /// Waits until the process is asked to end (Ctrl-C; on Unix also SIGTERM), then stops the pool. Also returns if the pool
+    /// stops for another reason. A second signal ends the grace: it drops the handlers that still run, and releases their
+    /// tasks.
     ///
     /// # Errors
     ///
@@ -115,7 +116,7 @@ impl AsyncWorkerPool {
     pub async fn run_until_signal(self) -> Result<StopSummary> {
         self.running.process.check()?;
         let mut signals = Signals::listen().map_err(|e| {
-            let text = "can't listen for signals";
+            let text = "this process can't listen for signals";
             Error::new(ErrorKind::Settings, text).with_source(e)
         })?;
         tokio::select! {
@@ -129,15 +130,15 @@ impl AsyncWorkerPool {
             () = signals.next() => {}
         }
         tracing::info!("dropping running handlers after a second signal");
-        self.running.shared.grace_over.fire();
+        self.running.shared.grace_expired.fire();
         self.join().await
     }
 
-    /// Returns once the pool has stopped, or never will. Does not keep the pool running.
+    /// Waits until the pool has stopped, or its runtime has ended. Does not keep the pool running.
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut stopped = self.running.shared.stopped.clone();
         async move {
-            // An error means that the runtime ended: either way nothing of the pool runs any more.
+            // An error means that the runtime ended, so nothing of the pool runs any more.
             let _ = stopped.wait_for(Option::is_some).await;
         }
     }
@@ -147,10 +148,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         // A forked child has no threads of the pool to notify.
         if self.process.is_this() {
-            // After a stop this changes nothing. Without one, the tasks of the pool see the flags, release what
-            // they have claimed and end.
+            // After a stop, this changes nothing. Otherwise, the tasks of the pool see the flags, release what they have
+            // claimed, and end.
             self.shared.ask_to_stop();
-            self.shared.grace_over.fire();
+            self.shared.grace_expired.fire();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writes down how far the pool's tasks are, for others to see: the latest of each, in one call.
+//! Stores the progress of the pool's tasks: the latest of each task, in one call for all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::clock;
 use crate::context::Execution;
 use crate::storage_retry::StorageRetry;
 
-/// The time from one write to the next.
+/// The shortest time between two writes.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Writes until the pool's last outcome is settled. Apart from the heartbeat, so that a slow write keeps
-/// no lease waiting. There is no timer unless a handler told of progress.
+/// Stores progress until the pool's last outcome is settled. It is separate from the heartbeat, so that a slow write does
+/// not delay renewals. No timer runs while there is no progress to store.
 pub(super) async fn progress_loop(pool: Arc<Shared>) {
-    let mut retry = StorageRetry::new("writing down progress");
+    let mut retry = StorageRetry::new("storing progress");
     let mut not_before = clock::instant();
     loop {
         let pending = async {
@@ -44,17 +44,17 @@ pub(super) async fn progress_loop(pool: Arc<Shared>) {
     }
 }
 
-/// Writes what is pending; says whether there was any.
+/// Stores the pending progress. Returns `false` if there was none.
 async fn write(pool: &Shared) -> Result<bool> {
-    let _turn = pool.writing_progress.lock().await;
-    let (executions, notes) = pool.held.take_updates();
-    if notes.is_empty() {
+    let _guard = pool.writing_progress.lock().await;
+    let (executions, updates) = pool.held.take_updates();
+    if updates.is_empty() {
         return Ok(false);
     }
     let written = pool
         .omniq()
         .storage()
-        .record_progress(notes.clone(), pool.clock().now());
+        .record_progress(updates.clone(), pool.clock().now());
     match written.await {
         Ok(held) => {
             if held.contains(&false) {
@@ -63,37 +63,38 @@ async fn write(pool: &Shared) -> Result<bool> {
             Ok(true)
         }
         Err(error) => {
-            for (execution, note) in executions.iter().zip(notes) {
-                execution.put_update_back(note);
+            for (execution, update) in executions.iter().zip(updates) {
+                execution.put_update_back(update);
             }
             Err(error)
         }
     }
 }
 
-/// What these tasks told last and nobody has written; what is being written is waited for, so that a later
-/// settlement can't overtake it.
+/// Takes the last progress of these tasks that is not stored yet. Waits first for a write in progress, so that no later
+/// settlement can overtake it.
 pub(super) async fn last_updates(
     pool: &Shared,
     executions: &[Arc<Execution>],
 ) -> Vec<ProgressUpdate> {
-    let _turn = pool.writing_progress.lock().await;
+    let _guard = pool.writing_progress.lock().await;
     executions
         .iter()
-        .filter_map(|one| one.take_update())
+        .filter_map(|execution| execution.take_update())
         .collect()
 }
 
-/// Writes what settled tasks told last. It is not tried again: their leases end with this very batch.
-pub(super) async fn write_last(pool: &Shared, notes: Vec<ProgressUpdate>) {
-    if notes.is_empty() {
+/// Stores the last progress of tasks that are being settled. The write is not repeated, because the leases of these tasks
+/// end with the same batch.
+pub(super) async fn write_last(pool: &Shared, updates: Vec<ProgressUpdate>) {
+    if updates.is_empty() {
         return;
     }
     let written = pool
         .omniq()
         .storage()
-        .record_progress(notes, pool.clock().now());
+        .record_progress(updates, pool.clock().now());
     if let Err(error) = written.await {
-        tracing::debug!(%error, "the last progress of some tasks is dropped");
+        tracing::debug!(error = %error.chain(), "the last progress of some tasks was not stored");
     }
 }

@@ -1,4 +1,4 @@
-//! The way of an outcome from the seat that ran a task to the loop that settles it.
+//! Reports outcomes from the seats, which run tasks, to the loop that settles them.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use super::isolation::Isolation;
 use super::shared::Shared;
 use crate::context::Execution;
 
-/// Where outcomes are sent.
+/// The channel for outcomes.
 pub(super) type Reports = mpsc::Sender<Report>;
 
 /// The outcome of an execution.
 pub(super) struct Report {
     pub(super) execution: Arc<Execution>,
     pub(super) outcome: Outcome,
-    /// Kept until the outcome is written.
+    /// Held until the outcome is written. Present for a marked task.
     pub(super) isolation: Option<Isolation>,
 }
 

@@ -1,4 +1,4 @@
-//! A seat runs one task after the other; whatever happens becomes an outcome.
+//! Runs tasks in seats, one after the other, and turns the way in which each attempt ends into an outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::clock;
 use crate::context::{Execution, TaskContext};
 use crate::events::EventKind;
 use crate::handler::Run;
-use crate::panic::{Caught, catch};
-use crate::result_payload::{Ended, check_size};
+use crate::panic::{CatchPanic, catch};
+use crate::result_payload::{HandlerResult, check_size};
 use crate::seat_number::SeatNumber;
 use crate::token::Token;
 
-/// How long a handler that was told to stop may take before it is dropped.
-const LONGEST_FAREWELL: Duration = Duration::from_secs(5);
+/// The longest time that an async handler may take to stop before it is dropped.
+const LONGEST_STOP: Duration = Duration::from_secs(5);
 
-/// Starts a seat for each waiting task, as far as there are any free.
+/// Starts a seat for each waiting task, as long as seats are free.
 pub(super) fn fill_seats(pool: &Arc<Shared>, reports: &Reports) {
     while let Ok(permit) = pool.seats.try_acquire() {
         let Some((first, _)) = pool.buffer.next() else {
@@ -33,11 +33,11 @@ pub(super) fn fill_seats(pool: &Arc<Shared>, reports: &Reports) {
             pool: Arc::clone(pool),
             number: SeatNumber::take(),
         };
-        tokio::spawn(sit(seat, first, reports.clone()));
+        tokio::spawn(run_seat(seat, first, reports.clone()));
     }
 }
 
-/// Frees its place when it is dropped, however that comes about.
+/// A seat in use. Dropping it frees the seat, even after a panic.
 struct Seat {
     pool: Arc<Shared>,
     number: SeatNumber,
@@ -50,9 +50,9 @@ impl Drop for Seat {
     }
 }
 
-/// Runs tasks until none waits. The seat is free once the last outcome is handed on, so that its
-/// settlement and the claim that fills the seat can share a commit.
-async fn sit(seat: Seat, first: Waiting, reports: Reports) {
+/// Runs tasks until none is waiting. The seat becomes free after the last outcome is reported, so that the write of this
+/// outcome and the claim for the free seat can share a commit.
+async fn run_seat(seat: Seat, first: Waiting, reports: Reports) {
     let pool = &seat.pool;
     let mut next = Some(first);
     while let Some(Waiting {
@@ -61,9 +61,9 @@ async fn sit(seat: Seat, first: Waiting, reports: Reports) {
         ..
     }) = next
     {
-        let begin = clock::instant();
+        let started = clock::instant();
         let outcome = attempt(pool, &seat.number, &execution).await;
-        pool.pace.handler_took(begin.elapsed());
+        pool.pace.handler_took(started.elapsed());
         if reports
             .send(Report {
                 execution,
@@ -85,7 +85,7 @@ async fn sit(seat: Seat, first: Waiting, reports: Reports) {
     }
 }
 
-/// One execution.
+/// Runs one attempt of a task, and returns its outcome.
 async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -> Outcome {
     let task = &execution.task;
     if execution.stop.is_fired() {
@@ -95,7 +95,7 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
         tracing::warn!(task = %task.id, name = task.name, "claimed a task without a handler");
         return Outcome::Released;
     };
-    // Before it begins: a function that ends the process at once has been started, too.
+    // Marked before the handler starts, so that a handler that kills the process immediately counts as started.
     pool.omniq().queue().mark_started(seat, task);
     let span = tracing::error_span!("task", id = %task.id, name = task.name, queue = task.queue, attempt = task.attempts);
     let ctx = TaskContext::new(Arc::clone(execution));
@@ -113,106 +113,108 @@ async fn attempt(pool: &Shared, seat: &SeatNumber, execution: &Arc<Execution>) -
     }
 }
 
-/// The attempt begins. Says when its time is over: counted from before the start is told, so that time which
-/// passes after that counts.
-fn begin(pool: &Shared, execution: &Execution) -> Option<Duration> {
+/// Announces the start of an attempt. Returns when its time limit expires. The limit is counted from before the
+/// announcement, so that the time which a listener lets pass after it counts.
+fn announce_start(pool: &Shared, execution: &Execution) -> Option<Duration> {
     let task = &execution.task;
-    let ends = task.timeout.map(|limit| pool.clock().after(limit));
+    let expires = task.timeout.map(|limit| pool.clock().after(limit));
     let events = pool.omniq().queue().events();
     events.notify_of(task, EventKind::Started);
     tracing::debug!("started");
     tracing::trace!(target: "omniq::payload", arguments = %String::from_utf8_lossy(&task.payload.bytes));
-    ends
+    expires
 }
 
+/// Runs an async handler until it ends or has to be dropped.
 async fn run_async(
     pool: &Shared,
     execution: &Execution,
-    function: impl FnOnce() -> BoxFuture<'static, Ended>,
+    function: impl FnOnce() -> BoxFuture<'static, HandlerResult>,
 ) -> Outcome {
-    let ends = begin(pool, execution);
+    let expires = announce_start(pool, execution);
     let mut work = match catch(function) {
-        Ok(future) => Caught::new(future),
+        Ok(future) => CatchPanic::new(future),
         Err(panic) => return Outcome::Failed(panic),
     };
-    // The work comes first: what is ready at once never touches the timers.
+    // The handler is polled first: if it is ready immediately, no timer is registered.
     tokio::select! {
         biased;
-        ended = &mut work => to_outcome(pool, execution, ended),
-        () = time_limit(pool, ends) => Outcome::Failed(timed_out(execution)),
-        () = farewell(pool, execution) => Outcome::LeaseLost,
-        () = pool.grace_over.fired() => Outcome::Released,
+        result = &mut work => to_outcome(pool, execution, result),
+        () = time_limit(pool, expires) => Outcome::Failed(timed_out(execution)),
+        () = stop_expired(pool, execution) => Outcome::LeaseLost,
+        () = pool.grace_expired.fired() => Outcome::Released,
     }
 }
 
-/// A function that blocks can't be ended from outside, and settling its task while it runs would let a
-/// second execution run beside it: so it is told to stop, and its seat waits for it, whatever happens.
+/// Runs a blocking handler. It can't be ended from outside, and settling its task while it runs would allow a second
+/// execution at the same time. So it is only asked to stop, and its seat waits until it returns.
 async fn run_blocking(
     pool: &Shared,
     execution: &Execution,
-    function: impl FnOnce() -> Ended + Send + 'static,
+    function: impl FnOnce() -> HandlerResult + Send + 'static,
 ) -> Outcome {
-    let begins = Arc::new(Token::default());
-    let begun = Arc::clone(&begins);
+    let started = Arc::new(Token::default());
+    let on_start = Arc::clone(&started);
     let mut running = tokio::task::spawn_blocking(move || {
-        begins.fire();
-        catch(function).and_then(|ended| ended)
+        on_start.fire();
+        catch(function).and_then(|result| result)
     });
-    let called_off = tokio::select! {
+    let stopped_before_start = tokio::select! {
         biased;
-        () = begun.fired() => None,
+        () = started.fired() => None,
         () = execution.stop.fired() => Some(Outcome::LeaseLost),
-        () = pool.grace_over.fired() => Some(Outcome::Released),
+        () = pool.grace_expired.fired() => Some(Outcome::Released),
     };
-    if let Some(outcome) = called_off {
+    if let Some(outcome) = stopped_before_start {
         running.abort();
         tokio::select! {
             biased;
-            // A thread was free just now: too late to call it off.
-            () = begun.fired() => {}
+            // A thread became free at this moment, so the handler has started all the same.
+            () = started.fired() => {}
             _ = &mut running => return outcome,
         }
     }
-    let ends = begin(pool, execution);
-    let (mut late, mut given_up) = (false, false);
-    let ended = loop {
+    let expires = announce_start(pool, execution);
+    let (mut limit_expired, mut grace_expired) = (false, false);
+    let result = loop {
         tokio::select! {
             biased;
-            ended = &mut running => break ended,
-            () = time_limit(pool, ends), if !late => {
-                late = true;
+            result = &mut running => break result,
+            () = time_limit(pool, expires), if !limit_expired => {
+                limit_expired = true;
                 let limit = execution.task.timeout;
-                tracing::warn!(?limit, "the time is over, but a blocking handler can't be ended: waiting for it");
+                tracing::warn!(?limit, "the time limit has expired, but a blocking handler can't be ended: waiting until it returns");
             }
-            () = pool.grace_over.fired(), if !given_up => given_up = true,
+            () = pool.grace_expired.fired(), if !grace_expired => grace_expired = true,
         }
         execution.stop.fire();
     };
-    match ended {
-        // Panics are caught inside: the runtime ended before the function began.
+    match result {
+        // Panics are caught inside, so this means that the runtime ended before the function started.
         Err(_) => Outcome::Released,
-        Ok(_) if late => Outcome::Failed(timed_out(execution)),
-        Ok(_) if given_up => Outcome::Released,
-        Ok(ended) => to_outcome(pool, execution, ended),
+        Ok(_) if limit_expired => Outcome::Failed(timed_out(execution)),
+        Ok(_) if grace_expired => Outcome::Released,
+        Ok(result) => to_outcome(pool, execution, result),
     }
 }
 
-fn to_outcome(pool: &Shared, execution: &Execution, ended: Ended) -> Outcome {
+/// Turns what a handler returned into an outcome. A result that is too large becomes a failure.
+fn to_outcome(pool: &Shared, execution: &Execution, result: HandlerResult) -> Outcome {
     let limit = pool.settings().max_payload();
-    let fitting = ended.and_then(|result| check_size(&result, limit).map(|()| result));
-    match fitting {
+    let checked = result.and_then(|result| check_size(&result, limit).map(|()| result));
+    match checked {
         Ok(result) => Outcome::Succeeded {
             result,
-            then: execution.take_then(),
+            then: execution.take_follow_ups(),
         },
         Err(error) => Outcome::Failed(error),
     }
 }
 
-/// The time limit of an attempt, if it has one.
-async fn time_limit(pool: &Shared, ends: Option<Duration>) {
-    match ends {
-        Some(ends) => pool.clock().until(ends).await,
+/// Waits until the time limit of an attempt expires; without a limit, waits forever.
+async fn time_limit(pool: &Shared, expires: Option<Duration>) {
+    match expires {
+        Some(expires) => pool.clock().until(expires).await,
         None => std::future::pending().await,
     }
 }
@@ -225,8 +227,8 @@ fn timed_out(execution: &Execution) -> TaskError {
     )
 }
 
-/// Over some time after the handler was told to stop.
-async fn farewell(pool: &Shared, execution: &Execution) {
+/// Waits until the handler was asked to stop and has had enough time to do so.
+async fn stop_expired(pool: &Shared, execution: &Execution) {
     execution.stop.fired().await;
-    tokio::time::sleep(pool.grace.min(LONGEST_FAREWELL)).await;
+    tokio::time::sleep(pool.grace.min(LONGEST_STOP)).await;
 }

@@ -1,4 +1,4 @@
-//! Records the outcomes of executions: all that wait, in one write.
+//! Records the outcomes of executions: all that are pending, in one write.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,16 +18,16 @@ use crate::storage_retry::StorageRetry;
 
 /// The most outcomes in one write.
 const BATCH: usize = 1000;
-/// The most outcomes that wait to be written; if there are more, seats wait too.
+/// The most outcomes that can wait to be written. If there are more, seats wait, too.
 pub(super) const ROOM: usize = 2 * BATCH;
 
-/// How long after the grace the outcomes of dropped handlers may take to be written.
+/// How long after the grace outcomes may still be written.
 pub(super) const LAST_WRITES: Duration = Duration::from_secs(5);
 
-/// Settles until no seat can report any more, or until [`LAST_WRITES`] after the grace.
+/// Settles outcomes until no seat can report any more, or until [`LAST_WRITES`] after the grace.
 pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
     // However settling ends, the heartbeat ends with it.
-    let _end = pool.settled.fire_on_drop();
+    let _fire_on_exit = pool.settled.fire_on_drop();
     let mut inbox = Vec::with_capacity(BATCH);
     let mut settler = Settler {
         pool: Arc::clone(&pool),
@@ -46,13 +46,13 @@ pub(super) async fn settle_loop(pool: Arc<Shared>, mut reports: mpsc::Receiver<R
             settler.settle(&mut inbox).await;
         }
     };
-    let too_late = async {
-        pool.grace_over.fired().await;
+    let write_limit = async {
+        pool.grace_expired.fired().await;
         tokio::time::sleep(LAST_WRITES).await;
     };
     tokio::select! {
         () = settle_all => {}
-        () = too_late => {}
+        () = write_limit => {}
     }
 }
 
@@ -68,7 +68,7 @@ impl Settler {
         let pool = Arc::clone(&self.pool);
         let mut executions = Vec::with_capacity(inbox.len());
         let mut outcomes = Vec::with_capacity(inbox.len());
-        // Kept until the outcomes are written.
+        // Held until the outcomes are written.
         let mut isolations = Vec::new();
         for report in inbox.drain(..) {
             executions.push(report.execution);
@@ -84,7 +84,7 @@ impl Settler {
                     self.report(settlement, &recorded);
                 }
             }
-            Err(error) => tracing::error!(%error, "outcomes could not be recorded"),
+            Err(error) => tracing::error!(error = %error.chain(), "outcomes could not be recorded"),
         }
         pool.held
             .remove(executions.iter().map(|one| one.task.lease()));
@@ -103,7 +103,7 @@ impl Settler {
             match Settlement::decide(self.pool.omniq().queue(), &execution.task, outcome) {
                 Ok(settlement) => settlements.push(settlement),
                 Err(error) => {
-                    tracing::error!(task = %execution.task.id, %error, "an outcome can't be settled");
+                    tracing::error!(task = %execution.task.id, error = %error.chain(), "an outcome can't be settled");
                 }
             }
         }
@@ -115,7 +115,7 @@ impl Settler {
         finished.fetch_add(u64::from(ran), Ordering::Relaxed);
     }
 
-    /// Writes until the storage answers.
+    /// Writes changes, and repeats the write until the storage answers.
     async fn write_until_answered(&mut self, changes: Vec<Change>) -> Answers {
         let mut repeated = false;
         loop {
@@ -135,8 +135,8 @@ impl Settler {
         }
     }
 
-    /// Writes one change by itself, because one that the storage refuses must not keep the others waiting. It
-    /// becomes a failure; if even that is refused, the task is left to whoever finds its lease expired.
+    /// Writes one change separately, so that a change that the storage rejects does not block the others. Such a change is
+    /// replaced by a failure. If the storage rejects that, too, the task is taken over once its lease has expired.
     async fn write_alone(&mut self, mut change: Change) -> Settled {
         let mut is_failure = false;
         loop {
@@ -147,7 +147,7 @@ impl Settler {
                     tracing::error!(task = %change.id, error, "an outcome can't be written");
                     let text = format!("the outcome could not be written: {error}");
                     let failure = TaskError::new("result", text).with_retryable(false);
-                    match change.given_up(failure, self.pool.clock().now()) {
+                    match change.failed_instead(failure, self.pool.clock().now()) {
                         Ok(instead) if !is_failure => change = instead,
                         _ => return Settled::NotFound,
                     }
@@ -165,7 +165,7 @@ impl Settler {
         Ok(settled)
     }
 
-    /// Counts and logs what became of an outcome.
+    /// Counts and logs a recorded outcome.
     fn report(&self, settlement: &Settlement<'_>, recorded: &Recorded) {
         match recorded {
             Recorded::Written => self.report_written(settlement),
@@ -200,14 +200,15 @@ impl Settler {
         }
     }
 
-    /// The handler had completed its task in a transaction of its own, so how it ended no longer matters.
+    /// Counts and logs an execution whose handler had already completed the task in a transaction of its own: the way in
+    /// which the handler ended afterwards does not change the task.
     fn report_own_transaction(&self, settlement: &Settlement<'_>) {
         let (task, change) = (settlement.task(), settlement.change());
         let (id, name) = (task.id, &task.name);
         match &change.error {
             Some(error) => {
                 let error_type = &error.error_type;
-                tracing::warn!(task = %id, name, error_type, "failed after it had been completed in its own transaction: it stays a success");
+                tracing::warn!(task = %id, name, error_type, "the handler failed after it had completed the task in its own transaction: the task remains a success");
             }
             None => tracing::debug!(task = %id, name, "finished"),
         }
@@ -217,8 +218,8 @@ impl Settler {
 }
 
 impl WriteChanges for Settler {
-    /// Writes the last progress of these tasks and their changes: both are sent without a wait in between, so
-    /// that a storage can write them in one commit.
+    /// Writes the last progress of these tasks and their changes. Both are sent without a wait in between, so that a
+    /// storage can write them in one commit.
     async fn write(&mut self, changes: Vec<Change>) -> Result<Answers> {
         let pool = Arc::clone(&self.pool);
         let updates = std::mem::take(&mut self.last_progress);
@@ -231,7 +232,7 @@ impl WriteChanges for Settler {
     }
 }
 
-/// The text of an error, unless it may quote an argument.
+/// Returns the text of an error for the log, unless the text may quote an argument.
 fn loggable(error: &TaskError) -> String {
     match error.error_type.as_str() {
         "payload" => "(the text may quote an argument: it is stored with the task)".to_owned(),
@@ -239,7 +240,7 @@ fn loggable(error: &TaskError) -> String {
     }
 }
 
-/// Whether the storage would refuse the same write again and again.
+/// Returns whether the storage would reject the same write every time.
 fn is_permanent(error: &Error) -> bool {
     !error.is_retryable() && !error.is_unknown()
 }

@@ -27,28 +27,28 @@ pub(super) struct Shared {
     pub(super) grace: Duration,
     /// One permit for each handler that may start now.
     pub(super) seats: Semaphore,
-    /// Tasks that are claimed and wait for a seat.
+    /// Claimed tasks that wait for a seat.
     pub(super) buffer: Buffer,
     pub(super) pace: Pace,
-    /// Every lease of this pool that is not settled yet.
+    /// The leases of this pool that are not settled yet.
     pub(super) held: Held,
     /// Notified when a seat is free or the buffer runs low.
     pub(super) seat_or_room: Notify,
     /// Notified when the leases have to be checked.
     pub(super) check_leases: Notify,
-    /// Notified when another owner may be dead.
+    /// Notified when another process may be dead.
     pub(super) owner_exited: Notify,
-    /// Locked from taking a progress until it is written, so that an older one never overwrites a newer one.
+    /// Locked while progress is taken and written, so that older progress never overwrites newer progress.
     pub(super) writing_progress: Mutex<()>,
     /// What the pool had done when it was asked to stop.
     pub(super) stop_request: OnceLock<StopRequest>,
-    /// Fired when nothing new is to be claimed or started.
+    /// Fired when the pool must not claim or start any more tasks.
     pub(super) stopping: Token,
-    /// Fired when nothing is claimed any more, and nothing new will start.
-    pub(super) claimed_last: Token,
-    /// Fired when running handlers are to be dropped.
-    pub(super) grace_over: Token,
-    /// Fired when the last outcome is written, or never will be.
+    /// Fired when no more tasks will be claimed or started.
+    pub(super) claiming_ended: Token,
+    /// Fired when running handlers must be dropped.
+    pub(super) grace_expired: Token,
+    /// Fired when the last outcome is written, or when the pool gives up writing it.
     pub(super) settled: Token,
     pub(super) finished: AtomicU64,
     pub(super) released: AtomicU64,
@@ -75,7 +75,7 @@ impl Shared {
         self.stopping.fire();
     }
 
-    /// The first request to stop, which this is if there was none.
+    /// Returns the first request to stop. If there was none, this call is the first request.
     pub(super) fn stop_request(&self) -> &StopRequest {
         self.stop_request.get_or_init(|| {
             let (finished, released) = self.counts();
@@ -87,7 +87,7 @@ impl Shared {
         })
     }
 
-    /// The attempts that ended and the tasks that were released so far.
+    /// Returns the number of attempts that ended and of tasks that were released so far.
     pub(super) fn counts(&self) -> (u64, u64) {
         use std::sync::atomic::Ordering::Relaxed;
         (self.finished.load(Relaxed), self.released.load(Relaxed))

@@ -1,4 +1,4 @@
-//! Settles what dead or silent owners left, and forgets what is old.
+//! Takes over tasks whose owner is dead or whose lease has expired, and deletes old tasks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::clock;
 use crate::events::EventKind;
 use crate::storage_retry::StorageRetry;
 
-/// How soon a death is noticed that a storage could see, but was not told of.
+/// The longest time between two sweeps. A dead owner is found this late if the storage got no signal of its death.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const PURGE_EVERY: Duration = Duration::from_secs(60);
-/// How many orphans are settled at once.
+/// The most orphans that are settled in one call, apart from those of this pool.
 const BATCH: usize = 100;
 
 /// Sweeps until the pool stops.
 pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     let pause = (pool.settings().lease() / 4).min(LONGEST_PAUSE);
-    let mut taking_over = StorageRetry::new("looking for lost tasks");
+    let mut taking_over = StorageRetry::new("searching for lost tasks");
     let mut purging = StorageRetry::new("purging old tasks");
     let mut next_purge = Duration::ZERO;
     loop {
@@ -47,9 +47,11 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     }
 }
 
+/// Takes over all orphans that the storage finds.
 async fn take_over_all(pool: &Shared) -> Result<()> {
     loop {
-        // What this pool holds is looked after, even if its heartbeat was late: it must not hide others.
+        // The tasks of this pool are not lost, even if its heartbeat was late. The limit includes them, so that they
+        // can't displace others.
         let limit = BATCH + pool.held.leases().len();
         let orphans = pool
             .omniq()
@@ -59,7 +61,7 @@ async fn take_over_all(pool: &Shared) -> Result<()> {
         let found = orphans.len();
         let lost = orphans
             .into_iter()
-            .filter(|one| !pool.held.has(one.task.lease()))
+            .filter(|orphan| !pool.held.has(orphan.task.lease()))
             .collect();
         let settled = take_over(pool, lost).await?;
         if found < limit || settled == 0 || pool.stopping.is_fired() {
@@ -68,7 +70,7 @@ async fn take_over_all(pool: &Shared) -> Result<()> {
     }
 }
 
-/// Says how many were settled.
+/// Settles these orphans. Returns how many changes were applied.
 async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<usize> {
     if orphans.is_empty() {
         return Ok(0);
@@ -83,7 +85,7 @@ async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<usize> {
                 true
             }
             Err(error) => {
-                tracing::error!(task = %orphan.task.id, %error, "a lost task can't be taken over");
+                tracing::error!(task = %orphan.task.id, error = %error.chain(), "a lost task can't be taken over");
                 false
             }
         },
@@ -102,20 +104,21 @@ async fn take_over(pool: &Shared, mut orphans: Vec<Orphan>) -> Result<usize> {
     Ok(settled)
 }
 
+/// Deletes finished tasks whose retention has expired.
 async fn purge(pool: &Shared) -> Result<()> {
     let settings = pool.settings();
-    let kinds: [(&[TaskStatus], Duration); 2] = [
+    let retentions: [(&[TaskStatus], Duration); 2] = [
         (
             &[TaskStatus::Success, TaskStatus::Cancelled],
             settings.result_ttl(),
         ),
         (&[TaskStatus::Failed], settings.failed_ttl()),
     ];
-    for (statuses, kept_for) in kinds {
-        let request = PurgeRequest::new(statuses.iter().copied(), kept_for, pool.clock().now());
-        let gone = pool.omniq().queue().purge(request).await?;
-        if gone > 0 {
-            tracing::debug!(gone, "purged old tasks");
+    for (statuses, retention) in retentions {
+        let request = PurgeRequest::new(statuses.iter().copied(), retention, pool.clock().now());
+        let deleted = pool.omniq().queue().purge(request).await?;
+        if deleted > 0 {
+            tracing::debug!(deleted, "purged old tasks");
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
--- The first schema. Numbered migrations never change once released.
--- Times are microseconds since 1970 UTC, spans are microseconds.
+-- Creates the first schema. Numbered migrations never change once released.
+-- Times are microseconds since 1970 UTC, durations are microseconds.
 
 -- A lane is a queue, a name and a format; tasks carry its small number.
 CREATE TABLE omniq_lane (
@@ -43,23 +43,23 @@ CREATE TABLE omniq_task (
     progressed_at INTEGER
 ) STRICT;
 
--- What a claim looks at: due tasks only, in the order of running.
+-- Claims read this index: due tasks only, in the order of running.
 CREATE INDEX omniq_task_ready ON omniq_task (lane, priority DESC, eta)
     WHERE status = 0 AND due = 1 AND holds = 0;
 
--- What waits for its eta, and costs no claim anything until then.
+-- Tasks that wait for their eta. Claims do not read them until then.
 CREATE INDEX omniq_task_waiting ON omniq_task (lane, eta)
     WHERE status = 0 AND due = 0 AND holds = 0;
 
--- What somebody holds.
+-- Tasks that have an owner.
 CREATE INDEX omniq_task_held ON omniq_task (owner)
     WHERE owner IS NOT NULL;
 
--- What retention looks at.
+-- The purge reads this index.
 CREATE INDEX omniq_task_finished ON omniq_task (status, finished_at)
     WHERE finished_at IS NOT NULL;
 
--- A key is held until its task is finished and nobody runs it any more.
+-- A key is held until its task is finished and no owner runs it any more.
 CREATE UNIQUE INDEX omniq_task_unique ON omniq_task (unique_name, unique_key)
     WHERE unique_key IS NOT NULL AND (status < 2 OR owner IS NOT NULL);
 
@@ -67,7 +67,7 @@ CREATE UNIQUE INDEX omniq_task_unique ON omniq_task (unique_name, unique_key)
 CREATE UNIQUE INDEX omniq_task_series ON omniq_task (series_id)
     WHERE series_id IS NOT NULL AND status < 2;
 
--- How attempts failed: TaskError as JSON, the last 20 of a task.
+-- The errors of failed attempts: TaskError as JSON, the last 20 of a task.
 CREATE TABLE omniq_error (
     task  INTEGER NOT NULL,
     lease INTEGER NOT NULL,             -- of the attempt that failed
@@ -75,7 +75,7 @@ CREATE TABLE omniq_error (
     PRIMARY KEY (task, lease)
 ) STRICT, WITHOUT ROWID;
 
--- The largest id ever given, so that none is given twice, even after a purge.
+-- The largest id ever assigned, so that no id is assigned twice, even after a purge.
 CREATE TABLE omniq_high_water (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     id   INTEGER NOT NULL
@@ -83,7 +83,7 @@ CREATE TABLE omniq_high_water (
 
 INSERT INTO omniq_high_water (only, id) VALUES (1, 0);
 
--- Tells this database from every other, wherever its file is copied to.
+-- Identifies this database. A copy of the file has the same identity.
 CREATE TABLE omniq_identity (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     id   TEXT    NOT NULL

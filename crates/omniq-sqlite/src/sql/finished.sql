@@ -1,3 +1,0 @@
--- In: a JSON list of ids. Out: those whose tasks have finished, and those that no task has, in order.
-SELECT wanted.value FROM json_each(?1) AS wanted
-WHERE NOT EXISTS (SELECT 1 FROM main.omniq_task WHERE id = wanted.value AND status < 2)

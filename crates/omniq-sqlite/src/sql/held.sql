@@ -1,2 +1,0 @@
--- In: id, lease. Out: the status, if the lease is held.
-SELECT status FROM main.omniq_task WHERE id = ?1 AND lease = ?2 AND owner IS NOT NULL

@@ -1,2 +1,0 @@
--- In: a queue, a name and a format. Out: their lane's number.
-SELECT id FROM main.omniq_lane WHERE queue = ?1 AND name = ?2 AND format = ?3

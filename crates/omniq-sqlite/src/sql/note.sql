@@ -1,3 +1,0 @@
--- In: id, lease, a fraction, a text, now. Guard: the lease is held. Changes: how far the task is.
-UPDATE main.omniq_task SET progress = ?3, progress_text = ?4, progressed_at = ?5
-WHERE id = ?1 AND lease = ?2 AND owner IS NOT NULL
