@@ -64,21 +64,10 @@ pub(super) enum Action {
 pub(super) struct World {
     /// The length of every lease, in nanoseconds.
     pub(super) lease_nanos: u64,
-    /// Whether attempts, crashes and the times of takeovers are checked too.
+    /// Whether the times of takeovers are checked too.
     pub(super) strict: bool,
     /// The number of the log line before each owner died.
     pub(super) deaths: BTreeMap<i64, usize>,
-}
-
-impl World {
-    fn is_same(&self, a: &Snapshot, b: &Snapshot) -> bool {
-        let with_counts_of_b = || Snapshot {
-            attempts: b.attempts,
-            crashes: b.crashes,
-            ..a.clone()
-        };
-        a == b || (!self.strict && with_counts_of_b() == *b)
-    }
 }
 
 /// The tasks of a group.
@@ -117,7 +106,7 @@ impl Group {
                 task,
                 owner,
                 claimed,
-            } => self.claim(*task, *owner, claimed.as_ref(), operation.invoked_at, world),
+            } => self.claim(*task, *owner, claimed.as_ref(), operation.invoked_at),
             Action::Renew {
                 task,
                 lease,
@@ -139,11 +128,7 @@ impl Group {
             }
             Action::Get { task, found } => {
                 let seen = self.tasks.get(task).map(|register| &register.seen);
-                let is_same = match (seen, found) {
-                    (Some(seen), Some(found)) => world.is_same(seen, found),
-                    (seen, found) => seen.is_none() && found.is_none(),
-                };
-                is_same.then(|| self.clone())
+                (seen == found.as_ref()).then(|| self.clone())
             }
         }
     }
@@ -184,21 +169,14 @@ impl Group {
         Some(self.with(task, register))
     }
 
-    fn claim(
-        &self,
-        task: i64,
-        owner: i64,
-        claimed: Option<&Snapshot>,
-        at: u64,
-        world: &World,
-    ) -> Option<Self> {
+    fn claim(&self, task: i64, owner: i64, claimed: Option<&Snapshot>, at: u64) -> Option<Self> {
         let mut register = self.tasks.get(&task)?.clone();
         let seen = &mut register.seen;
         seen.status = next(seen.status, Transition::Claim)?;
         seen.lease += 1;
         seen.attempts += 1;
         seen.owner = Some(owner);
-        if claimed.is_some_and(|claimed| !world.is_same(claimed, seen)) {
+        if claimed.is_some_and(|claimed| claimed != seen) {
             return None;
         }
         register.renewed_at = at;

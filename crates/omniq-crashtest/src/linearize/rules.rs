@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Rules {
     /// The length of all leases.
     pub lease: Duration,
-    /// Whether two more rules hold: attempts and crashes are exact, and no lease is reported expired before its full
-    /// length has passed since its last renewal.
+    /// Whether it is a violation that a task is taken over, because its lease has expired, before the full length of the
+    /// lease has passed since its last renewal.
     pub strict: bool,
 }
