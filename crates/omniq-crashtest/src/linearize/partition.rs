@@ -192,71 +192,73 @@ impl Evidence {
     fn actions(&self, pair: &Pair<'_>) -> Vec<(GroupName, Action)> {
         let of_task = |task: i64, action| vec![(self.group(task), action)];
         match (pair.call, pair.answer) {
-            (Call::Enqueue { key, .. }, Some(Answer::Existing(holder))) => {
-                let name = key.clone().map(GroupName::Key);
-                let action = Action::Existing {
-                    key: key.clone(),
-                    holder: *holder,
-                };
-                vec![(name.unwrap_or(GroupName::Task(*holder)), action)]
-            }
-            (Call::Enqueue { content, key }, _) => match self.tasks.get(content) {
-                Some(task) => of_task(
-                    *task,
-                    Action::Enqueue {
-                        task: *task,
-                        content: *content,
-                        key: key.clone(),
-                    },
-                ),
-                None => Vec::new(),
-            },
+            (Call::Enqueue { content, key }, answer) => self
+                .enqueue(*content, key.as_ref(), answer)
+                .into_iter()
+                .collect(),
             (Call::Claim { owner }, answer) => self.claims(*owner, answer),
-            (Call::Renew { task, lease }, Some(answer)) => of_task(
-                *task,
-                Action::Renew {
-                    task: *task,
-                    lease: *lease,
-                    answer: answer.clone(),
-                },
-            ),
+            (&Call::Renew { task, lease }, Some(answer)) => {
+                let answer = answer.clone();
+                of_task(
+                    task,
+                    Action::Renew {
+                        task,
+                        lease,
+                        answer,
+                    },
+                )
+            }
             (
-                Call::Change {
+                &Call::Change {
                     task,
                     lease,
                     expect,
                     kind,
                 },
                 answer,
-            ) => of_task(
-                *task,
-                Action::Change {
-                    task: *task,
-                    lease: *lease,
-                    expect: *expect,
-                    kind: *kind,
-                    answer: answer.cloned(),
-                },
-            ),
-            (Call::Get { task }, Some(Answer::Found(found))) => of_task(
-                *task,
-                Action::Get {
-                    task: *task,
-                    found: (**found).clone(),
-                },
-            ),
-            (Call::List, answer) => snapshots(answer)
-                .map(|seen| {
-                    let action = Action::Get {
-                        task: seen.task,
-                        found: Some(seen.clone()),
-                    };
-                    (self.group(seen.task), action)
-                })
-                .collect(),
+            ) => {
+                let answer = answer.cloned();
+                of_task(
+                    task,
+                    Action::Change {
+                        task,
+                        lease,
+                        expect,
+                        kind,
+                        answer,
+                    },
+                )
+            }
+            (&Call::Get { task }, Some(Answer::Found(found))) => {
+                let found = (**found).clone();
+                of_task(task, Action::Get { task, found })
+            }
+            (Call::List, answer) => {
+                let get = |seen: &Snapshot| {
+                    let (task, found) = (seen.task, Some(seen.clone()));
+                    (self.group(task), Action::Get { task, found })
+                };
+                snapshots(answer).map(get).collect()
+            }
             // Reads without a response.
             _ => Vec::new(),
         }
+    }
+
+    fn enqueue(
+        &self,
+        content: u64,
+        key: Option<&String>,
+        answer: Option<&Answer>,
+    ) -> Option<(GroupName, Action)> {
+        let key = key.cloned();
+        if let Some(&Answer::Existing(holder)) = answer {
+            let name = key.clone().map_or(GroupName::Task(holder), GroupName::Key);
+            return Some((name, Action::Existing { key, holder }));
+        }
+        // Without a response, and with a task that nobody has seen, it had no effect yet.
+        let task = *self.tasks.get(&content)?;
+        Some((self.group(task), Action::Enqueue { task, content, key }))
     }
 
     fn claims(&self, owner: i64, answer: Option<&Answer>) -> Vec<(GroupName, Action)> {

@@ -1,4 +1,4 @@
-//! What the system calls of a run mean: steps of the disk, syncs, and events of the history.
+//! What system calls mean: steps of the disk, syncs, and events of the history.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::HarnessResult;
 
-/// The system calls that are recorded. A `?` marks those that some architectures do not have. Those after the line break
+/// The calls that are recorded. A `?` marks those that some architectures do not have. Those after the line break
 /// are not understood: if one of them touches the storage, the record is refused.
 const CALLS: &str = "trace=openat,?open,?creat,write,pwrite64,ftruncate,?truncate,fallocate,?rename,?renameat,\
     renameat2,?link,linkat,?unlink,unlinkat,?mkdir,mkdirat,?rmdir,fsync,fdatasync,syncfs,lseek,close,\
