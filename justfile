@@ -55,6 +55,16 @@ bench-short:
 instructions:
     bench/run instructions
 
+# Eight processes with random kills and stops: are their operations linearizable? (2 minutes; or: just linearize --seed 7)
+linearize *options="--seconds 60":
+    cargo run --release --locked -p omniq-crashtest -- linearize --storage sqlite {{options}}
+    cargo run --release --locked -p omniq-crashtest -- linearize --storage file {{options}}
+
+# Opens what power cuts at random points below real processes can leave (a minute; needs Linux and strace)
+powercut *options="--images 300":
+    cargo run --release --locked -p omniq-crashtest -- powercut --storage sqlite {{options}}
+    cargo run --release --locked -p omniq-crashtest -- powercut --storage file {{options}}
+
 # Measures latencies between real processes, and kills 200 at random: prints a table
 figures:
     cargo run --release --locked -p omniq-crashtest -- figures

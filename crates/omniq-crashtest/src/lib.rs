@@ -9,6 +9,8 @@
 //! | [`Harness`], [`Process`] | starts processes, reads their output, sends them signals |
 //! | [`judge`] | compares the log with the database, and names every rule that does not hold |
 //! | [`kills`] | the run with random kills |
+//! | [`linearize`] | checks that the operations of eight processes are linearizable |
+//! | [`powercut`] | records what processes write, and opens what a power cut could leave |
 //! | [`figures`] | measures latencies and costs between processes |
 //!
 //! Each line of the log is one `write`, so the log is also correct for processes that were killed. A new kind of
@@ -23,8 +25,12 @@ mod harness;
 mod harness_result;
 pub mod judge;
 pub mod kills;
+#[cfg(unix)]
+pub mod linearize;
 mod log;
 mod options;
+#[cfg(target_os = "linux")]
+pub mod powercut;
 mod process;
 pub mod producer;
 pub mod shop_app;

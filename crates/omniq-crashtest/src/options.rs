@@ -26,6 +26,8 @@ pub struct Options {
     pub max_crashes: u32,
     /// The seed of a producer's random number generator.
     pub seed: u64,
+    /// The number of a process that [`linearize`](crate::linearize) started.
+    pub number: u64,
     /// The SQLite driver whose transactions the shop application uses.
     pub driver: Driver,
 }
@@ -43,6 +45,7 @@ impl Options {
             poll: defaults.poll_interval(),
             max_crashes: defaults.max_crashes(),
             seed: 0,
+            number: 0,
             driver: Driver::Rusqlite,
         }
     }
@@ -58,6 +61,7 @@ impl Options {
             format!("poll_ms={}", self.poll.as_millis()),
             format!("max_crashes={}", self.max_crashes),
             format!("seed={}", self.seed),
+            format!("number={}", self.number),
             format!("driver={}", self.driver.as_str()),
         ]
     }
@@ -82,6 +86,7 @@ impl Options {
                 "poll_ms" => options.poll = Duration::from_millis(value.parse()?),
                 "max_crashes" => options.max_crashes = value.parse()?,
                 "seed" => options.seed = value.parse()?,
+                "number" => options.number = value.parse()?,
                 "driver" => options.driver = value.parse()?,
                 _ => return Err(format!("unknown option {key:?}").into()),
             }
@@ -117,7 +122,8 @@ impl Options {
     }
 }
 
-fn parse_backend(name: &str) -> HarnessResult<Backend> {
+/// Returns the storage of this name.
+pub(crate) fn parse_backend(name: &str) -> HarnessResult<Backend> {
     let all = [Backend::Sqlite, Backend::File];
     let found = all.into_iter().find(|backend| backend.as_str() == name);
     found.ok_or_else(|| format!("unknown storage {name:?}: expected sqlite or file").into())

@@ -4,7 +4,11 @@
 mod examples;
 mod judge;
 mod kills;
+#[cfg(unix)]
+mod linearize;
 mod poison;
+#[cfg(target_os = "linux")]
+mod powercut;
 mod shop_app;
 #[cfg(unix)]
 mod sigstop;
