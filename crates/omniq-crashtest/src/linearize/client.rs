@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use omniq::storage::settle::{self, Decision};
 use omniq::storage::{
     BoxFuture, Change, ClaimFilter, ClaimRequest, Due, Hold, NewTask, Orphan, Outcome, OwnerId,
+    Settled,
 };
 use omniq::{Storage, Task, TaskError, TaskFilter, TaskId, TaskStatus, Timestamp};
 use tokio::io::AsyncReadExt as _;
@@ -228,13 +229,13 @@ impl Client {
         let content = self.next_content();
         let error = TaskError::new("test", "the attempt failed");
         let outcome = match self.random.u32(..8) {
-            0..3 => Outcome::Succeeded {
+            0 => Outcome::Succeeded {
                 result: payload_of(content),
                 then: Vec::new(),
             },
-            3..5 => Outcome::Failed(error.with_retryable(true)),
-            5 => Outcome::Failed(error.with_retryable(false)),
-            6 => Outcome::Released,
+            1..4 => Outcome::Failed(error.with_retryable(true)),
+            4 => Outcome::Failed(error.with_retryable(false)),
+            5 => Outcome::Released,
             _ => Outcome::LeaseLost,
         };
         let mut kind = match outcome {
@@ -252,7 +253,7 @@ impl Client {
         }
         self.change(&change, kind).await?;
         // A task that is kept leads to late writes.
-        if self.random.u32(..4) > 0 {
+        if self.random.bool() {
             self.held.swap_remove(index);
         }
         Ok(())
@@ -269,18 +270,41 @@ impl Client {
                 None => return Ok(()),
             }
         }
-        let (decision, kind) = match self.random.u32(..4) {
-            0 => (settle::cancel(&task), Kind::Cancel),
-            1 => (settle::reschedule(&task, self.soon()), Kind::Reschedule),
-            _ => (settle::requeue(&task), Kind::Requeue),
+        let kind = match self.random.u32(..4) {
+            0 => Kind::Cancel,
+            1 => Kind::Reschedule,
+            _ => Kind::Requeue,
         };
-        if let Decision::Write(change) = decision {
-            self.change(&change, kind).await?;
+        let is_applied = self.ask(&task, kind).await?;
+        // A task that begins again meets requests that were decided before.
+        if is_applied && kind == Kind::Cancel && self.random.bool() {
+            self.read_and_ask(task.id, Kind::Requeue).await?;
         }
         Ok(())
     }
 
-    async fn change(&self, change: &Change, kind: Kind) -> HarnessResult<()> {
+    async fn read_and_ask(&mut self, id: TaskId, kind: Kind) -> HarnessResult<()> {
+        if let Some(task) = self.get(id).await? {
+            self.ask(&task, kind).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a cancellation, a requeue or a new eta of a task as it was read. Returns whether it was applied.
+    async fn ask(&mut self, task: &Task, kind: Kind) -> HarnessResult<bool> {
+        let decision = match kind {
+            Kind::Cancel => settle::cancel(task),
+            Kind::Reschedule => settle::reschedule(task, self.soon()),
+            _ => settle::requeue(task),
+        };
+        match decision {
+            Decision::Write(change) => self.change(&change, kind).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// Writes a change. Returns whether it was applied.
+    async fn change(&self, change: &Change, kind: Kind) -> HarnessResult<bool> {
         let call = Call::Change {
             task: change.id.as_i64(),
             lease: change.lease,
@@ -288,8 +312,8 @@ impl Client {
             kind,
         };
         let settle = || self.storage.settle(vec![change.clone()], now());
-        self.perform(call, settle, |answers| first(answers)).await?;
-        Ok(())
+        let settled = self.perform(call, settle, |answers| first(answers)).await?;
+        Ok(settled.is_some_and(|answers| answers.first() == Some(&Settled::Applied)))
     }
 
     async fn get_any(&mut self) -> HarnessResult<()> {
@@ -356,12 +380,17 @@ impl Client {
             started: orphan.started,
             last: change.status == TaskStatus::Failed,
         };
-        self.change(&change, kind).await
+        let is_applied = self.change(&change, kind).await?;
+        // The owner, if it lives, does not know yet what has happened to its task.
+        if is_applied && self.random.bool() {
+            self.read_and_ask(task.id, Kind::Cancel).await?;
+        }
+        Ok(())
     }
 
     /// Returns an eta that has come or comes soon.
     fn soon(&mut self) -> Due {
-        Due::In(Duration::from_millis(self.random.u64(..30)))
+        Due::In(Duration::from_millis(self.random.u64(..60)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub struct Report {
     pub responses: usize,
     /// The number of tasks in the last image.
     pub tasks: usize,
-    /// Where the record and the image with violations are; `None` if there is none.
+    /// The folder with the image that is wrong; `None` if there is none.
     pub kept: Option<PathBuf>,
 }
 
@@ -117,7 +117,7 @@ pub fn print(plan: Plan) -> HarnessResult<()> {
     }
     match report.kept {
         None => Ok(()),
-        Some(folder) => Err(format!("see above; the record is in {}", folder.display()).into()),
+        Some(folder) => Err(format!("see above; the image is in {}", folder.display()).into()),
     }
 }
 
@@ -154,12 +154,19 @@ pub fn run(program: &Path, plan: Plan) -> HarnessResult<Report> {
         kept: None,
     };
     let mut opener = Opener::start(program, &options)?;
-    check_images(&entries, &base, plan, &mut opener, &mut report)?;
+    let images = image_folder()?;
+    let folders = (data.as_path(), images.path());
+    check_images(&entries, folders, plan, &mut opener, &mut report)?;
     opener.stop()?;
     if !report.violations.is_empty() {
-        report.kept = Some(TempDir::keep(folder));
+        report.kept = Some(TempDir::keep(images));
     }
     Ok(report)
+}
+
+/// Returns a folder for the images: in memory if possible, because the storage of files flushes the whole file system.
+fn image_folder() -> io::Result<TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
 /// Starts the processes that are recorded, and stops them after the duration.
@@ -183,10 +190,10 @@ fn run_processes(mut command: Command, options: &Options, duration: Duration) ->
     }
 }
 
-/// Cuts at random points, and checks an image of each, until one is wrong.
+/// Cuts at random points of what was recorded in the folder `data`, and checks an image of each, until one is wrong.
 fn check_images(
     entries: &[Entry],
-    base: &Path,
+    (data, images): (&Path, &Path),
     plan: Plan,
     opener: &mut Opener,
     report: &mut Report,
@@ -197,14 +204,13 @@ fn check_images(
         .collect();
     points.sort_unstable();
     let mut points = points.into_iter().enumerate().peekable();
-    let data = base.join("data");
-    let mut cut = Cut::new(&data);
+    let mut cut = Cut::new(data);
     let mut history: Vec<Event> = Vec::new();
     for passed in 0..=entries.len() {
         while let Some((number, _)) = points.next_if(|(_, point)| *point == passed) {
             let chance = [0.0, 1.0, 0.5, random.f64()][number % 4];
-            let image = base.join(format!("image-{number}"));
-            cut.image(chance, &mut random).write_to(&data, &image)?;
+            let image = images.join(format!("image-{number}"));
+            cut.image(chance, &mut random).write_to(data, &image)?;
             let problems = match opener.open(&image)? {
                 Found::Failed(error) => vec![format!("the image can't be used: {error}")],
                 Found::Operations(operations) => {
