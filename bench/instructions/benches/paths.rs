@@ -14,8 +14,8 @@ use omniq_core::lifecycle::apply;
 use omniq_core::settle::settle;
 use omniq_core::storage::{ClaimFilter, ClaimRequest};
 use omniq_core::{
-    Change, CoreSettings, Transition, Format, NewTask, Outcome, OwnerId, Parameter, Payload, Storage,
-    Task, TaskError, TaskStatus, Timestamp, call,
+    Change, CoreSettings, Format, NewTask, Outcome, OwnerId, Parameter, Payload, Storage, Task,
+    TaskError, TaskStatus, Timestamp, Transition, call,
 };
 use omniq_memory::MemoryStorage;
 use omniq_sqlite::SqliteStorage;
