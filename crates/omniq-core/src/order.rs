@@ -170,7 +170,8 @@ impl<T> Order<T> {
 
     /// Adds a small text that travels with the task: a tenant, a request id, a trace. Handlers read it with
     /// `TaskContext::headers`, and everybody as `Task::headers`; the next runs of a task that repeats have it
-    /// too. A second header of the same name replaces the first. An empty name is an error at enqueue.
+    /// too. A second header of the same name replaces the first. An empty name is an error at enqueue. Names and
+    /// values count towards the limit `max_payload`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parts.headers.insert(name.into(), value.into());
         self
@@ -207,7 +208,7 @@ impl Parts {
             Some(payload) => payload,
             None => encode(&name, arguments, serializer)?,
         };
-        check_size(&name, &payload, defaults.max_payload)?;
+        check_size(&name, &payload, &self.headers, defaults.max_payload)?;
         Ok(NewTask {
             priority: self.priority,
             eta: self.eta,
@@ -269,13 +270,24 @@ fn encode(task: &str, arguments: Arguments, serializer: Serializer) -> Result<Pa
         .map_err(|e| e.prefixed(format_args!("a call of task {task:?}")))
 }
 
-fn check_size(task: &str, payload: &Payload, limit: usize) -> Result<()> {
-    let size = payload.bytes.len();
+fn check_size(
+    task: &str,
+    payload: &Payload,
+    headers: &BTreeMap<String, String>,
+    limit: usize,
+) -> Result<()> {
+    let in_headers: usize = headers.iter().map(|(k, v)| k.len() + v.len()).sum();
+    let size = payload.bytes.len().saturating_add(in_headers);
     if size <= limit {
         return Ok(());
     }
+    let what = if in_headers == 0 {
+        "arguments"
+    } else {
+        "arguments and headers"
+    };
     let text = format!(
-        "the arguments of task {task:?} take {size} bytes, but the limit is {limit}: pass a path or a key \
+        "the {what} of task {task:?} take {size} bytes, but the limit is {limit}: pass a path or a key \
          instead of the data, or raise max_payload in the settings"
     );
     Err(Error::new(ErrorKind::Serialization, text))
@@ -328,6 +340,7 @@ mod tests {
             (call("f").queue(""), "queue's name"),
             (call("f").max_attempts(0), "max_attempts is 0"),
             (call("f").header("", "x"), "name of a header"),
+            (call("f").header("x", "x".repeat(1024 * 1024)), "headers"),
             (call("f").interval(zero), "interval is zero"),
             (call("f").timeout(zero), "timeout is zero"),
             (call("f").arg(0).arg(f64::NAN), "number 2"),

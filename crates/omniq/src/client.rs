@@ -6,11 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omniq_core::storage::{PurgeRequest, QueueStats, Stats, TaskFilter};
-use omniq_core::{Result, Storage, Task, TaskId, TaskResult, TaskStatus, Timestamp};
+use omniq_core::{
+    Error, ErrorKind, Result, Storage, Task, TaskId, TaskResult, TaskStatus, Timestamp,
+};
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::events::EventStream;
 use crate::pools::Pools;
+use crate::process::Background;
 use crate::waiters::Waiters;
 use crate::{AsyncTaskQueue, Settings, connect};
 
@@ -201,7 +205,11 @@ impl AsyncOmniQ {
 
     /// Closes the queue for this handle and all its clones: stops the worker pools that were started on it (each
     /// with its grace), then closes the storage, which writes what was sent to it and releases its files and
-    /// connections. Later calls, and waits that are still open, end with an error of kind `Closed`.
+    /// connections. Later calls, and waits that are still open, end with an error of kind `Closed`; streams of events
+    /// end.
+    ///
+    /// Closing goes on if the future is dropped, by a time limit for example. A handler that awaits it waits for itself,
+    /// until the grace of its pool has passed: start it in a task of its own there.
     ///
     /// Dropping the last clone closes the storage too, but may block the thread that drops it for up to a
     /// second. A program that ends in good order calls this instead.
@@ -213,8 +221,22 @@ impl AsyncOmniQ {
     /// Of kind `Storage` if the storage could not write what was sent to it; of kind `Closed` in a forked child.
     pub async fn close(self) -> Result<()> {
         self.inner.queue.process().check()?;
-        self.inner.pools.close().await;
-        self.storage().close().await
+        let background = Background::of_this_process()?;
+        let (sender, closed) = oneshot::channel();
+        // In a task of its own, so that it goes on if this future is dropped, even with the handler that awaits it.
+        background.clone().spawn(async move {
+            self.inner.pools.close().await;
+            let result = self.storage().close().await;
+            self.inner.queue.events().close();
+            drop(self);
+            // An error means that nobody waits for the end any more.
+            let _ = sender.send(result);
+            drop(background);
+        });
+        closed.await.unwrap_or_else(|_| {
+            let text = "the background thread ended before the queue was closed";
+            Err(Error::new(ErrorKind::Storage, text))
+        })
     }
 
     pub(crate) fn queue(&self) -> &AsyncTaskQueue {

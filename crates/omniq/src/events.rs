@@ -3,7 +3,8 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use omniq_core::{Change, Task, TaskId, TaskStatus, Timestamp};
@@ -13,6 +14,7 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use crate::clock::Clock;
 use crate::process::Process;
+use crate::token::Token;
 
 /// How many events a listener may lag behind before it misses the oldest.
 const CAPACITY: usize = 1024;
@@ -83,6 +85,8 @@ impl EventKind {
 pub(crate) struct Events {
     sender: broadcast::Sender<Event>,
     clock: Clock,
+    /// Fired when the queue was closed: no event follows.
+    closed: Arc<Token>,
 }
 
 impl Events {
@@ -90,15 +94,24 @@ impl Events {
         Self {
             sender: broadcast::Sender::new(CAPACITY),
             clock,
+            closed: Arc::default(),
         }
+    }
+
+    /// Ends all streams, once they have yielded the events that were sent before.
+    pub(crate) fn close(&self) {
+        self.closed.fire();
     }
 
     /// Subscribes to the events from now on.
     pub(crate) fn listen(&self) -> EventStream {
+        let closed = Arc::clone(&self.closed);
         EventStream {
             events: BroadcastStream::new(self.sender.subscribe()),
             process: Process::current(),
             missed: 0,
+            has_ended: false,
+            closed: Box::pin(async move { closed.fired().await }),
         }
     }
 
@@ -134,11 +147,14 @@ pub struct EventStream {
     process: Process,
     /// Events that were missed since the last one that was returned.
     missed: u64,
+    has_ended: bool,
+    /// Ready once the queue was closed.
+    closed: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
 }
 
 impl EventStream {
-    /// Returns the next event; `None` once the [`AsyncOmniQ`](crate::AsyncOmniQ), its clones, handles and pools
-    /// are dropped, and in a forked child.
+    /// Returns the next event; `None` once the queue was [closed](crate::AsyncOmniQ::close) or all its clones,
+    /// handles and pools are dropped, and in a forked child.
     pub async fn next(&mut self) -> Option<Event> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -152,15 +168,24 @@ impl Stream for EventStream {
             return Poll::Ready(None);
         }
         loop {
-            match ready!(Pin::new(&mut self.events).poll_next(cx)) {
-                Some(Ok(mut event)) => {
+            match Pin::new(&mut self.events).poll_next(cx) {
+                Poll::Ready(Some(Ok(mut event))) => {
                     event.missed = std::mem::take(&mut self.missed);
                     return Poll::Ready(Some(event));
                 }
-                Some(Err(BroadcastStreamRecvError::Lagged(missed))) => self.missed += missed,
-                None => return Poll::Ready(None),
+                Poll::Ready(Some(Err(BroadcastStreamRecvError::Lagged(missed)))) => {
+                    self.missed += missed;
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => break,
             }
         }
+        // A future must not be polled again after it was ready, but a listener may call `next` again.
+        if self.has_ended || self.closed.as_mut().poll(cx).is_ready() {
+            self.has_ended = true;
+            return Poll::Ready(None);
+        }
+        Poll::Pending
     }
 }
 

@@ -23,6 +23,7 @@
 //!     assert_eq!(handle.wait(Duration::from_secs(30)).await?, "hello, Ada");
 //!
 //!     pool.stop().await?;
+//!     omniq.close().await?;
 //!     Ok(())
 //! }
 //! ```
@@ -51,6 +52,7 @@
 //! | write a storage | [`storage`] |
 //! | configure | [`Settings`], also [from the environment](Settings::from_env) |
 //! | observe | [`AsyncOmniQ::events`], `omniq::logging` |
+//! | end in good order | [`AsyncWorkerPool::run_until_signal`], [`AsyncOmniQ::close`] |
 //! | handle errors | [`Error`] of calls, [`TaskError`] of attempts |
 //! | test your tasks | [`testing`]: a clock that you move, `drain`, `assert_enqueued` |
 //!

@@ -1,8 +1,10 @@
 //! Closing a queue in good order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use omniq::{ErrorKind, call};
+use omniq::{ErrorKind, EventKind, call};
+use tokio::sync::Semaphore;
 
 use crate::setup::*;
 
@@ -10,6 +12,8 @@ scenarios!(
     a_closed_queue_refuses_every_call_and_ends_open_waits,
     closing_stops_the_pools_and_lets_handlers_finish,
     closing_twice_is_fine,
+    closing_goes_on_if_its_future_is_dropped,
+    closing_ends_streams_of_events,
 );
 
 async fn a_closed_queue_refuses_every_call_and_ends_open_waits(open: Open) {
@@ -55,4 +59,45 @@ async fn closing_twice_is_fine(open: Open) {
     let clone = omniq.clone();
     omniq.close().await.unwrap();
     clone.close().await.unwrap();
+}
+
+async fn closing_goes_on_if_its_future_is_dropped(open: Open) {
+    let omniq = omniq(open).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    let slow = move |_, _| {
+        let gate = Arc::clone(&waiting);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    };
+    let mut events = omniq.events();
+    let worker = omniq.worker().handler("slow", slow);
+    let pool = worker.start().await.unwrap();
+    let handle = omniq.enqueue(call("slow")).await.unwrap();
+    started(&mut events).await;
+    let closing = omniq.clone().close();
+    let in_time = tokio::time::timeout(Duration::from_millis(1), closing).await;
+    assert!(in_time.is_err(), "the handler still runs");
+    gate.add_permits(1);
+    assert_eq!(pool.join().await.unwrap().total_finished, 1);
+    // The wait ends with the result or, if the storage was faster, with the end of the queue, but not by its limit.
+    let ended = handle.wait(CEILING).await;
+    assert!(ended.is_ok() || ended.is_err_and(|e| e.kind() == ErrorKind::Closed));
+    // The stream ends after the storage was closed.
+    while events.next().await.is_some() {}
+    let error = omniq.enqueue(call("slow")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+}
+
+async fn closing_ends_streams_of_events(open: Open) {
+    let omniq = omniq(open).await;
+    let mut events = omniq.events();
+    let handle = omniq.enqueue(call("f")).await.unwrap();
+    omniq.close().await.unwrap();
+    let event = events.next().await.unwrap();
+    assert_eq!((event.id, event.kind), (handle.id(), EventKind::Enqueued));
+    assert_eq!(events.next().await, None);
+    assert_eq!(events.next().await, None);
 }
