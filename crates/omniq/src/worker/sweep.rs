@@ -24,7 +24,7 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
     let mut purging = StorageRetry::new("purging old tasks");
     let mut next_purge = Duration::ZERO;
     loop {
-        let mut wait = match take_over_all(&pool).await {
+        let wait = match take_over_all(&pool).await {
             Ok(()) => {
                 taking_over.succeeded();
                 pause
@@ -32,11 +32,15 @@ pub(super) async fn sweep_loop(pool: Arc<Shared>) {
             Err(error) => taking_over.failed(&error),
         };
         if pool.clock().read().passed >= next_purge {
-            next_purge = pool.clock().after(PURGE_EVERY);
-            match purge(&pool).await {
-                Ok(()) => purging.succeeded(),
-                Err(error) => wait = wait.max(purging.failed(&error)),
-            }
+            // A failed purge is tried again soon, without delaying the takeovers.
+            let pause = match purge(&pool).await {
+                Ok(()) => {
+                    purging.succeeded();
+                    PURGE_EVERY
+                }
+                Err(error) => purging.failed(&error),
+            };
+            next_purge = pool.clock().after(pause);
         }
         tokio::select! {
             () = pool.stopping.fired() => return,
