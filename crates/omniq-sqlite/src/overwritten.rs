@@ -35,8 +35,11 @@ enum Content {
         identity: String,
         high_water: i64,
     },
-    Unusable(rusqlite::Error),
-    /// The environment prevented reading.
+    /// It does not begin as a SQLite database does.
+    NotADatabase(rusqlite::Error),
+    /// The environment prevented reading, or the pages do not fit together. That is normal for a database in WAL mode:
+    /// while a reader keeps a checkpoint from completing, the file has new pages beside old ones, and only the file
+    /// and its `-wal` together are the database.
     Unknown,
 }
 
@@ -94,12 +97,12 @@ impl ContentGuard {
                     break;
                 }
                 // A new database has everything in its `-wal` until the first checkpoint.
-                Content::Unusable(_) if self.high_water.is_none() => break,
-                Content::Unusable(error) if attempt == READS => {
-                    let why = "it can't be read as this database any more";
+                Content::NotADatabase(_) if self.high_water.is_none() => break,
+                Content::NotADatabase(error) if attempt == READS => {
+                    let why = "it is not a database any more";
                     return Err(overwritten(path, why).with_source(error));
                 }
-                Content::Unusable(_) => std::thread::sleep(READ_PAUSE),
+                Content::NotADatabase(_) => std::thread::sleep(READ_PAUSE),
                 Content::Unknown => break,
             }
         }
@@ -140,9 +143,7 @@ fn content(path: &Path) -> Content {
         })
     });
     read.unwrap_or_else(|error| match error.sqlite_error_code() {
-        None | Some(ErrorCode::Unknown | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            Content::Unusable(error)
-        }
-        Some(_) => Content::Unknown,
+        Some(ErrorCode::NotADatabase) => Content::NotADatabase(error),
+        _ => Content::Unknown,
     })
 }
