@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use omniq_core::storage::{ClaimFilter, ClaimRequest};
 use omniq_core::{Storage, call};
 use omniq_sqlite::SqliteStorage;
 use rusqlite::Connection;
@@ -199,4 +200,53 @@ pub(crate) fn beside(path: &std::path::Path, end: &str) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()
+}
+
+/// A reader keeps a checkpoint from completing: the file then has new pages beside old ones, and is malformed without its
+/// `-wal`. That is no sign of another copy.
+#[tokio::test]
+async fn a_checkpoint_that_a_reader_keeps_incomplete_refuses_nothing() {
+    // The content of the file is read from time to time only.
+    const SEVERAL_CHECKS: Duration = Duration::from_millis(500);
+    const TASKS: usize = 400;
+    let db = TestDatabase::new();
+    let storage = db.open();
+    let lease_for = Duration::from_secs(30);
+    enqueue(&storage, task("a", 1)).await.unwrap();
+    checkpoint(&db);
+    // The file grows, and its first page says so …
+    let tasks = (0..TASKS as u64).map(|n| task("a", n)).collect();
+    within(storage.enqueue(tasks, NOW)).await.unwrap();
+    let owner = omniq_core::OwnerId::from_i64(1).unwrap();
+    let request = ClaimRequest::new(owner, ClaimFilter::any(), NOW, lease_for).limit(TASKS);
+    let claimed = within(storage.claim(request)).await.unwrap();
+    let leases: Vec<_> = claimed.tasks.iter().map(|task| task.lease()).collect();
+    let reader = db.plain();
+    let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    reader.execute_batch("BEGIN").unwrap();
+    reader
+        .query_row("SELECT count(*) FROM omniq_task", [], count)
+        .unwrap();
+    // … and the pages that it has grown by are written again, after what the reader sees.
+    within(storage.renew(leases.clone(), lease_for))
+        .await
+        .unwrap();
+    db.plain()
+        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], count)
+        .unwrap();
+    let uri = format!("file:{}?immutable=1", db.path.display());
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_URI;
+    let alone = Connection::open_with_flags(uri, flags).unwrap();
+    let read_alone = alone.query_row("SELECT count(*) FROM omniq_task", [], count);
+    assert!(read_alone.is_err(), "the file alone is malformed");
+    drop(alone);
+    let began = std::time::Instant::now();
+    while began.elapsed() < SEVERAL_CHECKS {
+        within(storage.renew(leases.clone(), lease_for))
+            .await
+            .unwrap();
+    }
+    reader.execute_batch("COMMIT").unwrap();
+    drop(storage);
+    assert_intact(&db.plain());
 }
