@@ -87,13 +87,17 @@ impl ContentGuard {
                     identity,
                     high_water,
                 } => {
-                    if identity != self.identity {
-                        return Err(overwritten(path, "it is another database of OmniQ"));
+                    let is_other = identity != self.identity;
+                    let is_older = self.high_water.is_some_and(|newest| high_water < newest);
+                    if (is_other || is_older) && is_consistent(path) {
+                        return Err(match is_other {
+                            true => overwritten(path, "it is another database of OmniQ"),
+                            false => older_copy(path),
+                        });
                     }
-                    if self.high_water.is_some_and(|newest| high_water < newest) {
-                        return Err(older_copy(path));
+                    if !is_other && !is_older {
+                        self.high_water = Some(high_water);
                     }
-                    self.high_water = Some(high_water);
                     break;
                 }
                 // A new database has everything in its `-wal` until the first checkpoint.
@@ -125,16 +129,31 @@ fn overwritten(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Storage, text).retryable()
 }
 
-/// Reads the content of the file without its `-wal`. SQLite reads it, because the close of a file that was opened in
-/// another way would release the locks of every connection of this process.
-fn content(path: &Path) -> Content {
-    let Some(uri) = immutable_uri(path) else {
-        return Content::Unknown;
-    };
+/// Returns whether the pages of the file fit together without its `-wal`. If they do not, what was read from them says
+/// nothing: see [`Content::Unknown`].
+fn is_consistent(path: &Path) -> bool {
+    let check = |conn: Connection| conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    open_alone(path).is_some_and(|conn| {
+        conn.and_then(check)
+            .is_ok_and(|found: String| found == "ok")
+    })
+}
+
+/// Opens the file without its `-wal`.
+fn open_alone(path: &Path) -> Option<rusqlite::Result<Connection>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let read = Connection::open_with_flags(uri, flags).and_then(|conn| {
+    Some(Connection::open_with_flags(immutable_uri(path)?, flags))
+}
+
+/// Reads the content of the file without its `-wal`. SQLite reads it, because the close of a file that was opened in
+/// another way would release the locks of every connection of this process.
+fn content(path: &Path) -> Content {
+    let Some(opened) = open_alone(path) else {
+        return Content::Unknown;
+    };
+    let read = opened.and_then(|conn| {
         conn.query_row(include_str!("sql/content.sql"), [], |row| {
             Ok(Content::Omniq {
                 identity: row.get(0)?,
