@@ -92,8 +92,11 @@ async fn a_removed_wal_is_saved_while_the_queue_only_waits() {
     enqueue(&storage, task("a", 1)).await.unwrap();
     let mut claim = storage.claim(claim_of("other").park(None));
     start(&mut claim);
-    // The claim is parked: an answer that a removal during its batch makes unknown would end the wait.
-    std::thread::sleep(Duration::from_millis(100));
+    // Commands are executed in their order, so the claim is parked once a later one is answered. A removal during its
+    // batch would make the answer unknown, and so end the wait.
+    within(storage.renew(Vec::new(), Duration::ZERO))
+        .await
+        .unwrap();
     remove(&db, &["-wal"]);
     for _ in 0..200 {
         if beside(&db.path, "-wal").exists() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use omniq::{ErrorKind, EventKind, call};
+use omniq::storage::BoxFuture;
+use omniq::{Args, ErrorKind, EventKind, TaskContext, TaskError, call};
 use tokio::sync::Semaphore;
 
 use crate::setup::*;
@@ -16,14 +17,28 @@ scenarios!(
     closing_ends_streams_of_events,
 );
 
+/// A handler that needs a permit to finish.
+fn gated(
+    gate: &Arc<Semaphore>,
+) -> impl Fn(TaskContext, Args) -> BoxFuture<'static, Result<(), TaskError>> + Send + Sync + 'static
+{
+    let gate = Arc::clone(gate);
+    move |_, _| {
+        let gate = Arc::clone(&gate);
+        Box::pin(async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(())
+        })
+    }
+}
+
 async fn a_closed_queue_refuses_every_call_and_ends_open_waits(open: Open) {
     let omniq = omniq(open).await;
     let clone = omniq.clone();
     let handle = omniq.enqueue(call("nobody")).await.unwrap();
     let waiting = handle.clone();
     let wait = tokio::spawn(async move { waiting.wait(CEILING).await });
-    let begun = tokio::task::yield_now();
-    begun.await;
+    tokio::task::yield_now().await;
     omniq.close().await.unwrap();
     assert_eq!(wait.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
     let error = clone.enqueue(call("f")).await.unwrap_err();
@@ -39,17 +54,20 @@ async fn a_closed_queue_refuses_every_call_and_ends_open_waits(open: Open) {
 
 async fn closing_stops_the_pools_and_lets_handlers_finish(open: Open) {
     let omniq = omniq(open).await;
-    let slow = |_, _| async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        Ok(())
-    };
+    let gate = Arc::new(Semaphore::new(0));
     let mut events = omniq.events();
-    let worker = omniq.worker().concurrency(1).handler("slow", slow);
-    let pool = worker.start().await.unwrap();
-    omniq.enqueue(call("slow")).await.unwrap();
-    omniq.enqueue(call("slow")).await.unwrap();
+    let worker = omniq.worker().concurrency(1).prefetch(0);
+    let pool = worker.handler("gated", gated(&gate)).start().await.unwrap();
+    omniq.enqueue(call("gated")).await.unwrap();
+    omniq.enqueue(call("gated")).await.unwrap();
     started(&mut events).await;
-    omniq.close().await.unwrap();
+    let closing = tokio::spawn(omniq.clone().close());
+    // A pool that stops takes nothing any more, so the second task is unhandled.
+    while omniq.stats().await.unwrap().unhandled.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    gate.add_permits(2);
+    closing.await.unwrap().unwrap();
     let summary = pool.join().await.unwrap();
     assert_eq!((summary.total_finished, summary.left), (1, 0));
 }
@@ -64,18 +82,10 @@ async fn closing_twice_is_fine(open: Open) {
 async fn closing_goes_on_if_its_future_is_dropped(open: Open) {
     let omniq = omniq(open).await;
     let gate = Arc::new(Semaphore::new(0));
-    let waiting = Arc::clone(&gate);
-    let slow = move |_, _| {
-        let gate = Arc::clone(&waiting);
-        async move {
-            gate.acquire().await.unwrap().forget();
-            Ok(())
-        }
-    };
     let mut events = omniq.events();
-    let worker = omniq.worker().handler("slow", slow);
+    let worker = omniq.worker().handler("gated", gated(&gate));
     let pool = worker.start().await.unwrap();
-    let handle = omniq.enqueue(call("slow")).await.unwrap();
+    let handle = omniq.enqueue(call("gated")).await.unwrap();
     started(&mut events).await;
     let closing = omniq.clone().close();
     let in_time = tokio::time::timeout(Duration::from_millis(1), closing).await;
@@ -87,7 +97,7 @@ async fn closing_goes_on_if_its_future_is_dropped(open: Open) {
     assert!(ended.is_ok() || ended.is_err_and(|e| e.kind() == ErrorKind::Closed));
     // The stream ends after the storage was closed.
     while events.next().await.is_some() {}
-    let error = omniq.enqueue(call("slow")).await.unwrap_err();
+    let error = omniq.enqueue(call("gated")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
 }
 
