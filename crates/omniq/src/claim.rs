@@ -16,7 +16,7 @@ use crate::events::EventKind;
 use crate::process::Background;
 use crate::result_payload::{HandlerResult, check_size, encode_result};
 use crate::seat_number::SeatNumber;
-use crate::settlement::{Answers, Recorded, Settlement, WriteChanges, record};
+use crate::settlement::{Answers, Recorded, Settlements, WriteChanges, record};
 use crate::{AsyncTaskQueue, clock};
 
 /// A claimed task, to be passed to [`complete_task`](AsyncTaskQueue::complete_task),
@@ -218,11 +218,13 @@ impl AsyncTaskQueue {
 
 /// Records one outcome. Returns whether the storage now has this outcome.
 async fn settle_task(queue: &AsyncTaskQueue, task: &Task, outcome: Outcome) -> Result<bool> {
-    let settlements = [Settlement::decide(queue, task, outcome)?];
+    let is_success = matches!(outcome, Outcome::Succeeded { .. });
+    let mut settlements = Settlements::default();
+    settlements.add(queue, task, outcome)?;
     let recorded = record(queue, &mut WriteOnce(queue), &settlements).await?;
     Ok(match recorded.first() {
         Some(Recorded::Written) => true,
-        Some(Recorded::SucceededBefore) => settlements[0].is_success(),
+        Some(Recorded::SucceededBefore) => is_success,
         _ => false,
     })
 }
@@ -231,9 +233,9 @@ async fn settle_task(queue: &AsyncTaskQueue, task: &Task, outcome: Outcome) -> R
 struct WriteOnce<'a>(&'a AsyncTaskQueue);
 
 impl WriteChanges for WriteOnce<'_> {
-    async fn write(&mut self, changes: Vec<Change>) -> Result<Answers> {
+    async fn write(&mut self, changes: &[Change]) -> Result<Answers> {
         let now = self.0.clock().now();
-        let settled = self.0.storage().settle(changes, now).await?;
+        let settled = self.0.storage().settle(changes.to_vec(), now).await?;
         Ok(Answers {
             settled,
             repeated: false,

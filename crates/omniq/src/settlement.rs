@@ -6,15 +6,16 @@
 use std::future::Future;
 
 use omniq_core::storage::Settled;
-use omniq_core::{Change, Outcome, Result, Task, TaskStatus, settle};
+use omniq_core::{Change, Outcome, Result, Task, settle};
 
 use crate::AsyncTaskQueue;
 use crate::events::EventKind;
 
-/// The outcome of one execution, decided as the change that records it.
-pub(crate) struct Settlement<'a> {
-    task: &'a Task,
-    change: Change,
+/// Outcomes of executions, decided as the changes that record them.
+#[derive(Default)]
+pub(crate) struct Settlements<'a> {
+    tasks: Vec<&'a Task>,
+    changes: Vec<Change>,
 }
 
 /// How the storage answered the write of an outcome.
@@ -31,7 +32,7 @@ pub(crate) enum Recorded {
 /// Writes changes to the storage, once or until it answers.
 pub(crate) trait WriteChanges {
     /// Writes these changes. The answers are in the order of the changes.
-    fn write(&mut self, changes: Vec<Change>) -> impl Future<Output = Result<Answers>> + Send;
+    fn write(&mut self, changes: &[Change]) -> impl Future<Output = Result<Answers>> + Send;
 }
 
 /// What the storage answered.
@@ -41,41 +42,41 @@ pub(crate) struct Answers {
     pub(crate) repeated: bool,
 }
 
-impl<'a> Settlement<'a> {
-    /// Decides which change records the outcome.
-    pub(crate) fn decide(queue: &AsyncTaskQueue, task: &'a Task, outcome: Outcome) -> Result<Self> {
+impl<'a> Settlements<'a> {
+    /// Decides which change records the outcome of an execution of `task`, and adds it.
+    pub(crate) fn add(
+        &mut self,
+        queue: &AsyncTaskQueue,
+        task: &'a Task,
+        outcome: Outcome,
+    ) -> Result<()> {
         let change = settle::settle(task, outcome, queue.clock().now(), fastrand::f64())?;
-        Ok(Self { task, change })
+        self.tasks.push(task);
+        self.changes.push(change);
+        Ok(())
     }
 
-    pub(crate) fn task(&self) -> &'a Task {
-        self.task
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a Task, &Change)> {
+        self.tasks.iter().copied().zip(&self.changes)
     }
+}
 
-    pub(crate) fn change(&self) -> &Change {
-        &self.change
-    }
-
-    /// Returns whether the change records a success.
-    pub(crate) fn is_success(&self) -> bool {
-        self.change.status == TaskStatus::Success
-    }
-
-    fn recorded(&self, answer: Settled, repeated: bool) -> Recorded {
-        if answer == Settled::Applied || (repeated && is_result_of(&self.change, answer)) {
-            Recorded::Written
-        } else if answer.is_success_under(self.change.lease) {
-            Recorded::SucceededBefore
+impl Recorded {
+    fn of(change: &Change, answer: Settled, repeated: bool) -> Self {
+        if answer == Settled::Applied || (repeated && is_result_of(change, answer)) {
+            Self::Written
+        } else if answer.is_success_under(change.lease) {
+            Self::SucceededBefore
         } else {
-            Recorded::Refused(answer)
+            Self::Refused(answer)
         }
     }
 
-    fn event(&self, recorded: &Recorded) -> Option<EventKind> {
-        match recorded {
-            Recorded::Written => EventKind::of(&self.change),
-            Recorded::SucceededBefore => Some(EventKind::Succeeded),
-            Recorded::Refused(_) => None,
+    fn event(&self, change: &Change) -> Option<EventKind> {
+        match self {
+            Self::Written => EventKind::of(change),
+            Self::SucceededBefore => Some(EventKind::Succeeded),
+            Self::Refused(_) => None,
         }
     }
 }
@@ -85,25 +86,23 @@ impl<'a> Settlement<'a> {
 pub(crate) async fn record(
     queue: &AsyncTaskQueue,
     writer: &mut impl WriteChanges,
-    settlements: &[Settlement<'_>],
+    settlements: &Settlements<'_>,
 ) -> Result<Vec<Recorded>> {
-    let changes = settlements.iter().map(|one| one.change.clone()).collect();
-    let Answers { settled, repeated } = writer.write(changes).await?;
-    let mut all_recorded = Vec::with_capacity(settlements.len());
+    let Answers { settled, repeated } = writer.write(&settlements.changes).await?;
+    let mut all_recorded = Vec::with_capacity(settled.len());
     let mut releases = Vec::new();
-    for (settlement, answer) in settlements.iter().zip(settled) {
-        let task = settlement.task;
+    for ((task, change), answer) in settlements.iter().zip(settled) {
         if answer.is_cancelled_under(task.lease) {
             releases.push(Change::release_cancelled(task));
         }
-        let recorded = settlement.recorded(answer, repeated);
-        if let Some(kind) = settlement.event(&recorded) {
+        let recorded = Recorded::of(change, answer, repeated);
+        if let Some(kind) = recorded.event(change) {
             queue.events().notify_of(task, kind);
         }
         all_recorded.push(recorded);
     }
     if !releases.is_empty() {
-        writer.write(releases).await?;
+        writer.write(&releases).await?;
     }
     Ok(all_recorded)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use omniq_core::storage::{ProgressUpdate, Settled};
-use omniq_core::{Change, Error, Outcome, Result, TaskError, TaskStatus};
+use omniq_core::{Change, Error, Outcome, Result, Task, TaskError, TaskStatus};
 use tokio::sync::mpsc;
 
 use super::progress::{last_updates, write_last};
@@ -13,7 +13,7 @@ use super::report::Report;
 use super::shared::Shared;
 use crate::context::Execution;
 use crate::events::EventKind;
-use crate::settlement::{Answers, Recorded, Settlement, WriteChanges, record};
+use crate::settlement::{Answers, Recorded, Settlements, WriteChanges, record};
 use crate::storage_retry::StorageRetry;
 
 /// The most outcomes in one write.
@@ -80,8 +80,8 @@ impl Settler {
         let queue = pool.omniq().queue();
         match record(queue, self, &settlements).await {
             Ok(all_recorded) => {
-                for (settlement, recorded) in settlements.iter().zip(all_recorded) {
-                    self.report(settlement, &recorded);
+                for ((task, change), recorded) in settlements.iter().zip(all_recorded) {
+                    self.report(task, change, &recorded);
                 }
             }
             Err(error) => tracing::error!(error = %error.chain(), "outcomes could not be recorded"),
@@ -95,16 +95,14 @@ impl Settler {
         &self,
         executions: &'a [Arc<Execution>],
         outcomes: Vec<Outcome>,
-    ) -> Vec<Settlement<'a>> {
-        let mut settlements = Vec::with_capacity(executions.len());
+    ) -> Settlements<'a> {
+        let queue = self.pool.omniq().queue();
+        let mut settlements = Settlements::default();
         for (execution, outcome) in executions.iter().zip(outcomes) {
             let ran = matches!(outcome, Outcome::Succeeded { .. } | Outcome::Failed(_));
             self.count_finished(ran);
-            match Settlement::decide(self.pool.omniq().queue(), &execution.task, outcome) {
-                Ok(settlement) => settlements.push(settlement),
-                Err(error) => {
-                    tracing::error!(task = %execution.task.id, error = %error.chain(), "an outcome can't be settled");
-                }
+            if let Err(error) = settlements.add(queue, &execution.task, outcome) {
+                tracing::error!(task = %execution.task.id, error = %error.chain(), "an outcome can't be settled");
             }
         }
         settlements
@@ -116,15 +114,15 @@ impl Settler {
     }
 
     /// Writes changes, and repeats the write until the storage answers.
-    async fn write_until_answered(&mut self, changes: Vec<Change>) -> Answers {
+    async fn write_until_answered(&mut self, changes: &[Change]) -> Answers {
         let mut repeated = false;
         loop {
-            match self.write_once(changes.clone()).await {
+            match self.write_once(changes.to_vec()).await {
                 Ok(settled) => return Answers { settled, repeated },
                 Err(error) if is_permanent(&error) => {
                     let mut settled = Vec::with_capacity(changes.len());
                     for change in changes {
-                        settled.push(self.write_alone(change).await);
+                        settled.push(self.write_alone(change.clone()).await);
                     }
                     let repeated = true;
                     return Answers { settled, repeated };
@@ -166,19 +164,17 @@ impl Settler {
     }
 
     /// Counts and logs a recorded outcome.
-    fn report(&self, settlement: &Settlement<'_>, recorded: &Recorded) {
+    fn report(&self, task: &Task, change: &Change, recorded: &Recorded) {
         match recorded {
-            Recorded::Written => self.report_written(settlement),
-            Recorded::SucceededBefore => self.report_own_transaction(settlement),
+            Recorded::Written => self.report_written(task, change),
+            Recorded::SucceededBefore => self.report_own_transaction(task, change),
             Recorded::Refused(answer) => {
-                let task = settlement.task().id;
-                tracing::debug!(%task, ?answer, "a late outcome was refused");
+                tracing::debug!(task = %task.id, ?answer, "a late outcome was refused");
             }
         }
     }
 
-    fn report_written(&self, settlement: &Settlement<'_>) {
-        let (task, change) = (settlement.task(), settlement.change());
+    fn report_written(&self, task: &Task, change: &Change) {
         let (id, name) = (task.id, &task.name);
         match (EventKind::of(change), &change.error) {
             (None, _) => {}
@@ -202,8 +198,7 @@ impl Settler {
 
     /// Counts and logs an execution whose handler had already completed the task in a transaction of its own: the way in
     /// which the handler ended afterwards does not change the task.
-    fn report_own_transaction(&self, settlement: &Settlement<'_>) {
-        let (task, change) = (settlement.task(), settlement.change());
+    fn report_own_transaction(&self, task: &Task, change: &Change) {
         let (id, name) = (task.id, &task.name);
         match &change.error {
             Some(error) => {
@@ -220,7 +215,7 @@ impl Settler {
 impl WriteChanges for Settler {
     /// Writes the last progress of these tasks and their changes. Both are sent without a wait in between, so that a
     /// storage can write them in one commit.
-    async fn write(&mut self, changes: Vec<Change>) -> Result<Answers> {
+    async fn write(&mut self, changes: &[Change]) -> Result<Answers> {
         let pool = Arc::clone(&self.pool);
         let updates = std::mem::take(&mut self.last_progress);
         let ((), answers) = tokio::join! {
